@@ -1,0 +1,28 @@
+"""Every error blob-zero raises on purpose.
+
+Messages are lower case, name the offending value and say what would have been right.
+"""
+
+
+class BlobError(Exception):
+    """Base of all errors of this package."""
+
+
+class IllegalActionError(BlobError, ValueError):
+    """An action that the rules do not allow; names the seat, the action and the legal ones."""
+
+
+class ConfigError(BlobError, ValueError):
+    """A setting, or a combination of settings, that cannot be used."""
+
+
+class CheckpointError(BlobError):
+    """A checkpoint that is missing, damaged or of another shape."""
+
+
+class DeviceError(BlobError):
+    """A device that was asked for and is not there."""
+
+
+class EvaluatorError(BlobError):
+    """An evaluator that returned something other than what its contract promises."""

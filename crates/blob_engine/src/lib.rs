@@ -1,1 +1,35 @@
-//! x
+//! Rules, observations, encoding and determinization of Blob, an Oh Hell variant.
+//!
+//! Data flows one way: a [`Round`] holds every hand, an [`Observation`] is what one seat knows of it, the encoder and the
+//! [`WorldSampler`] take observations alone, so hidden cards cannot leak by construction.
+
+#![forbid(unsafe_code)]
+
+mod action;
+mod card;
+pub mod encode;
+mod error;
+mod game;
+mod observation;
+pub mod rng;
+mod round;
+mod rule_bot;
+mod rules;
+mod seat;
+mod table;
+mod trick;
+mod worlds;
+
+pub use action::{ACTIONS, Action, ActionSet};
+pub use card::{Card, CardIter, CardSet, PACK, RANKS, SUITS, Suit};
+pub use encode::{ENCODING_VERSION, FEATURE_SCALE, FEATURES, Features, encode};
+pub use error::RulesError;
+pub use game::{Game, schedule, trump_of_round};
+pub use observation::Observation;
+pub use round::Round;
+pub use rule_bot::rule_action;
+pub use rules::{GameContext, MAX_CARDS, RoundRules, RoundSpec, Scoring, score_value};
+pub use seat::{BySeat, MAX_PLAYERS, MIN_PLAYERS, Seat};
+pub use table::{Phase, Table, Voids};
+pub use trick::{Trick, beats};
+pub use worlds::WorldSampler;

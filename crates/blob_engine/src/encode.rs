@@ -1,0 +1,256 @@
+//! Encoding v1: an observation as 256 numbers, all relative to the observer. `docs/observation.md` has the table.
+//!
+//! Each feature is stored as a byte; its value is the byte times [`FEATURE_SCALE`] of its index. Bytes keep records and
+//! batches four times smaller than floats, and are exact in half precision.
+
+use std::ops::Range;
+
+use crate::card::{Card, CardSet, PACK, RANKS, SUITS, Suit};
+use crate::observation::Observation;
+use crate::rules::Scoring;
+use crate::seat::MAX_PLAYERS;
+use crate::table::Phase;
+
+/// Changes whenever the meaning of a feature does.
+pub const ENCODING_VERSION: u32 = 1;
+/// Numbers in an encoded observation.
+pub const FEATURES: usize = 256;
+/// An encoded observation.
+pub type Features = [u8; FEATURES];
+
+const fn after(range: &Range<usize>, len: usize) -> Range<usize> {
+    range.end..range.end + len
+}
+
+/// Own hand, one flag for each card.
+pub const HAND: Range<usize> = 0..PACK;
+/// Cards gone, one flag for each card.
+pub const GONE: Range<usize> = after(&HAND, PACK);
+/// Rank + 1 of the card of each relative seat in the running trick; 0 for none.
+pub const TRICK_RANK: Range<usize> = after(&GONE, MAX_PLAYERS);
+/// Suit of the same card, four flags for each relative seat.
+pub const TRICK_SUIT: Range<usize> = after(&TRICK_RANK, MAX_PLAYERS * SUITS);
+/// Voids shown, four flags for each relative seat.
+pub const VOIDS: Range<usize> = after(&TRICK_SUIT, MAX_PLAYERS * SUITS);
+/// Trump: four suits, then no trump.
+pub const TRUMP: Range<usize> = after(&VOIDS, SUITS + 1);
+/// The suit led in the running trick.
+pub const SUIT_LED: Range<usize> = after(&TRUMP, SUITS);
+/// Bid + 1 of each relative seat; 0 for none yet.
+pub const BID: Range<usize> = after(&SUIT_LED, MAX_PLAYERS);
+/// Tricks won by each relative seat.
+pub const WON: Range<usize> = after(&BID, MAX_PLAYERS);
+/// Tricks each relative seat still needs to make its bid.
+pub const NEEDED: Range<usize> = after(&WON, MAX_PLAYERS);
+/// Whether each relative seat has won more than its bid.
+pub const OVER: Range<usize> = after(&NEEDED, MAX_PLAYERS);
+/// The dealer's relative seat.
+pub const DEALER: Range<usize> = after(&OVER, MAX_PLAYERS);
+/// Bidding, playing; neither when done.
+pub const PHASE: Range<usize> = after(&DEALER, 2);
+/// Bid + 1 that the hook forbids to the observer, if he is to bid and it forbids one.
+pub const FORBIDDEN: usize = PHASE.end;
+/// Number of players.
+pub const PLAYERS: usize = FORBIDDEN + 1;
+/// Cards dealt to each.
+pub const CARDS: usize = PLAYERS + 1;
+/// The relative seat to play; 0 for the observer, and when done.
+pub const TO_PLAY: usize = CARDS + 1;
+/// The relative seat that wins the running trick so far.
+pub const WINNING: Range<usize> = TO_PLAY + 1..TO_PLAY + 1 + MAX_PLAYERS;
+/// Points by which relative seats 1 … 7 are ahead of the observer in the game; at most 255.
+pub const AHEAD: Range<usize> = after(&WINNING, MAX_PLAYERS - 1);
+/// Points by which relative seats 1 … 7 are behind the observer in the game; at most 255.
+pub const BEHIND: Range<usize> = after(&AHEAD, MAX_PLAYERS - 1);
+/// Rounds still to come in the game.
+pub const ROUNDS_LEFT: usize = BEHIND.end;
+/// Rule: no hook.
+pub const NO_HOOK: usize = ROUNDS_LEFT + 1;
+/// Rule: a point for every trick.
+pub const TRICK_POINTS: usize = NO_HOOK + 1;
+
+const _: () = assert!(TRICK_POINTS + 1 == FEATURES, "the table fills 256 numbers");
+
+/// What a byte is multiplied by to give the feature's value.
+pub const FEATURE_SCALE: [f32; FEATURES] = {
+    let mut scale = [1.0; FEATURES];
+    let mut k = 0;
+    while k < FEATURES {
+        scale[k] = if TRICK_RANK.start <= k && k < TRICK_RANK.end || WON.start <= k && k < NEEDED.end || k == CARDS {
+            1.0 / RANKS as f32
+        } else if BID.start <= k && k < BID.end || k == FORBIDDEN {
+            1.0 / (RANKS + 1) as f32
+        } else if k == PLAYERS || k == TO_PLAY {
+            1.0 / MAX_PLAYERS as f32
+        } else if AHEAD.start <= k && k < BEHIND.end {
+            0.01
+        } else if k == ROUNDS_LEFT {
+            1.0 / 32.0
+        } else {
+            1.0
+        };
+        k += 1;
+    }
+    scale
+};
+
+/// Spreads the bits of a card set into bytes of 0 and 1, eight at a time.
+#[inline]
+fn write_cards(cards: CardSet, out: &mut [u8]) {
+    let bits = cards.bits();
+    for (k, bytes) in out.chunks_mut(8).enumerate() {
+        let copies = (bits >> (8 * k) & 0xFF).wrapping_mul(0x0101_0101_0101_0101);
+        // Byte i keeps bit i of its copy; adding 0x7F carries any kept bit into the byte's top bit.
+        let flags = ((copies & 0x8040_2010_0804_0201) + 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101;
+        bytes.copy_from_slice(&flags.to_le_bytes()[..bytes.len()]);
+    }
+}
+
+/// Writes the encoding of an observation.
+pub fn encode(observation: &Observation, out: &mut Features) {
+    let (observer, table) = (observation.seat(), observation.table());
+    let players = table.players();
+    write_cards(observation.hand(), &mut out[HAND]);
+    write_cards(table.gone(), &mut out[GONE]);
+    out[GONE.end..].fill(0);
+
+    let trick = table.trick();
+    for (seat, card) in trick.plays(players) {
+        let k = seat.relative_to(observer, players);
+        out[TRICK_RANK.start + k] = card.rank() + 1;
+        out[TRICK_SUIT.start + SUITS * k + card.suit().index()] = 1;
+    }
+    if let (Some(led), Some(winner)) = (trick.suit_led(), trick.winner(players)) {
+        out[SUIT_LED.start + led.index()] = 1;
+        out[WINNING.start + winner.relative_to(observer, players)] = 1;
+    }
+    out[TRUMP.start + table.trump().map_or(SUITS, Suit::index)] = 1;
+
+    let totals = &table.context().totals;
+    for k in 0..players {
+        let seat = observer.after(k, players);
+        let voids = table.voids(seat).bits();
+        for suit in 0..SUITS {
+            out[VOIDS.start + SUITS * k + suit] = voids >> suit & 1;
+        }
+        let won = table.won()[seat];
+        out[WON.start + k] = won;
+        if let Some(bid) = table.bid(seat) {
+            out[BID.start + k] = bid + 1;
+            out[NEEDED.start + k] = bid.saturating_sub(won);
+            out[OVER.start + k] = u8::from(won > bid);
+        }
+        if k > 0 {
+            let saturate = |points: u16| points.min(u8::MAX.into()) as u8;
+            out[AHEAD.start + k - 1] = saturate(totals[seat].saturating_sub(totals[observer]));
+            out[BEHIND.start + k - 1] = saturate(totals[observer].saturating_sub(totals[seat]));
+        }
+    }
+    out[DEALER.start + table.dealer().relative_to(observer, players)] = 1;
+    match table.phase() {
+        Phase::Bidding => out[PHASE.start] = 1,
+        Phase::Playing => out[PHASE.start + 1] = 1,
+        Phase::Done => {}
+    }
+    let to_play = table.to_play();
+    if to_play == Some(observer)
+        && let Some(bid) = table.forbidden_bid()
+    {
+        out[FORBIDDEN] = bid + 1;
+    }
+    out[PLAYERS] = players as u8;
+    out[CARDS] = table.cards() as u8;
+    out[TO_PLAY] = to_play.map_or(0, |seat| seat.relative_to(observer, players) as u8);
+    out[ROUNDS_LEFT] = table.context().rounds_left;
+    let rules = table.rules();
+    out[NO_HOOK] = u8::from(!rules.hook);
+    out[TRICK_POINTS] = u8::from(rules.scoring == Scoring::ExactPlusTricks);
+}
+
+/// The facts that an encoding holds, all by relative seat: what [`decode`] reads back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // Each field is the feature of the same name.
+pub struct Decoded {
+    pub hand: CardSet,
+    pub gone: CardSet,
+    pub trick: Vec<Option<Card>>,
+    pub voids: Vec<u8>,
+    pub trump: Option<Suit>,
+    pub suit_led: Option<Suit>,
+    pub bids: Vec<Option<u8>>,
+    pub won: Vec<u8>,
+    pub needed: Vec<u8>,
+    pub over: Vec<bool>,
+    pub dealer: usize,
+    pub bidding: bool,
+    pub playing: bool,
+    pub forbidden: Option<u8>,
+    pub players: usize,
+    pub cards: usize,
+    pub to_play: usize,
+    pub winning: Option<usize>,
+    /// Points ahead of the observer, negative when behind, for relative seats 1 and up.
+    pub ahead: Vec<i16>,
+    pub rounds_left: u8,
+    pub hook: bool,
+    pub trick_points: bool,
+}
+
+/// Reads an encoding back: the inverse of [`encode`], up to the saturation of points.
+///
+/// Gives `None` for bytes that no observation encodes to.
+pub fn decode(features: &Features) -> Option<Decoded> {
+    let players = usize::from(features[PLAYERS]);
+    if !(3..=MAX_PLAYERS).contains(&players) {
+        return None;
+    }
+    let cards = |range: Range<usize>| {
+        features[range]
+            .iter()
+            .enumerate()
+            .filter(|&(_, &flag)| flag == 1)
+            .filter_map(|(k, _)| Card::from_index(k as u8))
+            .collect()
+    };
+    let one_hot = |range: Range<usize>| {
+        let mut set = features[range].iter().enumerate().filter(|&(_, &flag)| flag != 0).map(|(k, _)| k);
+        set.next().filter(|_| set.next().is_none())
+    };
+    let seats = |range: Range<usize>| features[range][..players].to_vec();
+    let less_one = |byte: u8| byte.checked_sub(1);
+    let trick = (0..players)
+        .map(|k| {
+            let rank = features[TRICK_RANK.start + k].checked_sub(1).filter(|&rank| usize::from(rank) < RANKS)?;
+            let start = TRICK_SUIT.start + SUITS * k;
+            Some(Card::new(Suit::ALL[one_hot(start..start + SUITS)?], rank))
+        })
+        .collect();
+    let voids = (0..players)
+        .map(|k| (0..SUITS).fold(0, |bits, suit| bits | features[VOIDS.start + SUITS * k + suit] << suit))
+        .collect();
+    let point = |range: &Range<usize>, k: usize| i16::from(features[range.start + k]);
+    Some(Decoded {
+        hand: cards(HAND),
+        gone: cards(GONE),
+        trick,
+        voids,
+        trump: Suit::ALL.get(one_hot(TRUMP)?).copied(),
+        suit_led: one_hot(SUIT_LED).map(|k| Suit::ALL[k]),
+        bids: seats(BID).into_iter().map(less_one).collect(),
+        won: seats(WON),
+        needed: seats(NEEDED),
+        over: seats(OVER).into_iter().map(|flag| flag == 1).collect(),
+        dealer: one_hot(DEALER)?,
+        bidding: features[PHASE.start] == 1,
+        playing: features[PHASE.start + 1] == 1,
+        forbidden: less_one(features[FORBIDDEN]),
+        players,
+        cards: features[CARDS].into(),
+        to_play: features[TO_PLAY].into(),
+        winning: one_hot(WINNING),
+        ahead: (0..players - 1).map(|k| point(&AHEAD, k) - point(&BEHIND, k)).collect(),
+        rounds_left: features[ROUNDS_LEFT],
+        hook: features[NO_HOOK] == 0,
+        trick_points: features[TRICK_POINTS] == 1,
+    })
+}

@@ -1,0 +1,111 @@
+//! Randomness: one named generator, seeded from numbers that name what it is for.
+//!
+//! Results must be the same bytes on every machine and in every version of a library, so the
+//! generator is named (xoshiro256++, <https://prng.di.unimi.it>) and the few draws that the
+//! engine needs are written out here.
+
+use rand::{Rng, SeedableRng};
+pub use rand_xoshiro::Xoshiro256PlusPlus as Xoshiro;
+
+use crate::card::Card;
+
+/// The generator of a stream of randomness.
+///
+/// `stream` names the purpose by numbers, such as `[round index, decision]`; streams of different
+/// names are independent of each other, whatever the seed.
+pub fn stream(seed: u64, stream: &[u64]) -> Xoshiro {
+    // SplitMix64's finalizer is a bijection, so no two names of one length collide by construction of one step.
+    let state =
+        stream.iter().fold(mix(seed), |state, &word| mix(state ^ mix(word.wrapping_add(0x9E37_79B9_7F4A_7C15))));
+    Xoshiro::seed_from_u64(state)
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea & Flood 2014).
+const fn mix(mut z: u64) -> u64 {
+    z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// An unbiased number below `bound` (Lemire 2019, "Fast random integer generation in an interval").
+///
+/// # Panics
+/// If `bound` is 0.
+#[inline]
+pub fn below(rng: &mut impl Rng, bound: u32) -> u32 {
+    assert!(bound > 0, "no number is below 0");
+    let mut product = u64::from(rng.next_u32()) * u64::from(bound);
+    if (product as u32) < bound {
+        let threshold = bound.wrapping_neg() % bound;
+        while (product as u32) < threshold {
+            product = u64::from(rng.next_u32()) * u64::from(bound);
+        }
+    }
+    (product >> 32) as u32
+}
+
+/// An unbiased number below `bound`, for bounds past 64 bits: the top bits that can matter are redrawn until they fit.
+///
+/// # Panics
+/// If `bound` is 0.
+pub fn below_u128(rng: &mut impl Rng, bound: u128) -> u128 {
+    assert!(bound > 0, "no number is below 0");
+    let mask = u128::MAX >> (bound - 1).leading_zeros().min(127);
+    loop {
+        let mut draw = u128::from(rng.next_u64());
+        if mask > u128::from(u64::MAX) {
+            draw |= u128::from(rng.next_u64()) << 64;
+        }
+        draw &= mask;
+        if draw < bound {
+            return draw;
+        }
+    }
+}
+
+/// A number in [0, 1) with 53 random bits.
+#[inline]
+pub fn unit(rng: &mut impl Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// Puts a uniformly random choice of `count` cards, in random order, at the front (Fisher and Yates).
+#[inline]
+pub fn shuffle_front(rng: &mut impl Rng, cards: &mut [Card], count: usize) {
+    for k in 0..count.min(cards.len().saturating_sub(1)) {
+        let other = k + below(rng, (cards.len() - k) as u32) as usize;
+        cards.swap(k, other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generator_never_changes() {
+        // These words are part of the format: a seed must mean the same round for ever.
+        let mut rng = stream(7, &[1, 2]);
+        assert_eq!([rng.next_u64(), rng.next_u64()], GOLDEN);
+        assert_ne!(stream(7, &[2, 1]).next_u64(), GOLDEN[0]);
+        assert_ne!(stream(8, &[1, 2]).next_u64(), GOLDEN[0]);
+    }
+    const GOLDEN: [u64; 2] = [11_814_120_985_810_565_584, 10_820_088_135_770_513_535];
+
+    #[test]
+    fn draws_below_a_bound_are_uniform() {
+        let mut rng = stream(1, &[]);
+        for bound in [1u32, 2, 3, 7, 52] {
+            let mut counts = vec![0u32; bound as usize];
+            let draws = 20_000 * bound;
+            for k in 0..draws {
+                let draw = if k % 2 == 0 { below(&mut rng, bound) } else { below_u128(&mut rng, bound.into()) as u32 };
+                counts[draw as usize] += 1;
+            }
+            // Six standard deviations of a count with mean 20,000.
+            assert!(counts.iter().all(|&c| (f64::from(c) - 20_000.0).abs() < 850.0), "{counts:?}");
+        }
+        assert!(below_u128(&mut rng, 1 << 100) < 1 << 100);
+    }
+}

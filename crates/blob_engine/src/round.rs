@@ -1,0 +1,172 @@
+//! A round with all its cards: the checked constructors, and play.
+
+use rand::Rng;
+
+use crate::action::{Action, ActionSet};
+use crate::card::{Card, CardSet, PACK};
+use crate::error::RulesError;
+use crate::observation::Observation;
+use crate::rng::shuffle_front;
+use crate::rules::RoundSpec;
+use crate::seat::{BySeat, Seat};
+use crate::table::{Phase, Table};
+
+/// A round in progress. It cannot hold an illegal state: it is dealt, or built from checked hands, or drawn as a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Round {
+    pub(crate) table: Table,
+    pub(crate) hands: BySeat<CardSet>,
+}
+
+impl Round {
+    /// Shuffles and deals; with `turn_up` rules the next card of the pack is turned up.
+    ///
+    /// # Errors
+    /// If the spec cannot be dealt.
+    pub fn deal(spec: &RoundSpec, rng: &mut impl Rng) -> Result<Self, RulesError> {
+        let dealer = spec.check()?;
+        let mut pack: [Card; PACK] = std::array::from_fn(|k| Card::from_index(k as u8).expect("below 52"));
+        let dealt = spec.players * spec.cards;
+        shuffle_front(rng, &mut pack, dealt + usize::from(spec.rules.turn_up));
+        let mut hands = BySeat::default();
+        for (seat, cards) in Seat::all(spec.players).zip(pack.chunks_exact(spec.cards)) {
+            hands[seat] = cards.iter().copied().collect();
+        }
+        let turned_up = spec.rules.turn_up.then(|| pack[dealt]);
+        Ok(Self { table: Table::new(spec, dealer, turned_up), hands })
+    }
+
+    /// A round with given hands, before the first bid.
+    ///
+    /// # Errors
+    /// If the spec cannot be dealt, the number or the sizes of the hands differ from it, hands overlap, or a
+    /// card is turned up against the rules.
+    pub fn from_hands(spec: &RoundSpec, hands: &[CardSet], turned_up: Option<Card>) -> Result<Self, RulesError> {
+        let dealer = spec.check()?;
+        if hands.len() != spec.players {
+            return Err(RulesError::HandCount { hands: hands.len(), players: spec.players });
+        }
+        match (spec.rules.turn_up, turned_up) {
+            (true, None) => {
+                return Err(RulesError::TurnUp { what: "none was given although the rules turn one up".into() });
+            }
+            (false, Some(card)) => {
+                return Err(RulesError::TurnUp { what: format!("{card} was given although the rules turn none up") });
+            }
+            _ => {}
+        }
+        let mut taken: CardSet = turned_up.into_iter().collect();
+        let mut by_seat = BySeat::default();
+        for (seat, &hand) in Seat::all(spec.players).zip(hands) {
+            if hand.len() != spec.cards {
+                return Err(RulesError::HandSize { seat, size: hand.len(), cards: spec.cards });
+            }
+            if !hand.is_disjoint(taken) {
+                return Err(RulesError::Overlap { seat, shared: hand & taken });
+            }
+            taken = taken | hand;
+            by_seat[seat] = hand;
+        }
+        Ok(Self { table: Table::new(spec, dealer, turned_up), hands: by_seat })
+    }
+
+    /// What everybody sees.
+    #[inline]
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The hand of a seat.
+    #[inline]
+    pub fn hand(&self, seat: Seat) -> CardSet {
+        self.hands[seat]
+    }
+
+    /// All hands.
+    #[inline]
+    pub const fn hands(&self) -> &BySeat<CardSet> {
+        &self.hands
+    }
+
+    /// Bidding, playing or done.
+    #[inline]
+    pub const fn phase(&self) -> Phase {
+        self.table.phase()
+    }
+
+    /// Who acts next; `None` when done.
+    #[inline]
+    pub fn to_play(&self) -> Option<Seat> {
+        self.table.to_play()
+    }
+
+    /// The legal actions of the seat to play; none when done.
+    #[inline]
+    pub fn legal_actions(&self) -> ActionSet {
+        self.table.to_play().map_or(ActionSet::EMPTY, |seat| self.table.legal_actions(self.hands[seat]))
+    }
+
+    /// What one seat knows.
+    #[inline]
+    pub fn observe(&self, seat: Seat) -> Observation {
+        Observation::new(seat, self.hands[seat], self.table)
+    }
+
+    /// Plays an action, given as its number, for the seat to play.
+    ///
+    /// # Errors
+    /// If it is not legal, or the round is done; the round is then unchanged.
+    pub fn play(&mut self, action: usize) -> Result<(), RulesError> {
+        let Some(seat) = self.to_play() else {
+            return Err(RulesError::Done { action, what: "round" });
+        };
+        let legal = self.legal_actions();
+        match Action::from_index(action).filter(|&action| legal.contains(action)) {
+            Some(action) => {
+                self.play_unchecked(action);
+                Ok(())
+            }
+            None => Err(self.illegal(seat, action, legal)),
+        }
+    }
+
+    /// Plays an action that is known to be legal: for the search, which takes its actions from [`Self::legal_actions`].
+    ///
+    /// An illegal action leaves a state that means nothing (but breaks no memory); debug builds panic.
+    #[inline]
+    pub fn play_unchecked(&mut self, action: Action) {
+        debug_assert!(self.legal_actions().contains(action), "{action:?} is not legal");
+        if self.table.phase() == Phase::Bidding {
+            self.table.make_bid(action.as_bid());
+        } else {
+            let card = action.as_card();
+            if let Some(seat) = self.table.to_play() {
+                self.hands[seat] = self.hands[seat].without(card);
+            }
+            self.table.play_card(card);
+        }
+    }
+
+    /// Plays every forced action, up to the next decision or the end.
+    #[inline]
+    pub fn skip_forced(&mut self) {
+        loop {
+            let legal = self.legal_actions();
+            match legal.first() {
+                Some(action) if legal.len() == 1 => self.play_unchecked(action),
+                _ => break,
+            }
+        }
+    }
+
+    fn illegal(&self, seat: Seat, action: usize, legal: ActionSet) -> RulesError {
+        let phase = self.phase();
+        let text = |index: usize| match (phase, Action::from_index(index)) {
+            (Phase::Playing, Some(action)) => format!("{index} ({})", action.as_card()),
+            (Phase::Bidding, _) => format!("bid {index}"),
+            _ => index.to_string(),
+        };
+        let legal: Vec<_> = legal.iter().map(|action| text(action.index())).collect();
+        RulesError::IllegalAction { seat, action: text(action), phase: phase.name(), legal: legal.join(", ") }
+    }
+}

@@ -1,0 +1,123 @@
+//! A fixed opponent: bids the tricks its cards are worth, then plays for exactly that many.
+//!
+//! It sees an observation only, uses no randomness, and stays as it is, so that points against it mean the same in every run.
+
+use crate::action::Action;
+use crate::card::{Card, CardSet, Suit};
+use crate::observation::Observation;
+use crate::table::{Phase, Table};
+use crate::trick::beats;
+
+/// The action of the rule bot, for the seat to play; `None` if the observer is not to play.
+pub fn rule_action(observation: &Observation) -> Option<Action> {
+    let legal = observation.legal_actions();
+    if legal.len() <= 1 {
+        return legal.first();
+    }
+    match observation.table().phase() {
+        Phase::Bidding => {
+            let estimate: f64 = observation.hand().iter().map(|card| worth(observation, card)).sum();
+            // The nearest legal bid; of two at the same distance the lower one.
+            legal.iter().min_by(|a, b| {
+                let off = |bid: &Action| (f64::from(bid.as_bid()) - estimate).abs();
+                off(a).total_cmp(&off(b))
+            })
+        }
+        Phase::Playing => Some(Action::play(card_to_play(observation))),
+        Phase::Done => None,
+    }
+}
+
+/// The chance, estimated card by card, that a card of the observer's hand wins a trick.
+fn worth(observation: &Observation, card: Card) -> f64 {
+    let table = observation.table();
+    let unseen = observation.unseen();
+    if unseen.is_empty() {
+        return 0.5;
+    }
+    let hidden: usize = observation.others().map(|seat| table.hand_size(seat)).sum();
+    // Chance that a given unseen card is in one of the hidden hands rather than undealt.
+    let dealt = hidden as f64 / unseen.len() as f64;
+    let higher = above(unseen.in_suit(card.suit()), card);
+    let highest = (1.0 - dealt * HIGHER_CARD_WINS).powi(higher as i32);
+    let Some(trump) = table.trump() else {
+        return highest * led_chance(observation, card);
+    };
+    if card.suit() == trump {
+        // A trump that is not high can still ruff a suit that has run out.
+        return highest + (1.0 - highest) * RUFF;
+    }
+    let suit_cards = unseen.in_suit(card.suit()).len() as i32;
+    let trumps = unseen.in_suit(trump).len() as i32;
+    let safe: f64 = observation
+        .others()
+        .map(|seat| {
+            let share = table.hand_size(seat) as f64 / unseen.len() as f64;
+            let out_of_suit =
+                if table.voids(seat).contains(card.suit()) { 1.0 } else { (1.0 - share).powi(suit_cards) };
+            let holds_trump = if table.voids(seat).contains(trump) { 0.0 } else { 1.0 - (1.0 - share).powi(trumps) };
+            1.0 - out_of_suit * holds_trump
+        })
+        .product();
+    highest * safe
+}
+
+/// How often a higher card that is out is there to beat the card; a holder may be unable or unwilling to spend it.
+const HIGHER_CARD_WINS: f64 = 0.8;
+/// Chance that a trump which is not high wins a trick all the same.
+const RUFF: f64 = 0.3;
+
+/// Without trump a card wins only if its suit is led: sure for the leader's own strong suits, less so for short ones.
+fn led_chance(observation: &Observation, card: Card) -> f64 {
+    let length = observation.hand().in_suit(card.suit()).len() as f64;
+    (0.55 + 0.15 * length).min(1.0)
+}
+
+fn above(cards: CardSet, card: Card) -> usize {
+    cards.iter().filter(|other| other.rank() > card.rank()).count()
+}
+
+fn card_to_play(observation: &Observation) -> Card {
+    let table = observation.table();
+    let seat = observation.seat();
+    let legal: Vec<Card> = observation.legal_actions().iter().map(Action::as_card).collect();
+    let wants = table.bid(seat).is_some_and(|bid| bid > table.won()[seat]);
+    let last = table.trick().len() + 1 == table.players();
+    let (winners, losers): (Vec<Card>, Vec<Card>) = match table.trick().winning_card() {
+        Some(best) => legal.iter().partition(|&&card| beats(card, best, table.trump())),
+        None => (legal.clone(), Vec::new()),
+    };
+    let strongest = |cards: &[Card]| pick(observation, cards, true);
+    let weakest = |cards: &[Card]| pick(observation, cards, false);
+    if wants {
+        if winners.is_empty() {
+            weakest(&losers)
+        } else if last {
+            weakest(&winners)
+        } else {
+            strongest(&winners)
+        }
+    } else if !losers.is_empty() {
+        // Get rid of the card most likely to win later.
+        strongest(&losers)
+    } else if last {
+        strongest(&winners)
+    } else {
+        weakest(&winners)
+    }
+}
+
+/// The card with the most or the least worth; ties by strength in the trick, then by index.
+fn pick(observation: &Observation, cards: &[Card], most: bool) -> Card {
+    let key = |card: &Card| (worth(observation, *card), power(observation.table(), *card));
+    let order = |a: &Card, b: &Card| {
+        let ((worth_a, power_a), (worth_b, power_b)) = (key(a), key(b));
+        worth_a.total_cmp(&worth_b).then(power_a.cmp(&power_b)).then(a.cmp(b))
+    };
+    let chosen = if most { cards.iter().max_by(|a, b| order(a, b)) } else { cards.iter().min_by(|a, b| order(a, b)) };
+    *chosen.expect("one of winners and losers holds the legal cards")
+}
+
+fn power(table: &Table, card: Card) -> u8 {
+    card.rank() + if table.trump() == Some(card.suit()) { Suit::ALL.len() as u8 * 13 } else { 0 }
+}

@@ -1,0 +1,150 @@
+//! What may differ between tables: the rule variants, and the shape of a round.
+
+use crate::card::{PACK, RANKS, Suit};
+use crate::error::RulesError;
+use crate::seat::{BySeat, MAX_PLAYERS, MIN_PLAYERS, Seat};
+
+/// Most cards a hand can hold.
+pub const MAX_CARDS: usize = 13;
+
+/// How a finished round is scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scoring {
+    /// `10 + bid` for a bid made exactly, else 0.
+    #[default]
+    Exact,
+    /// A point for every trick, and 10 more for a bid made exactly.
+    ExactPlusTricks,
+}
+
+impl Scoring {
+    /// Points for a bid and the tricks won: 0 … 10 + n.
+    #[inline]
+    pub const fn score(self, bid: u8, won: u8) -> u8 {
+        match self {
+            Self::Exact => {
+                if bid == won {
+                    10 + bid
+                } else {
+                    0
+                }
+            }
+            Self::ExactPlusTricks => won + if bid == won { 10 } else { 0 },
+        }
+    }
+}
+
+/// The rule variants, as data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoundRules {
+    /// Whether the dealer may not make the bids sum to the number of cards dealt.
+    pub hook: bool,
+    /// How the round is scored.
+    pub scoring: Scoring,
+    /// Whether trump is the suit of a card turned up after the deal, rather than given.
+    pub turn_up: bool,
+}
+
+impl Default for RoundRules {
+    /// Blob: hook, exact scoring, trump by schedule.
+    fn default() -> Self {
+        Self { hook: true, scoring: Scoring::Exact, turn_up: false }
+    }
+}
+
+/// A score as a value in [-1, 1]: `2 * score / (10 + n) - 1`.
+///
+/// Terminal values, training targets and network outputs are all on this one scale.
+#[inline]
+pub fn score_value(score: u8, cards: usize) -> f32 {
+    2.0 * f32::from(score) / (10 + cards) as f32 - 1.0
+}
+
+/// The standing of the game that a round is part of; all zero where a round stands alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GameContext {
+    /// Points of each seat before this round.
+    pub totals: BySeat<u16>,
+    /// Rounds still to come after this one.
+    pub rounds_left: u8,
+}
+
+/// Everything about a round that is fixed before the deal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoundSpec {
+    /// 3 … 8.
+    pub players: usize,
+    /// Cards dealt to each, 1 … 13, `players * cards <= 52`.
+    pub cards: usize,
+    /// The trump suit; `None` for no trump, and where a card is turned up.
+    pub trump: Option<Suit>,
+    /// The seat that deals and bids last.
+    pub dealer: usize,
+    /// The variants in force.
+    pub rules: RoundRules,
+    /// The game around the round.
+    pub context: GameContext,
+}
+
+impl RoundSpec {
+    /// A round of Blob that stands alone.
+    pub fn new(players: usize, cards: usize, trump: Option<Suit>, dealer: usize) -> Self {
+        Self { players, cards, trump, dealer, rules: RoundRules::default(), context: GameContext::default() }
+    }
+
+    /// Checks that such a round can be dealt, and returns the dealer's seat.
+    ///
+    /// # Errors
+    /// The first of players, cards, dealer, trump that cannot be.
+    pub fn check(&self) -> Result<Seat, RulesError> {
+        let &Self { players, cards, dealer, rules, .. } = self;
+        if !(MIN_PLAYERS..=MAX_PLAYERS).contains(&players) {
+            return Err(RulesError::Players { players });
+        }
+        let most = ((PACK - usize::from(rules.turn_up)) / players).min(MAX_CARDS);
+        if !(1..=most).contains(&cards) {
+            let reason = if rules.turn_up { " (one card is turned up)" } else { "" };
+            return Err(RulesError::Cards { cards, players, most, reason });
+        }
+        if rules.turn_up && self.trump.is_some() {
+            return Err(RulesError::TurnUp {
+                what: "a trump was given although the rules turn one up; leave trump at None".into(),
+            });
+        }
+        Seat::new(dealer, players).ok_or(RulesError::Seat { seat: dealer, players })
+    }
+}
+
+const _: () = assert!(MAX_CARDS == RANKS, "a hand of 13 bids 0 to 13, and every action stays below 52");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_by_variant() {
+        assert_eq!([Scoring::Exact.score(3, 3), Scoring::Exact.score(3, 2), Scoring::Exact.score(0, 0)], [13, 0, 10]);
+        let plus = Scoring::ExactPlusTricks;
+        assert_eq!([plus.score(3, 3), plus.score(3, 2), plus.score(0, 4)], [13, 2, 4]);
+        for cards in 1..=13 {
+            assert_eq!(score_value(10 + cards as u8, cards), 1.0);
+            assert_eq!(score_value(0, cards), -1.0);
+        }
+    }
+
+    #[test]
+    fn impossible_rounds_are_refused() {
+        let with = |players, cards, dealer| RoundSpec::new(players, cards, None, dealer).check();
+        assert!(matches!(with(2, 5, 0), Err(RulesError::Players { players: 2 })));
+        assert!(matches!(with(9, 5, 0), Err(RulesError::Players { players: 9 })));
+        assert!(matches!(with(4, 0, 0), Err(RulesError::Cards { cards: 0, most: 13, .. })));
+        assert!(matches!(with(8, 7, 0), Err(RulesError::Cards { cards: 7, most: 6, .. })));
+        assert!(matches!(with(4, 5, 4), Err(RulesError::Seat { seat: 4, players: 4 })));
+        assert!(with(4, 13, 3).is_ok());
+        let mut spec = RoundSpec::new(4, 13, None, 0);
+        spec.rules.turn_up = true;
+        assert!(matches!(spec.check(), Err(RulesError::Cards { most: 12, .. })));
+        spec = RoundSpec { cards: 12, trump: Some(Suit::Clubs), ..spec };
+        assert!(matches!(spec.check(), Err(RulesError::TurnUp { .. })));
+    }
+}

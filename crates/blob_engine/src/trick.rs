@@ -1,0 +1,116 @@
+//! The running trick.
+
+use crate::card::{Card, Suit};
+use crate::seat::{MAX_PLAYERS, Seat};
+
+/// The cards played to a trick so far, in order from its leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Trick {
+    leader: Seat,
+    len: u8,
+    /// Place, from the leader, of the card that wins so far.
+    winning: u8,
+    /// Only the first `len` entries mean anything; the others hold the first card of the pack.
+    cards: [Card; MAX_PLAYERS],
+}
+
+const NO_CARD: Card = Card::new(Suit::Spades, 0);
+
+impl Trick {
+    /// A trick that `leader` will open.
+    pub const fn new(leader: Seat) -> Self {
+        Self { leader, len: 0, winning: 0, cards: [NO_CARD; MAX_PLAYERS] }
+    }
+
+    /// Who plays first.
+    #[inline]
+    pub const fn leader(&self) -> Seat {
+        self.leader
+    }
+
+    /// Cards played so far.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether nobody has played yet.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The suit that must be followed, once led.
+    #[inline]
+    pub const fn suit_led(&self) -> Option<Suit> {
+        if self.len == 0 { None } else { Some(self.cards[0].suit()) }
+    }
+
+    /// The cards in order from the leader.
+    #[inline]
+    pub fn cards(&self) -> &[Card] {
+        &self.cards[..self.len()]
+    }
+
+    /// Each player so far with his card.
+    pub fn plays(&self, players: usize) -> impl Iterator<Item = (Seat, Card)> {
+        self.cards().iter().enumerate().map(move |(place, &card)| (self.leader.after(place, players), card))
+    }
+
+    /// The card a seat has played to this trick, if it has.
+    #[inline]
+    pub fn card_of(&self, seat: Seat, players: usize) -> Option<Card> {
+        self.cards().get(seat.relative_to(self.leader, players)).copied()
+    }
+
+    /// The card that wins so far.
+    #[inline]
+    pub fn winning_card(&self) -> Option<Card> {
+        self.cards().get(self.winning as usize).copied()
+    }
+
+    /// The seat that wins so far.
+    #[inline]
+    pub fn winner(&self, players: usize) -> Option<Seat> {
+        (self.len > 0).then(|| self.leader.after(self.winning as usize, players))
+    }
+
+    /// Adds the next card. The caller keeps `len` below the number of players.
+    #[inline]
+    pub(crate) fn push(&mut self, card: Card, trump: Option<Suit>) {
+        let place = self.len as usize & (MAX_PLAYERS - 1);
+        if place > 0 && beats(card, self.cards[self.winning as usize & (MAX_PLAYERS - 1)], trump) {
+            self.winning = place as u8;
+        }
+        self.cards[place] = card;
+        self.len += 1;
+    }
+}
+
+/// Whether `card`, played later, beats `best`, which wins so far: by rank in the same suit, else as a trump.
+#[inline]
+pub fn beats(card: Card, best: Card, trump: Option<Suit>) -> bool {
+    if card.suit() == best.suit() { card.rank() > best.rank() } else { trump == Some(card.suit()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn winner(cards: &[&str], trump: Option<Suit>) -> usize {
+        let mut trick = Trick::new(Seat::new(2, 4).expect("a seat"));
+        for card in cards {
+            trick.push(card.parse().expect("a card"), trump);
+        }
+        trick.winner(4).expect("not empty").index()
+    }
+
+    #[test]
+    fn the_highest_trump_wins_else_the_highest_of_the_suit_led() {
+        assert_eq!(winner(&["5H", "9H", "AS", "TH"], None), 1);
+        assert_eq!(winner(&["5H", "9H", "2S", "TH"], Some(Suit::Spades)), 0);
+        assert_eq!(winner(&["5H", "2S", "3S", "AH"], Some(Suit::Spades)), 0);
+        assert_eq!(winner(&["5S", "2H", "3C", "AD"], Some(Suit::Spades)), 2);
+        assert_eq!(winner(&["5H"], Some(Suit::Spades)), 2);
+    }
+}

@@ -1,0 +1,162 @@
+//! Invariants over random rounds of every size.
+
+use blob_engine::rng::{below, stream};
+use blob_engine::*;
+use proptest::prelude::*;
+
+/// Any round of Blob or of its variants, dealt.
+fn rounds() -> impl Strategy<Value = (Round, u64)> {
+    (3usize..=8, any::<u64>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_flat_map(
+        |(players, seed, hook, plus, turn_up)| {
+            let most = ((PACK - usize::from(turn_up)) / players).min(MAX_CARDS);
+            (1..=most, 0..players, 0..5usize).prop_map(move |(cards, dealer, trump)| {
+                let scoring = if plus { Scoring::ExactPlusTricks } else { Scoring::Exact };
+                let trump = if turn_up { None } else { trump_of_round(trump) };
+                let rules = RoundRules { hook, scoring, turn_up };
+                let spec = RoundSpec { rules, ..RoundSpec::new(players, cards, trump, dealer) };
+                (Round::deal(&spec, &mut stream(seed, &[])).expect("a legal spec"), seed)
+            })
+        },
+    )
+}
+
+/// Calls `check` on every state of a round that is played at random.
+fn play_at_random(mut round: Round, seed: u64, mut check: impl FnMut(&Round)) -> Round {
+    let mut rng = stream(seed, &[1]);
+    loop {
+        check(&round);
+        let legal: Vec<_> = round.legal_actions().iter().collect();
+        if legal.is_empty() {
+            return round;
+        }
+        round.play_unchecked(legal[below(&mut rng, legal.len() as u32) as usize]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn cards_are_conserved_and_scores_follow((round, seed) in rounds()) {
+        let (players, cards) = (round.table().players(), round.table().cards());
+        let all = Seat::all(players).fold(round.table().gone(), |set, seat| set | round.hand(seat));
+        let end = play_at_random(round, seed, |round| {
+            let mut seen = round.table().gone();
+            for seat in Seat::all(players) {
+                assert!(seen.is_disjoint(round.hand(seat)));
+                assert_eq!(round.hand(seat).len(), round.table().hand_size(seat));
+                assert!((round.hand(seat) - round.table().voids(seat).allowed()).is_empty());
+                seen = seen | round.hand(seat);
+            }
+            assert_eq!(seen, all);
+            assert_eq!(round.legal_actions().is_empty(), round.to_play().is_none());
+        });
+        let table = end.table();
+        prop_assert_eq!(table.won().0.iter().map(|&won| usize::from(won)).sum::<usize>(), cards);
+        let bids: usize = Seat::all(players).filter_map(|seat| table.bid(seat)).map(usize::from).sum();
+        prop_assert!(!table.rules().hook || bids != cards, "the hook keeps the bids from summing to the cards");
+        let scores = table.scores().expect("done");
+        for seat in Seat::all(players) {
+            let (bid, won) = (table.bid(seat).expect("bid"), table.won()[seat]);
+            prop_assert_eq!(scores[seat], table.rules().scoring.score(bid, won));
+        }
+    }
+
+    #[test]
+    fn illegal_actions_change_nothing((round, seed) in rounds()) {
+        play_at_random(round, seed, |round| {
+            let legal = round.legal_actions();
+            for action in 0..60 {
+                let mut copy = *round;
+                let allowed = Action::from_index(action).is_some_and(|action| legal.contains(action));
+                assert_eq!(copy.play(action).is_ok(), allowed);
+                assert!(allowed || copy == *round);
+            }
+        });
+    }
+
+    #[test]
+    fn forced_actions_lead_to_a_decision_or_the_end((round, seed) in rounds()) {
+        play_at_random(round, seed, |round| {
+            let mut skipped = *round;
+            skipped.skip_forced();
+            assert_ne!(skipped.legal_actions().len(), 1);
+            assert_eq!(skipped == *round, round.legal_actions().len() != 1);
+        });
+    }
+
+    #[test]
+    fn worlds_keep_what_the_observer_knows((round, seed) in rounds()) {
+        let mut rng = stream(seed, &[2]);
+        play_at_random(round, seed, |round| {
+            for seat in Seat::all(round.table().players()) {
+                let observation = round.observe(seat);
+                let hands = WorldSampler::new(&observation).sample_hands(&mut rng);
+                let world = observation.world(&hands).expect("a consistent world");
+                assert_eq!(world.observe(seat), observation);
+                assert_eq!(world.legal_actions().is_empty(), round.legal_actions().is_empty());
+            }
+        });
+    }
+
+    #[test]
+    fn the_encoding_reads_back((round, seed) in rounds()) {
+        play_at_random(round, seed, |round| {
+            for seat in Seat::all(round.table().players()) {
+                assert_reads_back(&round.observe(seat));
+            }
+        });
+    }
+
+    #[test]
+    fn the_rule_bot_plays_legally((round, _seed) in rounds()) {
+        let mut round = round;
+        while let Some(seat) = round.to_play() {
+            let action = rule_action(&round.observe(seat)).expect("to play");
+            prop_assert!(round.play(action.index()).is_ok());
+        }
+    }
+}
+
+fn assert_reads_back(observation: &Observation) {
+    let mut features = [7; FEATURES];
+    encode(observation, &mut features);
+    let decoded = encode::decode(&features).expect("an encoding decodes");
+    let table = observation.table();
+    let players = table.players();
+    let seats: Vec<Seat> = (0..players).map(|k| observation.seat().after(k, players)).collect();
+    let own_turn = table.to_play() == Some(observation.seat());
+    let relative = |seat: Seat| seats.iter().position(|&other| other == seat).expect("at the table");
+    let by_seat = |value: &dyn Fn(Seat) -> u8| seats.iter().map(|&seat| value(seat)).collect::<Vec<_>>();
+    let bid_or = |seat, none: u8| table.bid(seat).unwrap_or(none);
+    let totals = table.context().totals;
+    let expected = encode::Decoded {
+        hand: observation.hand(),
+        gone: table.gone(),
+        trick: seats.iter().map(|&seat| table.trick().card_of(seat, players)).collect(),
+        voids: by_seat(&|seat| table.voids(seat).bits()),
+        trump: table.trump(),
+        suit_led: table.trick().suit_led(),
+        bids: seats.iter().map(|&seat| table.bid(seat)).collect(),
+        won: by_seat(&|seat| table.won()[seat]),
+        needed: by_seat(&|seat| bid_or(seat, 0).saturating_sub(table.won()[seat])),
+        over: seats.iter().map(|&seat| table.won()[seat] > bid_or(seat, u8::MAX)).collect(),
+        dealer: relative(table.dealer()),
+        bidding: table.phase() == Phase::Bidding,
+        playing: table.phase() == Phase::Playing,
+        forbidden: table.forbidden_bid().filter(|_| own_turn),
+        players,
+        cards: table.cards(),
+        to_play: table.to_play().map_or(0, relative),
+        winning: table.trick().winner(players).map(relative),
+        ahead: seats[1..].iter().map(|&seat| totals[seat] as i16 - totals[observation.seat()] as i16).collect(),
+        rounds_left: table.context().rounds_left,
+        hook: table.rules().hook,
+        trick_points: table.rules().scoring == Scoring::ExactPlusTricks,
+    };
+    assert_eq!(decoded, expected);
+}
+
+/// The encoding is exact in half precision only while its bytes are small integers and its scales positive.
+#[test]
+fn scales_are_positive_and_at_most_one() {
+    assert!(FEATURE_SCALE.iter().all(|&scale| scale > 0.0 && scale <= 1.0));
+}

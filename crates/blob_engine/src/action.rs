@@ -106,6 +106,12 @@ impl ActionSet {
         if self.0 == 0 { None } else { Some(Action(self.0.trailing_zeros() as u8)) }
     }
 
+    /// Writes a byte of 0 or 1 for each action.
+    #[inline]
+    pub fn write_flags(self, out: &mut [u8; ACTIONS]) {
+        CardSet::from_bits(self.0).unwrap_or_default().write_flags(out);
+    }
+
     /// Actions in ascending order.
     #[inline]
     pub fn iter(self) -> impl ExactSizeIterator<Item = Action> {

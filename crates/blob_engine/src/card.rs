@@ -213,6 +213,18 @@ impl CardSet {
         if self.0 == 0 { None } else { Some(Card(63 - self.0.leading_zeros() as u8)) }
     }
 
+    /// Writes a byte of 0 or 1 for each card, in ascending order of their index.
+    #[inline]
+    pub fn write_flags(self, out: &mut [u8]) {
+        for (k, bytes) in out.chunks_mut(8).enumerate() {
+            let copies = (self.0 >> (8 * k) & 0xFF).wrapping_mul(0x0101_0101_0101_0101);
+            // Byte i keeps bit i of its copy; adding 0x7F carries any kept bit into the byte's top bit.
+            let kept = copies & 0x8040_2010_0804_0201;
+            let flags = (kept + 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101;
+            bytes.copy_from_slice(&flags.to_le_bytes()[..bytes.len()]);
+        }
+    }
+
     /// Cards in ascending order of their index.
     #[inline]
     pub const fn iter(self) -> CardIter {

@@ -94,24 +94,12 @@ pub const FEATURE_SCALE: [f32; FEATURES] = {
     scale
 };
 
-/// Spreads the bits of a card set into bytes of 0 and 1, eight at a time.
-#[inline]
-fn write_cards(cards: CardSet, out: &mut [u8]) {
-    let bits = cards.bits();
-    for (k, bytes) in out.chunks_mut(8).enumerate() {
-        let copies = (bits >> (8 * k) & 0xFF).wrapping_mul(0x0101_0101_0101_0101);
-        // Byte i keeps bit i of its copy; adding 0x7F carries any kept bit into the byte's top bit.
-        let flags = ((copies & 0x8040_2010_0804_0201) + 0x7F7F_7F7F_7F7F_7F7F) >> 7 & 0x0101_0101_0101_0101;
-        bytes.copy_from_slice(&flags.to_le_bytes()[..bytes.len()]);
-    }
-}
-
 /// Writes the encoding of an observation.
 pub fn encode(observation: &Observation, out: &mut Features) {
     let (observer, table) = (observation.seat(), observation.table());
     let players = table.players();
-    write_cards(observation.hand(), &mut out[HAND]);
-    write_cards(table.gone(), &mut out[GONE]);
+    observation.hand().write_flags(&mut out[HAND]);
+    table.gone().write_flags(&mut out[GONE]);
     out[GONE.end..].fill(0);
 
     let trick = table.trick();

@@ -233,8 +233,8 @@ impl Pile {
     /// Takes uniformly chosen cards, so many of each suit.
     fn take(&mut self, taken: SuitCounts, rng: &mut impl Rng) -> Cards {
         let mut cards = Cards::new();
-        for s in 0..SUITS {
-            for _ in 0..taken[s] {
+        for (s, &count) in taken.iter().enumerate() {
+            for _ in 0..count {
                 let left = &mut self.suits[s][..self.counts[s] as usize];
                 // Moves a random card to the end and takes it off.
                 shuffle_front(rng, left, 1);

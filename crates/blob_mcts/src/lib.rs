@@ -1,1 +1,31 @@
-//! x
+//! Determinized multi-player PUCT search, and the scheduler that plays thousands of rounds at once.
+//!
+//! [`Search`] is a plain state machine: [`Search::select`] hands out leaves, [`Search::receive`] takes their evaluations,
+//! [`Search::outcome`] ends it. It knows no thread and no queue. [`Play`] runs many rounds on worker threads and gathers the
+//! leaves of all of them into the batches of a [`BatchQueue`].
+
+mod agent;
+mod batch_buffer;
+mod batch_queue;
+mod config;
+mod error;
+mod evaluate;
+mod exploration;
+mod group;
+mod play;
+pub mod puct;
+mod record;
+mod round_task;
+mod search;
+mod tree;
+
+pub use agent::{Agent, LeafEvaluator, Plan, Seating};
+pub use batch_buffer::BatchBuffer;
+pub use batch_queue::{BatchQueue, FilledBatch, NextBatch};
+pub use config::{RootNoise, SearchConfig, Temperature};
+pub use error::{ConfigError, EvaluationError, PlayError};
+pub use evaluate::{Evaluate, Evaluation, Rollout, Uniform};
+pub use exploration::{choose, dirichlet};
+pub use play::{Play, PlayConfig, Progress};
+pub use record::{DecisionRecord, RoundRecord};
+pub use search::{Leaf, Outcome, Search};

@@ -1,0 +1,87 @@
+//! What the search and the scheduler refuse.
+
+use blob_engine::RulesError;
+use thiserror::Error;
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[error("{name} is {value}; {allowed}")]
+pub struct ConfigError {
+    /// The setting.
+    pub name: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What would have been right.
+    pub allowed: &'static str,
+}
+
+impl ConfigError {
+    pub(crate) fn check(
+        holds: bool,
+        name: &'static str,
+        value: impl ToString,
+        allowed: &'static str,
+    ) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(Self { name, value: value.to_string(), allowed }) }
+    }
+}
+
+/// An evaluation that breaks the evaluator's contract.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum EvaluationError {
+    /// A probability that is not one.
+    #[error("policy[{action}] is {value}; policies hold finite numbers of at least 0")]
+    Policy {
+        /// Which action.
+        action: usize,
+        /// What was given.
+        value: f32,
+    },
+    /// Nothing on any legal action.
+    #[error("the policy has nothing on a legal action; legal are {legal:?}")]
+    NothingLegal {
+        /// The legal actions.
+        legal: Vec<usize>,
+    },
+    /// A value out of range.
+    #[error("values[{seat}] is {value}; the value of each relative seat in play is a number in [-1, 1]")]
+    Value {
+        /// Which relative seat.
+        seat: usize,
+        /// What was given.
+        value: f32,
+    },
+}
+
+/// Why a run of rounds ended early.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum PlayError {
+    /// A setting that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A round that cannot be dealt.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// An evaluator that broke its contract.
+    #[error("row {row} of a batch: {error}")]
+    Evaluation {
+        /// Row of the batch.
+        row: usize,
+        /// What was wrong.
+        error: EvaluationError,
+    },
+    /// A fault of this program on a worker thread.
+    #[error("a worker thread panicked: {message}")]
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+    /// Threads that could not be started.
+    #[error("cannot start {threads} worker threads: {message}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system says.
+        message: String,
+    },
+}

@@ -1,0 +1,259 @@
+//! Many rounds at once, on worker threads that never wait for an evaluation.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::agent::Plan;
+use crate::batch_queue::{BatchQueue, FilledBatch, GroupId, NextBatch};
+use crate::error::{ConfigError, PlayError};
+use crate::group::{GROUP_ROUNDS, Group, Work};
+use crate::record::RoundRecord;
+
+/// How a plan is played; results do not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlayConfig {
+    /// Worker threads; `None` for one on each core.
+    pub threads: Option<usize>,
+    /// Rows of a batch; at least 1.
+    pub batch_rows: usize,
+    /// Rounds in progress at once; `None` for enough to fill several batches.
+    pub rounds_in_flight: Option<usize>,
+    /// Whether searched decisions are recorded.
+    pub record: bool,
+}
+
+impl Default for PlayConfig {
+    fn default() -> Self {
+        Self { threads: None, batch_rows: 1024, rounds_in_flight: None, record: true }
+    }
+}
+
+/// Batches whose rows are out at once by default: one at the evaluator, one ready, one being filled.
+const BATCHES_IN_FLIGHT: usize = 3;
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Rounds finished.
+    pub rounds_done: u64,
+    /// Rounds of the plan.
+    pub rounds: u64,
+    /// Decisions taken.
+    pub decisions: u64,
+    /// Simulations of finished searches.
+    pub simulations: u64,
+    /// Evaluations of finished searches, by the queue or at once.
+    pub evaluations: u64,
+    /// Batches sent to evaluators.
+    pub batches: u64,
+    /// Filled rows of these batches.
+    pub rows: u64,
+}
+
+/// What the workers share.
+struct Shared {
+    work: Work,
+    queue: BatchQueue,
+    groups: Vec<Mutex<Group>>,
+    finished: Mutex<Vec<RoundRecord>>,
+    rounds_done: AtomicU64,
+    decisions: AtomicU64,
+    simulations: AtomicU64,
+    evaluations: AtomicU64,
+}
+
+/// A plan being played.
+///
+/// Workers start at once. Whoever evaluates calls [`Self::next_batch`] and [`Self::complete`] until the former says
+/// [`NextBatch::Finished`]; several threads may do so.
+pub struct Play {
+    shared: Arc<Shared>,
+    pool: ThreadPool,
+}
+
+impl std::fmt::Debug for Play {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Play").field("progress", &self.progress()).finish_non_exhaustive()
+    }
+}
+
+impl Play {
+    /// Starts to play a plan.
+    ///
+    /// # Errors
+    /// If the plan or a setting is out of range, or threads cannot be started.
+    pub fn start(plan: Plan, config: &PlayConfig) -> Result<Self, PlayError> {
+        plan.check()?;
+        let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        ConfigError::check((1..=1024).contains(&threads), "threads", threads, "a run has 1 to 1024 worker threads")?;
+        ConfigError::check(
+            (1..=1 << 20).contains(&config.batch_rows),
+            "batch_rows",
+            config.batch_rows,
+            "a batch has 1 to 1048576 rows",
+        )?;
+        let in_flight = match config.rounds_in_flight {
+            Some(rounds) => rounds,
+            None => default_rounds_in_flight(&plan, config.batch_rows, threads),
+        };
+        ConfigError::check(
+            (1..=1 << 20).contains(&in_flight),
+            "rounds_in_flight",
+            in_flight,
+            "1 to 1048576 rounds are in progress at once",
+        )?;
+        let in_flight = in_flight.min(usize::try_from(plan.rounds).unwrap_or(usize::MAX));
+        // Small runs are spread over the threads all the same.
+        let group_rounds = GROUP_ROUNDS.min(in_flight.div_ceil(threads)).max(1);
+        let sizes: Vec<usize> =
+            (0..in_flight).step_by(group_rounds).map(|start| group_rounds.min(in_flight - start)).collect();
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|k| format!("blob-worker-{k}"))
+            .build()
+            .map_err(|error| PlayError::Threads { threads, message: error.to_string() })?;
+        let models = plan.models();
+        let groups = sizes.iter().enumerate().map(|(id, &size)| Mutex::new(Group::new(id, size, models))).collect();
+        let shared = Arc::new(Shared {
+            queue: BatchQueue::new(config.batch_rows, models, sizes.len()),
+            work: Work { plan, record: config.record, handed_out: AtomicU64::new(0), stop: AtomicBool::new(false) },
+            groups,
+            finished: Mutex::default(),
+            rounds_done: AtomicU64::new(0),
+            decisions: AtomicU64::new(0),
+            simulations: AtomicU64::new(0),
+            evaluations: AtomicU64::new(0),
+        });
+        let play = Self { shared, pool };
+        play.spawn(0..sizes.len());
+        Ok(play)
+    }
+
+    /// The plan being played.
+    pub fn plan(&self) -> &Plan {
+        &self.shared.work.plan
+    }
+
+    /// Rows of every batch.
+    pub fn batch_rows(&self) -> usize {
+        self.shared.queue.batch_rows()
+    }
+
+    /// Waits, at most so long, for a batch to evaluate.
+    ///
+    /// # Errors
+    /// What stopped the run, if something did.
+    pub fn next_batch(&self, timeout: Duration) -> Result<NextBatch, PlayError> {
+        self.shared.queue.next_batch(timeout)
+    }
+
+    /// Hands in the outputs of a batch: 52 policy numbers and 8 values for each filled row; further rows are ignored.
+    ///
+    /// # Panics
+    /// If there are fewer outputs than filled rows.
+    pub fn complete(&self, batch: FilledBatch, policy: &[f32], values: &[f32]) {
+        let woken = self.shared.queue.complete(batch, policy, values);
+        self.spawn(woken.into_iter());
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> Progress {
+        let shared = &self.shared;
+        let (batches, rows) = shared.queue.sent();
+        Progress {
+            rounds_done: shared.rounds_done.load(Ordering::Relaxed),
+            rounds: shared.work.plan.rounds,
+            decisions: shared.decisions.load(Ordering::Relaxed),
+            simulations: shared.simulations.load(Ordering::Relaxed),
+            evaluations: shared.evaluations.load(Ordering::Relaxed),
+            batches,
+            rows,
+        }
+    }
+
+    /// Takes the rounds finished so far, in the order of their numbers.
+    pub fn take_records(&self) -> Vec<RoundRecord> {
+        let mut records = std::mem::take(&mut *self.shared.finished.lock().unwrap_or_else(PoisonError::into_inner));
+        records.sort_unstable_by_key(|record| record.index);
+        records
+    }
+
+    /// Stops the run and waits until no worker runs: at most as long as one search, or the steps of a group.
+    pub fn close(&self) {
+        self.shared.stop(Ok(()));
+        self.shared.queue.wait_idle();
+    }
+
+    fn spawn(&self, groups: impl Iterator<Item = GroupId>) {
+        for group in groups {
+            let shared = Arc::clone(&self.shared);
+            self.pool.spawn(move || shared.run_group(group));
+        }
+    }
+}
+
+impl Drop for Play {
+    fn drop(&mut self) {
+        // Workers hold the shared state themselves, so there is nothing to wait for.
+        self.shared.stop(Ok(()));
+    }
+}
+
+impl Shared {
+    fn stop(&self, reason: Result<(), PlayError>) {
+        self.work.stop.store(true, Ordering::Relaxed);
+        self.queue.stop(reason);
+    }
+
+    fn run_group(&self, id: GroupId) {
+        // A group runs once at a time, so this lock is never waited for; it makes that safe.
+        let mut group = self.groups[id].lock().unwrap_or_else(PoisonError::into_inner);
+        if self.work.stop.load(Ordering::Relaxed) {
+            group.abandon();
+        } else {
+            match catch_unwind(AssertUnwindSafe(|| group.run(&self.work, &self.queue))) {
+                Ok(Ok(result)) => {
+                    let counts = result.counts;
+                    self.decisions.fetch_add(counts.decisions, Ordering::Relaxed);
+                    self.simulations.fetch_add(counts.simulations, Ordering::Relaxed);
+                    self.evaluations.fetch_add(counts.evaluations, Ordering::Relaxed);
+                    if !result.finished.is_empty() {
+                        self.rounds_done.fetch_add(result.finished.len() as u64, Ordering::Relaxed);
+                        self.finished.lock().unwrap_or_else(PoisonError::into_inner).extend(result.finished);
+                    }
+                }
+                Ok(Err(error)) => {
+                    group.abandon();
+                    self.stop(Err(error));
+                }
+                Err(panic) => {
+                    group.abandon();
+                    self.stop(Err(PlayError::Panicked { message: panic_message(&*panic) }));
+                }
+            }
+        }
+        group.end_run(&self.queue);
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}
+
+/// Rounds enough for [`BATCHES_IN_FLIGHT`] full batches, and for a group on every thread.
+fn default_rounds_in_flight(plan: &Plan, batch_rows: usize, threads: usize) -> usize {
+    let leaves = |agent: &crate::Agent| match agent {
+        crate::Agent::Search { config, evaluator: crate::LeafEvaluator::Model(_), .. } => {
+            config.worlds * config.leaves_in_flight
+        }
+        _ => 0,
+    };
+    let leaves = plan.agents.iter().map(leaves).max().unwrap_or(0);
+    let for_batches = if leaves == 0 { 0 } else { (BATCHES_IN_FLIGHT * batch_rows).div_ceil(leaves) };
+    for_batches.max(threads * GROUP_ROUNDS).min(1 << 20)
+}

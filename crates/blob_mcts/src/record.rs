@@ -1,0 +1,65 @@
+//! What a played round leaves behind.
+
+use blob_engine::{ACTIONS, BySeat, Features, MAX_PLAYERS, Round, Seat};
+use half::f16;
+
+/// One decision of a self-play round: a row of training data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecisionRecord {
+    /// What the mover knew, encoded.
+    pub features: Features,
+    /// One bit for each legal action.
+    pub legal: u64,
+    /// The share of each action in the root's visits.
+    pub policy: [f16; ACTIONS],
+    /// The seat that moved.
+    pub seat: Seat,
+}
+
+/// One finished round.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoundRecord {
+    /// The round's number.
+    pub index: u64,
+    /// Its searched decisions in order, where they are recorded.
+    pub decisions: Vec<DecisionRecord>,
+    /// Points of each seat.
+    pub points: BySeat<u8>,
+    /// Bid of each seat.
+    pub bids: BySeat<u8>,
+    /// Tricks of each seat.
+    pub tricks: BySeat<u8>,
+    /// Value in [-1, 1] of each seat.
+    pub values: BySeat<f32>,
+    /// Number of players.
+    pub players: usize,
+}
+
+impl RoundRecord {
+    /// The record of a finished round.
+    pub(crate) fn new(index: u64, round: &Round, decisions: Vec<DecisionRecord>) -> Self {
+        let table = round.table();
+        let mut bids = BySeat::default();
+        for seat in Seat::all(table.players()) {
+            bids[seat] = table.bid(seat).unwrap_or_default();
+        }
+        Self {
+            index,
+            decisions,
+            points: table.scores().unwrap_or_default(),
+            bids,
+            tricks: *table.won(),
+            values: table.values().unwrap_or_default(),
+            players: table.players(),
+        }
+    }
+
+    /// The result as a training target: the value of each relative seat from `seat`; 0 past the players.
+    pub fn relative_values(&self, seat: Seat) -> [f32; MAX_PLAYERS] {
+        let mut values = [0.0; MAX_PLAYERS];
+        for (k, value) in values[..self.players].iter_mut().enumerate() {
+            *value = self.values[seat.after(k, self.players)];
+        }
+        values
+    }
+}

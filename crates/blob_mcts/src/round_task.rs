@@ -1,0 +1,199 @@
+//! One round in progress: a state machine that runs until its leaves are out or it is finished.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use blob_engine::rng::{below, stream};
+use blob_engine::{Action, Observation, Round, encode, rule_action};
+use half::f16;
+
+use crate::agent::{Agent, LeafEvaluator, Plan};
+use crate::config::Temperature;
+use crate::error::EvaluationError;
+use crate::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
+use crate::exploration::choose;
+use crate::record::{DecisionRecord, RoundRecord};
+use crate::search::{Leaf, Search};
+
+/// Names the streams of a seed.
+const SEARCH: u64 = 0x7365_6172;
+const CHOICE: u64 = 0x6368_6f69;
+const PLAYOUT: u64 = 0x726f_6c6c;
+
+/// Why a task stopped running.
+#[derive(Debug)]
+pub(crate) enum Pause {
+    /// Its leaves, appended to the caller's list, wait for this model.
+    Waiting(usize),
+    /// The round is finished.
+    Finished(RoundRecord),
+    /// The run was stopped.
+    Stopped,
+}
+
+/// What a task did, for progress.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) decisions: u64,
+    pub(crate) simulations: u64,
+    /// Evaluations that searches asked for, by the queue or at once.
+    pub(crate) evaluations: u64,
+}
+
+/// A round in progress.
+#[derive(Debug)]
+pub(crate) struct RoundTask {
+    index: u64,
+    round: Round,
+    seats: blob_engine::BySeat<u8>,
+    /// Decisions taken so far, by any agent.
+    decision: u32,
+    /// One search for each agent that searches, kept for its memory.
+    searches: Vec<Option<Search>>,
+    searching: bool,
+    records: Vec<DecisionRecord>,
+}
+
+impl RoundTask {
+    /// Deals round `index` of a checked plan.
+    pub(crate) fn new(plan: &Plan, index: u64) -> Result<Self, blob_engine::RulesError> {
+        Ok(Self {
+            index,
+            round: plan.deal(index)?,
+            seats: plan.seats(index),
+            decision: 0,
+            searches: vec![None; plan.agents.len()],
+            searching: false,
+            records: Vec::new(),
+        })
+    }
+
+    /// Deals another round, keeping the memory of the last one.
+    pub(crate) fn restart(&mut self, plan: &Plan, index: u64) -> Result<(), blob_engine::RulesError> {
+        self.index = index;
+        self.round = plan.deal(index)?;
+        self.seats = plan.seats(index);
+        self.decision = 0;
+        self.searching = false;
+        self.records.clear();
+        Ok(())
+    }
+
+    /// Runs until leaves are out, which it appends, or the round is finished.
+    pub(crate) fn run(
+        &mut self,
+        plan: &Plan,
+        record: bool,
+        stop: &AtomicBool,
+        leaves: &mut Vec<Leaf>,
+        counts: &mut Counts,
+    ) -> Result<Pause, EvaluationError> {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Pause::Stopped);
+            }
+            self.round.skip_forced();
+            let Some(seat) = self.round.to_play() else {
+                let decisions = std::mem::take(&mut self.records);
+                return Ok(Pause::Finished(RoundRecord::new(self.index, &self.round, decisions)));
+            };
+            let agent = usize::from(self.seats[seat]);
+            let action = match plan.agents[agent] {
+                Agent::Random => {
+                    let legal = self.round.legal_actions();
+                    let k = below(&mut stream(plan.seed, &self.name(CHOICE)), legal.len() as u32);
+                    legal.iter().nth(k as usize)
+                }
+                Agent::Rule => rule_action(&self.round.observe(seat)),
+                Agent::Search { config, evaluator, temperature } => {
+                    let observation = self.round.observe(seat);
+                    let names = (self.name(SEARCH), self.name(PLAYOUT));
+                    let search = match &mut self.searches[agent] {
+                        Some(search) if self.searching => search,
+                        Some(search) => {
+                            search.begin(&observation, stream(plan.seed, &names.0));
+                            search
+                        }
+                        slot => slot.insert(Search::new(&observation, config, stream(plan.seed, &names.0))),
+                    };
+                    self.searching = true;
+                    match evaluator {
+                        LeafEvaluator::Model(model) => {
+                            let before = leaves.len();
+                            search.select(leaves);
+                            if leaves.len() > before {
+                                return Ok(Pause::Waiting(model));
+                            }
+                        }
+                        LeafEvaluator::Uniform => run_inline(search, &mut Uniform)?,
+                        LeafEvaluator::Rollout => {
+                            run_inline(search, &mut Rollout { rng: &mut stream(plan.seed, &names.1) })?;
+                        }
+                    }
+                    self.searching = false;
+                    Some(self.choose(plan, agent, &observation, temperature, record, counts))
+                }
+            };
+            counts.decisions += 1;
+            self.decision += 1;
+            self.round.play_unchecked(action.expect("the seat to play has a legal action"));
+        }
+    }
+
+    /// The observation of a leaf that is out.
+    pub(crate) fn observe(&self, leaf: Leaf) -> Observation {
+        self.active().observe(leaf)
+    }
+
+    /// Takes the evaluation of a leaf that is out.
+    pub(crate) fn receive(&mut self, leaf: Leaf, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let agent = self.active_agent();
+        match &mut self.searches[agent] {
+            Some(search) => search.receive(leaf, evaluation),
+            None => unreachable!("a leaf is out, so its search exists"),
+        }
+    }
+
+    fn active_agent(&self) -> usize {
+        self.round.to_play().map_or(0, |seat| usize::from(self.seats[seat]))
+    }
+
+    fn active(&self) -> &Search {
+        self.searches[self.active_agent()].as_ref().expect("a leaf is out, so its search exists")
+    }
+
+    /// Names a stream of this decision.
+    const fn name(&self, purpose: u64) -> [u64; 3] {
+        [purpose, self.index, self.decision as u64]
+    }
+
+    /// Chooses an action from the finished search, and records the decision.
+    fn choose(
+        &mut self,
+        plan: &Plan,
+        agent: usize,
+        observation: &Observation,
+        temperature: Temperature,
+        record: bool,
+        counts: &mut Counts,
+    ) -> Action {
+        let outcome = self.searches[agent].as_ref().expect("just searched").outcome();
+        counts.simulations += outcome.simulations;
+        counts.evaluations += outcome.evaluations;
+        if record {
+            let mut features = [0; blob_engine::FEATURES];
+            encode(observation, &mut features);
+            self.records.push(DecisionRecord {
+                features,
+                legal: outcome.legal.bits(),
+                policy: outcome.policy().map(f16::from_f32),
+                seat: observation.seat(),
+            });
+        }
+        let mut rng = stream(plan.seed, &self.name(CHOICE));
+        choose(&outcome.visits, outcome.legal, temperature.at(self.decision), &mut rng)
+    }
+}
+
+fn run_inline(search: &mut Search, evaluator: &mut impl Evaluate) -> Result<(), EvaluationError> {
+    search.run(evaluator).map(|_| ())
+}

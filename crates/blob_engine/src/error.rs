@@ -91,7 +91,7 @@ pub enum RulesError {
     IllegalAction {
         /// Who was to act.
         seat: Seat,
-        /// The action with its meaning, such as `12 (AS)` or `bid 3`.
+        /// The action with its meaning, such as `12 (AS)` in the play.
         action: String,
         /// `bidding` or `playing`.
         phase: &'static str,
@@ -102,7 +102,7 @@ pub enum RulesError {
     #[error("action {action} in a {what} that is done; no action is legal any more")]
     Done {
         /// What was given.
-        action: usize,
+        action: String,
         /// `round` or `game`.
         what: &'static str,
     },

@@ -89,7 +89,7 @@ impl Game {
     /// If the action is illegal, or the game is done; the game is then unchanged.
     pub fn play(&mut self, action: usize) -> Result<(), RulesError> {
         if self.is_done() {
-            return Err(RulesError::Done { action, what: "game" });
+            return Err(RulesError::Done { action: action.to_string(), what: "game" });
         }
         self.round.play(action)?;
         if self.round.phase() == Phase::Done

@@ -117,16 +117,13 @@ impl Round {
     /// # Errors
     /// If it is not legal, or the round is done; the round is then unchanged.
     pub fn play(&mut self, action: usize) -> Result<(), RulesError> {
-        let Some(seat) = self.to_play() else {
-            return Err(RulesError::Done { action, what: "round" });
-        };
         let legal = self.legal_actions();
         match Action::from_index(action).filter(|&action| legal.contains(action)) {
             Some(action) => {
                 self.play_unchecked(action);
                 Ok(())
             }
-            None => Err(self.illegal(seat, action, legal)),
+            None => Err(self.refuse(&action)),
         }
     }
 
@@ -159,14 +156,23 @@ impl Round {
         }
     }
 
-    fn illegal(&self, seat: Seat, action: usize, legal: ActionSet) -> RulesError {
-        let phase = self.phase();
-        let text = |index: usize| match (phase, Action::from_index(index)) {
-            (Phase::Playing, Some(action)) => format!("{index} ({})", action.as_card()),
-            (Phase::Bidding, _) => format!("bid {index}"),
-            _ => index.to_string(),
+    /// The error that says why `action`, a number or a text, cannot be played now.
+    pub fn refuse(&self, action: &dyn std::fmt::Display) -> RulesError {
+        let Some(seat) = self.to_play() else {
+            return RulesError::Done { action: action.to_string(), what: "round" };
         };
-        let legal: Vec<_> = legal.iter().map(|action| text(action.index())).collect();
-        RulesError::IllegalAction { seat, action: text(action), phase: phase.name(), legal: legal.join(", ") }
+        let name = |action: Action| match self.phase() {
+            Phase::Playing => format!("{} ({})", action.index(), action.as_card()),
+            _ => action.index().to_string(),
+        };
+        let text = action.to_string();
+        let known = text.parse().ok().and_then(Action::from_index);
+        let legal: Vec<_> = self.legal_actions().iter().map(name).collect();
+        RulesError::IllegalAction {
+            seat,
+            action: known.map_or(text, name),
+            phase: self.phase().name(),
+            legal: legal.join(", "),
+        }
     }
 }

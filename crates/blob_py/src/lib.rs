@@ -1,1 +1,73 @@
-//! x
+//! The Python face of blob_engine and blob_mcts: converts, releases the GIL, maps errors. No logic.
+
+mod error;
+mod evaluator;
+mod game;
+mod observation;
+mod play;
+mod round;
+mod search;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    use blob_engine::{ACTIONS, Card, ENCODING_VERSION, FEATURE_SCALE, FEATURES, MAX_PLAYERS, PACK, encode};
+    use numpy::PyArray1;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::game::Game;
+    #[pymodule_export]
+    use crate::observation::Observation;
+    #[pymodule_export]
+    use crate::play::{AgentSpec, Batch, Progress, Session};
+    #[pymodule_export]
+    use crate::round::{Round, RoundRules};
+    #[pymodule_export]
+    use crate::search::{SearchResult, search};
+
+    /// The index `suit * 13 + rank` of a card's text, such as "AS".
+    #[pyfunction]
+    fn card_index(text: &str) -> PyResult<u8> {
+        let card: Card = text.parse().map_err(crate::error::rules)?;
+        Ok(card.index())
+    }
+
+    /// The text of a card's index.
+    #[pyfunction]
+    fn card_text(index: i64) -> PyResult<String> {
+        match u8::try_from(index).ok().and_then(Card::from_index) {
+            Some(card) => Ok(card.to_string()),
+            None => Err(crate::error::config(format!("card index {index}; a card index is 0 to {}", PACK - 1))),
+        }
+    }
+
+    /// What each byte of an encoded observation is multiplied by: float32[256].
+    #[pyfunction]
+    fn feature_scale(py: Python<'_>) -> Bound<'_, PyArray1<f32>> {
+        PyArray1::from_slice(py, &FEATURE_SCALE)
+    }
+
+    /// The action of the rule bot for an observation of the seat to play.
+    #[pyfunction]
+    fn rule_action(observation: &Observation) -> PyResult<usize> {
+        match blob_engine::rule_action(observation.inner()) {
+            Some(action) => Ok(action.index()),
+            None => Err(crate::error::config(format!(
+                "the observation of seat {}, which is not to play; the rule bot acts for the seat to play",
+                observation.inner().seat()
+            ))),
+        }
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("ENCODING_VERSION", ENCODING_VERSION)?;
+        module.add("FEATURES", FEATURES)?;
+        module.add("ACTIONS", ACTIONS)?;
+        module.add("MAX_PLAYERS", MAX_PLAYERS)?;
+        module.add("PLAYERS_FEATURE", encode::PLAYERS)
+    }
+}

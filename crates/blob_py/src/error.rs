@@ -1,0 +1,77 @@
+//! One place where errors of the core become Python exceptions, and where integers from Python are read.
+
+use blob_engine::{RulesError, Seat};
+use blob_mcts::{ConfigError as ConfigFault, EvaluationError, PlayError};
+use pyo3::prelude::*;
+
+mod classes {
+    //! The exception classes of `blob_zero.errors`.
+    #![allow(missing_docs)] // Documented where they are defined.
+    pyo3::import_exception!(blob_zero.errors, BlobError);
+    pyo3::import_exception!(blob_zero.errors, ConfigError);
+    pyo3::import_exception!(blob_zero.errors, EvaluatorError);
+    pyo3::import_exception!(blob_zero.errors, IllegalActionError);
+}
+use classes::{BlobError, ConfigError, EvaluatorError, IllegalActionError};
+
+pub(crate) fn config(message: String) -> PyErr {
+    ConfigError::new_err(message)
+}
+
+pub(crate) fn evaluator(message: String) -> PyErr {
+    EvaluatorError::new_err(message)
+}
+
+pub(crate) fn rules(error: RulesError) -> PyErr {
+    let message = error.to_string();
+    match error {
+        RulesError::IllegalAction { .. } | RulesError::Done { .. } => IllegalActionError::new_err(message),
+        RulesError::NotDone { .. } => BlobError::new_err(message),
+        RulesError::UnknownCard { .. }
+        | RulesError::UnknownTrump { .. }
+        | RulesError::Players { .. }
+        | RulesError::Cards { .. }
+        | RulesError::Seat { .. }
+        | RulesError::HandCount { .. }
+        | RulesError::RepeatedCard { .. }
+        | RulesError::Overlap { .. }
+        | RulesError::HandSize { .. }
+        | RulesError::TurnUp { .. }
+        | RulesError::Inconsistent { .. } => config(message),
+    }
+}
+
+pub(crate) fn config_fault(error: ConfigFault) -> PyErr {
+    config(error.to_string())
+}
+
+pub(crate) fn evaluation(error: EvaluationError) -> PyErr {
+    evaluator(error.to_string())
+}
+
+pub(crate) fn play(error: PlayError) -> PyErr {
+    match error {
+        PlayError::Config(error) => config_fault(error),
+        PlayError::Rules(error) => rules(error),
+        PlayError::Evaluation { .. } => evaluator(error.to_string()),
+        PlayError::Panicked { .. } | PlayError::Threads { .. } => BlobError::new_err(error.to_string()),
+    }
+}
+
+/// A count given in Python; negative ones are refused by name.
+pub(crate) fn count(name: &str, value: i64) -> PyResult<usize> {
+    usize::try_from(value).map_err(|_| config(format!("{name} is {value}; it is not negative")))
+}
+
+/// As [`count`], for 64-bit numbers.
+pub(crate) fn number(name: &str, value: i64) -> PyResult<u64> {
+    u64::try_from(value).map_err(|_| config(format!("{name} is {value}; it is not negative")))
+}
+
+/// A seat given in Python.
+pub(crate) fn seat(value: i64, players: usize) -> PyResult<Seat> {
+    usize::try_from(value)
+        .ok()
+        .and_then(|index| Seat::new(index, players))
+        .ok_or_else(|| config(format!("seat {value}; with {players} players a seat is 0 to {}", players - 1)))
+}

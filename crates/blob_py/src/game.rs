@@ -1,0 +1,97 @@
+//! `Game`: rounds of C, C-1, … 2 cards, P rounds of 1 card, then 2 … C.
+
+use blob_engine::BySeat;
+use pyo3::prelude::*;
+
+use crate::error::{count, number, rules, seat};
+use crate::round::{Round, RoundRules, rules_or_default};
+
+/// A whole game; the next round is dealt when one is done.
+#[pyclass(module = "blob_zero")]
+pub(crate) struct Game(blob_engine::Game);
+
+#[pymethods]
+impl Game {
+    #[new]
+    #[pyo3(signature = (*, players, cards, seed, dealer = 0, rules = None))]
+    fn new(players: i64, cards: i64, seed: i64, dealer: i64, rules: Option<RoundRules>) -> PyResult<Self> {
+        let (players, cards) = (count("players", players)?, count("cards", cards)?);
+        let spec = blob_engine::RoundSpec::new(players, cards, None, 0);
+        spec.check().map_err(crate::error::rules)?;
+        let dealer = seat(dealer, players)?.index();
+        blob_engine::Game::new(players, cards, dealer, rules_or_default(rules), number("seed", seed)?)
+            .map(Self)
+            .map_err(crate::error::rules)
+    }
+
+    /// Number of players, 3 to 8.
+    #[getter]
+    fn players(&self) -> usize {
+        self.0.players()
+    }
+
+    /// Cards of each round.
+    #[getter]
+    fn schedule(&self) -> Vec<usize> {
+        self.0.schedule().to_vec()
+    }
+
+    /// A copy of the round in progress; of the last one when the game is done.
+    #[getter]
+    fn round(&self) -> Round {
+        Round(*self.0.round())
+    }
+
+    /// Rounds finished.
+    #[getter]
+    fn rounds_done(&self) -> usize {
+        self.0.history().len()
+    }
+
+    /// Points of each seat in the rounds that are finished.
+    #[getter]
+    fn totals(&self) -> Vec<usize> {
+        self.0.totals().first(self.players()).iter().map(|&total| total.into()).collect()
+    }
+
+    /// Scores of each finished round.
+    #[getter]
+    fn history(&self) -> Vec<Vec<usize>> {
+        let scores = |scores: &BySeat<u8>| scores.first(self.players()).iter().map(|&score| score.into()).collect();
+        self.0.history().iter().map(scores).collect()
+    }
+
+    /// Whether all rounds are finished.
+    #[getter]
+    fn done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    /// The legal actions of the seat to play, ascending; none when done.
+    fn legal_actions(&self) -> Vec<usize> {
+        self.0.legal_actions().map(|action| action.index()).collect()
+    }
+
+    /// Plays an action in the round in progress; when that is done, scores it and deals the next.
+    fn play(&mut self, action: i64) -> PyResult<()> {
+        match usize::try_from(action) {
+            Ok(action) => self.0.play(action).map_err(rules),
+            Err(_) => Err(rules(self.0.round().refuse(&action))),
+        }
+    }
+
+    /// A copy that is played on its own.
+    fn copy(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<Game of {} players, round {} of {}, totals {:?}>",
+            self.players(),
+            (self.rounds_done() + 1).min(self.0.schedule().len()),
+            self.0.schedule().len(),
+            self.totals()
+        )
+    }
+}

@@ -1,0 +1,97 @@
+//! `Observation`: what one seat knows.
+
+use blob_engine::rng::stream;
+use blob_engine::{FEATURE_SCALE, FEATURES, WorldSampler};
+use numpy::ndarray::Array2;
+use numpy::{IntoPyArray, PyArray1, PyArray2};
+use pyo3::prelude::*;
+
+use crate::error::{config, number};
+use crate::round::{card_texts, legal_mask};
+
+/// Names the draws of worlds among the streams of their seed.
+const WORLDS: u64 = 0x776f_726c;
+/// Most worlds of one call: their hands then take 2 GiB at the most.
+const MAX_WORLDS: usize = 1 << 25;
+
+/// All that one seat knows: own hand, public history, bids, voids shown.
+#[pyclass(frozen, eq, module = "blob_zero")]
+#[derive(PartialEq, Eq)]
+pub(crate) struct Observation(blob_engine::Observation);
+
+impl Observation {
+    pub(crate) const fn new(inner: blob_engine::Observation) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) const fn inner(&self) -> &blob_engine::Observation {
+        &self.0
+    }
+}
+
+#[pymethods]
+impl Observation {
+    /// Whose observation this is.
+    #[getter]
+    fn seat(&self) -> usize {
+        self.0.seat().index()
+    }
+
+    /// The observer's hand, in ascending card index.
+    #[getter]
+    fn hand(&self) -> Vec<String> {
+        card_texts(self.0.hand())
+    }
+
+    /// The observer's legal actions, ascending; none when another seat is to play.
+    fn legal_actions(&self) -> Vec<usize> {
+        self.0.legal_actions().iter().map(|action| action.index()).collect()
+    }
+
+    /// The same as bool[52].
+    fn legal_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
+        legal_mask(py, self.0.legal_actions())
+    }
+
+    /// The encoding as float32[256]; docs/observation.md names every index.
+    fn encode<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
+        let mut bytes = [0; FEATURES];
+        blob_engine::encode(&self.0, &mut bytes);
+        let features: [f32; FEATURES] = std::array::from_fn(|k| f32::from(bytes[k]) * FEATURE_SCALE[k]);
+        PyArray1::from_slice(py, &features)
+    }
+
+    /// The encoding as uint8[256]; `encode()` is this times `feature_scale()`.
+    fn encode_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
+        let mut bytes = [0; FEATURES];
+        blob_engine::encode(&self.0, &mut bytes);
+        PyArray1::from_slice(py, &bytes)
+    }
+
+    /// Worlds drawn uniformly from those that fit: uint64[count, players], each hand as a bit set over card indices.
+    #[pyo3(signature = (count, seed = 1))]
+    fn sample_worlds<'py>(&self, py: Python<'py>, count: i64, seed: i64) -> PyResult<Bound<'py, PyArray2<u64>>> {
+        let count = crate::error::count("count", count)?;
+        if count > MAX_WORLDS {
+            return Err(config(format!("count is {count}; one call draws at most {MAX_WORLDS} worlds")));
+        }
+        let mut rng = stream(number("seed", seed)?, &[WORLDS]);
+        let players = self.0.table().players();
+        let worlds = py.detach(|| {
+            let sampler = WorldSampler::new(&self.0);
+            let mut worlds = Array2::zeros((count, players));
+            for mut row in worlds.rows_mut() {
+                let hands = sampler.sample_hands(&mut rng);
+                for (bits, hand) in row.iter_mut().zip(hands.0) {
+                    *bits = hand.bits();
+                }
+            }
+            worlds
+        });
+        Ok(worlds.into_pyarray(py))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Observation of seat {}, hand {}>", self.0.seat(), self.0.hand())
+    }
+}

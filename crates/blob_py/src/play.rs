@@ -1,0 +1,374 @@
+//! `Session`: many rounds at once, evaluated in batches by Python.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS};
+use blob_mcts::{
+    Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, Seating, Temperature,
+};
+use half::f16;
+use numpy::ndarray::{Array2, ArrayView2};
+use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::error::{config, config_fault, count, number, play as play_error};
+use crate::evaluator::{Outputs, decode};
+use crate::round::{RoundRules, rules_or_default};
+use crate::search::Settings;
+
+/// How often a wait looks whether Python has a signal to handle.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A way to choose actions: `random()`, `rule()`, or `search(...)`.
+#[pyclass(frozen, eq, from_py_object, module = "blob_zero._core")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct AgentSpec(Agent);
+
+#[pymethods]
+impl AgentSpec {
+    /// Uniformly over the legal actions.
+    #[staticmethod]
+    fn random() -> Self {
+        Self(Agent::Random)
+    }
+
+    /// The rule bot.
+    #[staticmethod]
+    fn rule() -> Self {
+        Self(Agent::Rule)
+    }
+
+    /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that batches ask.
+    #[staticmethod]
+    #[pyo3(signature = (*, evaluator, worlds, simulations, c_puct, fpu_reduction, leaves_in_flight, virtual_loss, noise_fraction, noise_alpha, temperature, final_temperature, temperature_decisions))]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
+    fn search(
+        evaluator: &Bound<'_, PyAny>,
+        worlds: i64,
+        simulations: i64,
+        c_puct: f32,
+        fpu_reduction: f32,
+        leaves_in_flight: i64,
+        virtual_loss: i64,
+        noise_fraction: f32,
+        noise_alpha: f32,
+        temperature: f32,
+        final_temperature: f32,
+        temperature_decisions: i64,
+    ) -> PyResult<Self> {
+        let settings = Settings {
+            worlds,
+            simulations,
+            c_puct,
+            fpu_reduction,
+            leaves_in_flight,
+            virtual_loss,
+            noise_fraction,
+            noise_alpha,
+        };
+        let leaf_evaluator = match (evaluator.extract::<String>().as_deref(), evaluator.extract::<usize>()) {
+            (Ok("uniform"), _) => LeafEvaluator::Uniform,
+            (Ok("rollout"), _) => LeafEvaluator::Rollout,
+            (_, Ok(model)) if model < 64 => LeafEvaluator::Model(model),
+            _ => {
+                return Err(config(format!(
+                    "evaluator is {}; it is \"uniform\", \"rollout\" or the number of a model below 64",
+                    evaluator.repr()?
+                )));
+            }
+        };
+        let decisions = count("temperature_decisions", temperature_decisions)?;
+        let temperature = Temperature {
+            first: temperature,
+            then: final_temperature,
+            decisions: u32::try_from(decisions).unwrap_or(u32::MAX),
+        };
+        temperature.check().map_err(config_fault)?;
+        Ok(Self(Agent::Search { config: settings.read()?, evaluator: leaf_evaluator, temperature }))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("AgentSpec({:?})", self.0)
+    }
+}
+
+/// How far a session is.
+#[pyclass(frozen, module = "blob_zero._core")]
+pub(crate) struct Progress(blob_mcts::Progress);
+
+#[pymethods]
+impl Progress {
+    /// Rounds finished.
+    #[getter]
+    fn rounds_done(&self) -> u64 {
+        self.0.rounds_done
+    }
+
+    /// Rounds to play.
+    #[getter]
+    fn rounds(&self) -> u64 {
+        self.0.rounds
+    }
+
+    /// Decisions taken, by any agent.
+    #[getter]
+    fn decisions(&self) -> u64 {
+        self.0.decisions
+    }
+
+    /// Simulations of finished searches.
+    #[getter]
+    fn simulations(&self) -> u64 {
+        self.0.simulations
+    }
+
+    /// Evaluations that finished searches asked for.
+    #[getter]
+    fn evaluations(&self) -> u64 {
+        self.0.evaluations
+    }
+
+    /// Batches handed to evaluators.
+    #[getter]
+    fn batches(&self) -> u64 {
+        self.0.batches
+    }
+
+    /// Filled rows of these batches.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.rows
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+/// Rounds being played on worker threads; whoever evaluates calls `next_batch` until it gives None.
+#[pyclass(frozen, module = "blob_zero._core")]
+pub(crate) struct Session(Arc<Play>);
+
+#[pymethods]
+impl Session {
+    #[new]
+    #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, record = true))]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
+    fn new(
+        players: i64,
+        cards: i64,
+        agents: Vec<AgentSpec>,
+        rounds: i64,
+        seed: i64,
+        first_round: i64,
+        rotate: bool,
+        rules: Option<RoundRules>,
+        threads: Option<i64>,
+        batch_rows: i64,
+        rounds_in_flight: Option<i64>,
+        record: bool,
+    ) -> PyResult<Self> {
+        let plan = Plan {
+            players: count("players", players)?,
+            cards: count("cards", cards)?,
+            rules: rules_or_default(rules),
+            seed: number("seed", seed)?,
+            first_round: number("first_round", first_round)?,
+            rounds: number("rounds", rounds)?,
+            agents: agents.into_iter().map(|agent| agent.0).collect(),
+            seating: if rotate { Seating::Rotate } else { Seating::One },
+        };
+        let settings = PlayConfig {
+            threads: threads.map(|threads| count("threads", threads)).transpose()?,
+            batch_rows: count("batch_rows", batch_rows)?,
+            rounds_in_flight: rounds_in_flight.map(|rounds| count("rounds_in_flight", rounds)).transpose()?,
+            record,
+        };
+        Ok(Self(Arc::new(Play::start(plan, &settings).map_err(play_error)?)))
+    }
+
+    /// Rows of every batch.
+    #[getter]
+    fn batch_rows(&self) -> usize {
+        self.0.batch_rows()
+    }
+
+    /// Waits for a batch to evaluate, without the GIL; None when every round is finished or the session is closed.
+    fn next_batch(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
+        loop {
+            let next = py.detach(|| self.0.next_batch(SIGNAL_INTERVAL)).map_err(play_error)?;
+            match next {
+                NextBatch::Batch(batch) => return Ok(Some(Batch { play: Arc::clone(&self.0), filled: Some(batch) })),
+                NextBatch::Finished => return Ok(None),
+                NextBatch::TimedOut => py.check_signals()?,
+            }
+        }
+    }
+
+    /// How far the session is.
+    fn progress(&self) -> Progress {
+        Progress(self.0.progress())
+    }
+
+    /// Stops the workers and waits until they have stopped. Batches that are out are lost.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+
+    /// Takes the rounds finished so far, in the order of their numbers, as a dict of arrays.
+    ///
+    /// Of each recorded decision, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
+    /// policy float16[N, 52], values float32[N, 8], round uint64[N], seat uint8[N]. Of each round:
+    /// points, bids and tricks int16[R, players].
+    fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let records = py.detach(|| Table::new(&self.0.take_records(), self.0.plan().players));
+        let dict = PyDict::new(py);
+        dict.set_item("features", records.features.into_pyarray(py))?;
+        dict.set_item("legal", records.legal.into_pyarray(py))?;
+        dict.set_item("policy", records.policy.into_pyarray(py))?;
+        dict.set_item("values", records.values.into_pyarray(py))?;
+        dict.set_item("round", PyArray1::from_vec(py, records.round))?;
+        dict.set_item("seat", PyArray1::from_vec(py, records.seat))?;
+        dict.set_item("points", records.points.into_pyarray(py))?;
+        dict.set_item("bids", records.bids.into_pyarray(py))?;
+        dict.set_item("tricks", records.tricks.into_pyarray(py))?;
+        Ok(dict)
+    }
+}
+
+/// Records as columns.
+struct Table {
+    features: Array2<u8>,
+    legal: Array2<bool>,
+    policy: Array2<f16>,
+    values: Array2<f32>,
+    round: Vec<u64>,
+    seat: Vec<u8>,
+    points: Array2<i16>,
+    bids: Array2<i16>,
+    tricks: Array2<i16>,
+}
+
+impl Table {
+    fn new(records: &[blob_mcts::RoundRecord], players: usize) -> Self {
+        let decisions = || records.iter().flat_map(|record| record.decisions.iter().map(move |row| (record, row)));
+        let seats = |of: fn(&blob_mcts::RoundRecord) -> &[u8; MAX_PLAYERS]| {
+            let rows = records.iter().flat_map(|record| of(record)[..players].iter().map(|&value| value.into()));
+            columns(rows.collect(), players)
+        };
+        Self {
+            features: columns(decisions().flat_map(|(_, row)| row.features).collect(), FEATURES),
+            legal: columns(
+                decisions().flat_map(|(_, row)| (0..ACTIONS).map(|k| row.legal >> k & 1 == 1)).collect(),
+                ACTIONS,
+            ),
+            policy: columns(decisions().flat_map(|(_, row)| row.policy).collect(), ACTIONS),
+            values: columns(
+                decisions().flat_map(|(record, row)| record.relative_values(row.seat)).collect(),
+                MAX_PLAYERS,
+            ),
+            round: decisions().map(|(record, _)| record.index).collect(),
+            seat: decisions().map(|(_, row)| row.seat.index() as u8).collect(),
+            points: seats(|record| &record.points.0),
+            bids: seats(|record| &record.bids.0),
+            tricks: seats(|record| &record.tricks.0),
+        }
+    }
+}
+
+fn columns<T>(flat: Vec<T>, width: usize) -> Array2<T> {
+    Array2::from_shape_vec((flat.len() / width, width), flat).expect("rows of one width")
+}
+
+/// A batch of rows to evaluate. Its arrays are views of the core's memory; do not write to them.
+#[pyclass(module = "blob_zero._core")]
+pub(crate) struct Batch {
+    play: Arc<Play>,
+    /// `None` once completed.
+    filled: Option<FilledBatch>,
+}
+
+/// Keeps the memory of a view alive: a buffer that is held is not written again.
+#[pyclass(frozen)]
+struct BufferHolder {
+    _buffer: Arc<BatchBuffer>,
+}
+
+impl Batch {
+    fn filled(&self) -> PyResult<&FilledBatch> {
+        self.filled.as_ref().ok_or_else(|| config("the batch is completed; a batch is used until complete()".into()))
+    }
+
+    /// A read-only array over the buffer's own memory.
+    fn view<'py, T: Element>(&self, py: Python<'py>, cells: &[T], width: usize) -> PyResult<Bound<'py, PyArray2<T>>> {
+        let view = ArrayView2::from_shape((cells.len() / width, width), cells).expect("rows of one width");
+        let holder = BufferHolder { _buffer: Arc::clone(self.filled()?.buffer()) };
+        let holder = Bound::new(py, holder)?.into_any();
+        // SAFETY: the memory belongs to the buffer that the holder keeps alive and in place, and a buffer that is held is
+        // not filled again, so what the array shows never changes.
+        let array = unsafe { PyArray2::borrow_from_array(&view, holder) };
+        array.readwrite().make_nonwriteable();
+        Ok(array)
+    }
+}
+
+/// Features and legal masks of the filled rows.
+type Decoded<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<bool>>);
+
+#[pymethods]
+impl Batch {
+    /// Filled rows: the first ones of the buffer.
+    #[getter]
+    fn rows(&self) -> PyResult<usize> {
+        Ok(self.filled()?.rows())
+    }
+
+    /// Which model is asked.
+    #[getter]
+    fn model(&self) -> PyResult<usize> {
+        Ok(self.filled()?.model())
+    }
+
+    /// Encoded observations, uint8[batch_rows, 256], times `feature_scale()`; rows past the filled ones are stale.
+    #[getter]
+    fn features<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let filled = self.filled()?;
+        self.view(py, filled.inputs().0, FEATURES)
+    }
+
+    /// Legal actions, bool[batch_rows, 52].
+    #[getter]
+    fn legal<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<bool>>> {
+        let legal = self.filled()?.inputs().1;
+        // SAFETY: legal masks are written as bytes of 0 and 1 alone, and a bool is such a byte.
+        let legal = unsafe { std::slice::from_raw_parts(legal.as_ptr().cast::<bool>(), legal.len()) };
+        self.view(py, legal, ACTIONS)
+    }
+
+    /// The filled rows as an evaluator takes them: features float32[rows, 256] and legal bool[rows, 52], copied.
+    fn decode<'py>(&self, py: Python<'py>) -> PyResult<Decoded<'py>> {
+        let filled = self.filled()?;
+        let rows = filled.rows();
+        let (features, legal) = py.detach(|| {
+            let (features, legal) = filled.inputs();
+            let legal = legal[..rows * ACTIONS].iter().map(|&flag| flag != 0).collect();
+            (decode(&features.as_chunks().0[..rows]), columns(legal, ACTIONS))
+        });
+        Ok((features.into_pyarray(py), legal.into_pyarray(py)))
+    }
+
+    /// Hands in what an evaluator returned: a tuple of policy float32[B, 52] and values float32[B, 8], with B the filled
+    /// rows or all rows of the buffer.
+    fn complete(&mut self, py: Python<'_>, outputs: &Bound<'_, PyAny>) -> PyResult<()> {
+        let rows = self.filled()?.rows();
+        let outputs = Outputs::new(outputs, rows, self.play.batch_rows())?;
+        let (policy, values) = outputs.slices()?;
+        if let Some(filled) = self.filled.take() {
+            let play = &self.play;
+            py.detach(|| play.complete(filled, policy, values));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,289 @@
+//! `Round` and `RoundRules`.
+
+use blob_engine::rng::stream;
+use blob_engine::{ACTIONS, Card, CardSet, RoundSpec, RulesError, Scoring, Seat, Suit};
+use numpy::PyArray1;
+use pyo3::prelude::*;
+
+use crate::error::{config, count, number, rules, seat};
+use crate::observation::Observation;
+
+/// Names the deal of a round that stands alone among the streams of its seed.
+const ROUND: u64 = 0x726f_756e;
+
+/// The rule variants: hook, scoring "exact" or "exact_plus_tricks", and whether a card is turned up for trump.
+#[pyclass(frozen, eq, from_py_object, module = "blob_zero")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RoundRules(pub(crate) blob_engine::RoundRules);
+
+#[pymethods]
+impl RoundRules {
+    #[new]
+    #[pyo3(signature = (*, hook = true, scoring = "exact", turn_up = false))]
+    fn new(hook: bool, scoring: &str, turn_up: bool) -> PyResult<Self> {
+        let scoring = match scoring {
+            "exact" => Scoring::Exact,
+            "exact_plus_tricks" => Scoring::ExactPlusTricks,
+            _ => {
+                return Err(config(format!(
+                    "unknown scoring {scoring:?}; scoring is \"exact\" or \"exact_plus_tricks\""
+                )));
+            }
+        };
+        Ok(Self(blob_engine::RoundRules { hook, scoring, turn_up }))
+    }
+
+    /// Whether the dealer may not make the bids sum to the number of cards dealt.
+    #[getter]
+    fn hook(&self) -> bool {
+        self.0.hook
+    }
+
+    /// "exact" (10 + bid for a bid made exactly, else 0) or "exact_plus_tricks" (a point a trick, and 10 for a bid made exactly).
+    #[getter]
+    fn scoring(&self) -> &'static str {
+        match self.0.scoring {
+            Scoring::Exact => "exact",
+            Scoring::ExactPlusTricks => "exact_plus_tricks",
+        }
+    }
+
+    /// Whether trump is the suit of a card turned up after the deal.
+    #[getter]
+    fn turn_up(&self) -> bool {
+        self.0.turn_up
+    }
+
+    fn __repr__(&self) -> String {
+        let flag = |value| if value { "True" } else { "False" };
+        format!(
+            "RoundRules(hook={}, scoring={:?}, turn_up={})",
+            flag(self.0.hook),
+            self.scoring(),
+            flag(self.0.turn_up)
+        )
+    }
+}
+
+/// The rules given, or those of Blob.
+pub(crate) fn rules_or_default(rules: Option<RoundRules>) -> blob_engine::RoundRules {
+    rules.map_or_else(Default::default, |rules| rules.0)
+}
+
+pub(crate) fn trump_text(trump: Option<Suit>) -> Option<char> {
+    trump.map(Suit::letter)
+}
+
+fn read_trump(trump: Option<&str>) -> PyResult<Option<Suit>> {
+    let Some(text) = trump else { return Ok(None) };
+    let mut letters = text.chars();
+    match (letters.next().and_then(Suit::from_letter), letters.next()) {
+        (Some(suit), None) => Ok(Some(suit)),
+        _ => Err(rules(RulesError::UnknownTrump { text: text.into() })),
+    }
+}
+
+fn read_hand(seat: usize, texts: &[String]) -> PyResult<CardSet> {
+    let mut hand = CardSet::EMPTY;
+    for text in texts {
+        let card: Card = text.parse().map_err(rules)?;
+        if hand.contains(card) {
+            return Err(config(format!("the hand of seat {seat} holds {card} twice; each card is in the pack once")));
+        }
+        hand = hand.with(card);
+    }
+    Ok(hand)
+}
+
+pub(crate) fn card_texts(cards: CardSet) -> Vec<String> {
+    cards.iter().map(|card| card.to_string()).collect()
+}
+
+/// A round: bidding, then tricks, then scores.
+#[pyclass(eq, from_py_object, module = "blob_zero")]
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Round(pub(crate) blob_engine::Round);
+
+#[pymethods]
+impl Round {
+    #[new]
+    #[pyo3(signature = (*, players, cards = None, trump = None, dealer = 0, seed = None, hands = None, rules = None, turned_up = None))]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
+    fn new(
+        players: i64,
+        cards: Option<i64>,
+        trump: Option<&str>,
+        dealer: i64,
+        seed: Option<i64>,
+        hands: Option<Vec<Vec<String>>>,
+        rules: Option<RoundRules>,
+        turned_up: Option<&str>,
+    ) -> PyResult<Self> {
+        let trump = read_trump(trump)?;
+        let spec = |cards| -> PyResult<RoundSpec> {
+            let spec = RoundSpec::new(count("players", players)?, cards, trump, 0);
+            spec.check().map_err(crate::error::rules)?;
+            let dealer = seat(dealer, spec.players)?.index();
+            let spec = RoundSpec { rules: rules_or_default(rules), dealer, ..spec };
+            spec.check().map_err(crate::error::rules)?;
+            Ok(spec)
+        };
+        let Some(hands) = hands else {
+            let (Some(cards), Some(seed)) = (cards, seed) else {
+                return Err(config(
+                    "a round is dealt from cards and seed, or given by hands; neither is complete".into(),
+                ));
+            };
+            if let Some(card) = turned_up {
+                return Err(config(format!("turned_up {card:?} with a dealt round; it goes with hands")));
+            }
+            let spec = spec(count("cards", cards)?)?;
+            let mut rng = stream(number("seed", seed)?, &[ROUND]);
+            return blob_engine::Round::deal(&spec, &mut rng).map(Self).map_err(crate::error::rules);
+        };
+        if let Some(seed) = seed {
+            return Err(config(format!("seed {seed} together with hands; a round is dealt or given, not both")));
+        }
+        let sets = hands.iter().enumerate().map(|(seat, hand)| read_hand(seat, hand)).collect::<PyResult<Vec<_>>>()?;
+        let size = sets.first().map_or(0, |hand| hand.len());
+        if let Some(cards) = cards
+            && cards != size as i64
+        {
+            return Err(config(format!(
+                "cards is {cards} and the hand of seat 0 has {size}; leave cards out or make them equal"
+            )));
+        }
+        let spec = spec(size)?;
+        let turned_up = turned_up.map(str::parse).transpose().map_err(crate::error::rules)?;
+        blob_engine::Round::from_hands(&spec, &sets, turned_up).map(Self).map_err(crate::error::rules)
+    }
+
+    /// Number of players, 3 to 8.
+    #[getter]
+    fn players(&self) -> usize {
+        self.0.table().players()
+    }
+
+    /// Cards dealt to each.
+    #[getter]
+    fn cards(&self) -> usize {
+        self.0.table().cards()
+    }
+
+    /// "S" "H" "C" "D", or None for no trump.
+    #[getter]
+    fn trump(&self) -> Option<char> {
+        trump_text(self.0.table().trump())
+    }
+
+    /// The card turned up for trump, where the rules turn one up.
+    #[getter]
+    fn turned_up(&self) -> Option<String> {
+        self.0.table().turned_up().map(|card| card.to_string())
+    }
+
+    /// The seat that deals and bids last.
+    #[getter]
+    fn dealer(&self) -> usize {
+        self.0.table().dealer().index()
+    }
+
+    /// The variants in force.
+    #[getter]
+    fn rules(&self) -> RoundRules {
+        RoundRules(self.0.table().rules())
+    }
+
+    /// "bidding", "playing" or "done".
+    #[getter]
+    fn phase(&self) -> &'static str {
+        self.0.phase().name()
+    }
+
+    /// The seat to act; None when done.
+    #[getter]
+    fn to_play(&self) -> Option<usize> {
+        self.0.to_play().map(Seat::index)
+    }
+
+    /// The bid of each seat; None until made.
+    #[getter]
+    fn bids(&self) -> Vec<Option<u8>> {
+        Seat::all(self.players()).map(|seat| self.0.table().bid(seat)).collect()
+    }
+
+    /// Tricks won by each seat.
+    #[getter]
+    fn tricks_won(&self) -> Vec<usize> {
+        self.0.table().won().first(self.players()).iter().map(|&won| won.into()).collect()
+    }
+
+    /// The running trick: seat and card, in the order played.
+    #[getter]
+    fn trick(&self) -> Vec<(usize, String)> {
+        let players = self.players();
+        self.0.table().trick().plays(players).map(|(seat, card)| (seat.index(), card.to_string())).collect()
+    }
+
+    /// The hand of a seat, in ascending card index.
+    fn hand(&self, seat: i64) -> PyResult<Vec<String>> {
+        Ok(card_texts(self.0.hand(crate::error::seat(seat, self.players())?)))
+    }
+
+    /// The legal actions of the seat to play, ascending; none when done.
+    fn legal_actions(&self) -> Vec<usize> {
+        self.0.legal_actions().iter().map(|action| action.index()).collect()
+    }
+
+    /// The same as bool[52].
+    fn legal_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
+        legal_mask(py, self.0.legal_actions())
+    }
+
+    /// Plays an action for the seat to play.
+    fn play(&mut self, action: i64) -> PyResult<()> {
+        match usize::try_from(action) {
+            Ok(action) => self.0.play(action).map_err(rules),
+            Err(_) => Err(rules(self.0.refuse(&action))),
+        }
+    }
+
+    /// A copy that is played on its own.
+    fn copy(&self) -> Self {
+        self.clone()
+    }
+
+    /// Points of each seat, when done.
+    fn scores(&self) -> PyResult<Vec<usize>> {
+        match self.0.table().scores() {
+            Some(scores) => Ok(scores.first(self.players()).iter().map(|&score| score.into()).collect()),
+            None => Err(rules(RulesError::NotDone { phase: self.phase() })),
+        }
+    }
+
+    /// What a seat knows; the seat to play if none is named.
+    #[pyo3(signature = (seat = None))]
+    fn observe(&self, seat: Option<i64>) -> PyResult<Observation> {
+        let seat = match (seat, self.0.to_play()) {
+            (Some(seat), _) => crate::error::seat(seat, self.players())?,
+            (None, Some(seat)) => seat,
+            (None, None) => {
+                return Err(config("no seat is to play in a round that is done; name the seat to observe".into()));
+            }
+        };
+        Ok(Observation::new(self.0.observe(seat)))
+    }
+
+    fn __repr__(&self) -> String {
+        let table = self.0.table();
+        let trump = table.trump().map_or_else(|| "no trump".into(), |suit| format!("trump {suit}"));
+        let to_play = table.to_play().map_or_else(String::new, |seat| format!(", seat {seat} to play"));
+        let phase = self.phase();
+        format!("<Round {}x{}, {trump}, dealer {}, {phase}{to_play}>", table.players(), table.cards(), table.dealer())
+    }
+}
+
+pub(crate) fn legal_mask(py: Python<'_>, legal: blob_engine::ActionSet) -> Bound<'_, PyArray1<bool>> {
+    let flags: [bool; ACTIONS] = std::array::from_fn(|k| legal.bits() >> k & 1 == 1);
+    PyArray1::from_slice(py, &flags)
+}

@@ -1,0 +1,78 @@
+"""blob-zero: the rules of Blob, a determinized tree search, and AlphaZero-style self-play.
+
+Rules, search and self-play need numpy alone; `BlobNet` imports torch when it is first named.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from blob_zero._core import (
+    ACTIONS,
+    ENCODING_VERSION,
+    FEATURES,
+    MAX_PLAYERS,
+    Game,
+    Observation,
+    Round,
+    RoundRules,
+    SearchResult,
+    __version__,
+    card_index,
+    card_text,
+    feature_scale,
+    rule_action,
+    search,
+)
+from blob_zero.errors import (
+    BlobError,
+    CheckpointError,
+    ConfigError,
+    DeviceError,
+    EvaluatorError,
+    IllegalActionError,
+)
+from blob_zero.evaluator import BatchEvaluator, Evaluator
+from blob_zero.match import Agent, MatchRecord, play_match
+from blob_zero.selfplay import Records, SelfPlay
+
+if TYPE_CHECKING:
+    from blob_zero.network import BlobNet
+
+__all__ = [
+    "ACTIONS",
+    "ENCODING_VERSION",
+    "FEATURES",
+    "MAX_PLAYERS",
+    "Agent",
+    "BatchEvaluator",
+    "BlobError",
+    "BlobNet",
+    "CheckpointError",
+    "ConfigError",
+    "DeviceError",
+    "Evaluator",
+    "EvaluatorError",
+    "Game",
+    "IllegalActionError",
+    "MatchRecord",
+    "Observation",
+    "Records",
+    "Round",
+    "RoundRules",
+    "SearchResult",
+    "SelfPlay",
+    "__version__",
+    "card_index",
+    "card_text",
+    "feature_scale",
+    "play_match",
+    "rule_action",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute of any type
+    if name == "BlobNet":
+        from blob_zero.network import BlobNet
+
+        return BlobNet
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,86 @@
+"""Evaluators, and the loop that feeds them the batches of a session."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blob_zero import _core
+
+Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Policy float32[B, 52] over actions, and values float32[B, 8] in [-1, 1] by relative seat."""
+
+OnProgress = Callable[[_core.Progress], None]
+
+PROGRESS_INTERVAL = 0.25
+"""Seconds between two calls of a progress callback."""
+
+
+class Evaluator(Protocol):
+    """Anything that judges positions: BlobNet behind `Inference`, or any function."""
+
+    def __call__(self, features: NDArray[np.float32], legal: NDArray[np.bool_], /) -> Outputs:
+        """Judges positions.
+
+        Args:
+            features: float32[B, 256], encoded observations of the seat to move (docs/observation.md).
+            legal: bool[B, 52], the legal actions of that seat.
+
+        Returns:
+            Policy float32[B, 52], probabilities over actions, of which the search keeps the legal ones and scales them
+            to 1; and values float32[B, 8] in [-1, 1], one for each relative seat from the seat to move, on the scale
+            `2 * score / (10 + cards) - 1`; entries past the players in play are ignored.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchEvaluator(Protocol):
+    """An evaluator that takes whole buffers of one shape, as they lie in memory."""
+
+    def evaluate_batch(self, features: NDArray[np.uint8], legal: NDArray[np.bool_], /) -> Outputs:
+        """Judges all rows of a buffer.
+
+        Args:
+            features: uint8[batch_rows, 256], to be multiplied by `feature_scale()`. Rows past the filled ones are stale
+                but valid. Read-only; not to be kept after the call.
+            legal: bool[batch_rows, 52]. A row that was never filled has no legal action.
+
+        Returns:
+            Policy float32[batch_rows, 52] and values float32[batch_rows, 8], as for `Evaluator`.
+        """
+        ...
+
+
+def drive(
+    session: _core.Session, evaluators: Sequence[Evaluator | BatchEvaluator], on_progress: OnProgress | None
+) -> None:
+    """Evaluates the batches of a session until every round is finished, and closes it however that ends.
+
+    Args:
+        session: the rounds in progress.
+        evaluators: the evaluator of each model.
+        on_progress: called about four times a second, and once at the end.
+
+    Raises:
+        EvaluatorError: if an evaluator returns the wrong shape, no numbers, or nothing on a legal action.
+        BaseException: whatever an evaluator or `on_progress` raises.
+    """
+    due = time.monotonic() + PROGRESS_INTERVAL
+    try:
+        while (batch := session.next_batch()) is not None:
+            evaluator = evaluators[batch.model]
+            if isinstance(evaluator, BatchEvaluator):
+                outputs = evaluator.evaluate_batch(batch.features, batch.legal)
+            else:
+                outputs = evaluator(*batch.decode())
+            batch.complete(outputs)
+            if on_progress is not None and time.monotonic() >= due:
+                on_progress(session.progress())
+                due = time.monotonic() + PROGRESS_INTERVAL
+        if on_progress is not None:
+            on_progress(session.progress())
+    finally:
+        session.close()

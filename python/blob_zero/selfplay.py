@@ -1,0 +1,199 @@
+"""Self-play: many rounds in which one searching agent sits in every seat, and the training rows they leave."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blob_zero import _core
+from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, drive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """What a run did.
+
+    Attributes:
+        rounds: rounds played.
+        decisions: decisions taken, forced actions not counted.
+        simulations: simulations of all searches.
+        evaluations: evaluations that searches asked for.
+        batches: batches handed to the evaluator.
+        rows: filled rows of these batches.
+        batch_rows: rows of a full batch.
+        seconds: time from start to end.
+    """
+
+    rounds: int
+    decisions: int
+    simulations: int
+    evaluations: int
+    batches: int
+    rows: int
+    batch_rows: int
+    seconds: float
+
+    @property
+    def rounds_per_minute(self) -> float:
+        """Rounds a minute."""
+        return 60 * self.rounds / self.seconds
+
+    @property
+    def mean_batch(self) -> float:
+        """Mean number of filled rows of a batch; 0 where no batch was sent."""
+        return self.rows / self.batches if self.batches else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What self-play leaves: a row for each searched decision, sorted by round, then decision; and a row for each round.
+
+    Attributes:
+        features: uint8[N, 256], encoded observations; times `feature_scale()`.
+        legal: bool[N, 52], legal actions.
+        policy: float16[N, 52], shares of the actions in the root's visits; each row sums to 1.
+        values: float32[N, 8], the round's result in [-1, 1] for each relative seat from the row's; 0 past the players.
+        round: uint64[N], number of the row's round.
+        seat: uint8[N], the seat that moved.
+        points: int16[rounds, players], points of each seat.
+        bids: int16[rounds, players].
+        tricks: int16[rounds, players].
+        stats: what the run did.
+    """
+
+    features: NDArray[np.uint8]
+    legal: NDArray[np.bool_]
+    policy: NDArray[np.float16]
+    values: NDArray[np.float32]
+    round: NDArray[np.uint64]
+    seat: NDArray[np.uint8]
+    points: NDArray[np.int16]
+    bids: NDArray[np.int16]
+    tricks: NDArray[np.int16]
+    stats: Stats
+
+
+class SelfPlay:
+    """Rounds of self-play, a pure function of its arguments and the evaluator: threads and timing change no byte.
+
+    Args:
+        players: 3 to 8.
+        cards: cards dealt to each, 1 to 13, `players * cards <= 52`.
+        worlds: worlds drawn for each search.
+        simulations: simulations in each world.
+        rounds: rounds to play; trump and dealer of each are drawn uniformly.
+        seed: with the number of a round, all its randomness.
+        first_round: number of the first round.
+        rules: rule variants; Blob's own if None.
+        threads: worker threads; one for each core if None.
+        batch_rows: rows of a batch.
+        rounds_in_flight: rounds in progress at once; enough for three full batches if None.
+        c_puct: weight of the prior against the value.
+        fpu_reduction: how much less than its parent an unvisited action is taken to be worth.
+        noise_fraction: share of Dirichlet noise in the priors of the root; 0 for none.
+        noise_alpha: concentration of that noise.
+        temperature: actions are drawn in proportion to `visits ** (1 / temperature)`; 0 takes the most visited.
+        final_temperature: the same, after the first `temperature_decisions` decisions of a round.
+        temperature_decisions: see above.
+        leaves_in_flight: leaves of one tree that may wait at once; more than 1 costs strength.
+        virtual_loss: lost visits that a waiting leaf counts as.
+
+    Raises:
+        ConfigError: for a value out of its range; raised by `run`.
+    """
+
+    def __init__(
+        self,
+        *,
+        players: int,
+        cards: int,
+        worlds: int = 3,
+        simulations: int = 30,
+        rounds: int = 1000,
+        seed: int = 0,
+        first_round: int = 0,
+        rules: _core.RoundRules | None = None,
+        threads: int | None = None,
+        batch_rows: int = 1024,
+        rounds_in_flight: int | None = None,
+        c_puct: float = 1.5,
+        fpu_reduction: float = 0.25,
+        noise_fraction: float = 0.25,
+        noise_alpha: float = 1.0,
+        temperature: float = 1.0,
+        final_temperature: float = 0.5,
+        temperature_decisions: int = 8,
+        leaves_in_flight: int = 1,
+        virtual_loss: int = 1,
+    ) -> None:
+        self._agent = _core.AgentSpec.search(
+            evaluator=0,
+            worlds=worlds,
+            simulations=simulations,
+            c_puct=c_puct,
+            fpu_reduction=fpu_reduction,
+            leaves_in_flight=leaves_in_flight,
+            virtual_loss=virtual_loss,
+            noise_fraction=noise_fraction,
+            noise_alpha=noise_alpha,
+            temperature=temperature,
+            final_temperature=final_temperature,
+            temperature_decisions=temperature_decisions,
+        )
+        self.players = players
+        self.cards = cards
+        self.rounds = rounds
+        self.seed = seed
+        self.first_round = first_round
+        self.rules = rules
+        self.threads = threads
+        self.batch_rows = batch_rows
+        self.rounds_in_flight = rounds_in_flight
+
+    def run(self, evaluator: Evaluator | BatchEvaluator, *, progress: OnProgress | None = None) -> Records:
+        """Plays all rounds.
+
+        Args:
+            evaluator: judges positions; called on this thread.
+            progress: called about four times a second with an object of `rounds_done`, `rounds`, `evaluations`, ...
+
+        Returns:
+            The records of all rounds.
+
+        Raises:
+            ConfigError: for a setting out of its range.
+            EvaluatorError: if the evaluator breaks its contract.
+            BaseException: whatever the evaluator raises. Nothing is left running after any of these.
+        """
+        started = time.perf_counter()
+        session = _core.Session(
+            players=self.players,
+            cards=self.cards,
+            agents=[self._agent],
+            rounds=self.rounds,
+            seed=self.seed,
+            first_round=self.first_round,
+            rules=self.rules,
+            threads=self.threads,
+            batch_rows=self.batch_rows,
+            rounds_in_flight=self.rounds_in_flight,
+        )
+        drive(session, [evaluator], progress)
+        seconds = time.perf_counter() - started
+        return Records(**session.take_records(), stats=stats(session, seconds))
+
+
+def stats(session: _core.Session, seconds: float) -> Stats:
+    """What a finished session did in `seconds`."""
+    done = session.progress()
+    return Stats(
+        rounds=done.rounds_done,
+        decisions=done.decisions,
+        simulations=done.simulations,
+        evaluations=done.evaluations,
+        batches=done.batches,
+        rows=done.rows,
+        batch_rows=session.batch_rows,
+        seconds=seconds,
+    )

@@ -47,7 +47,7 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """What self-play leaves: a row for each searched decision, sorted by round, then decision; and a row for each round.
+    """What self-play leaves: a row for each searched decision, sorted by round, then decision, and one for each round.
 
     Attributes:
         features: uint8[N, 256], encoded observations; times `feature_scale()`.

@@ -1,6 +1,6 @@
 //! Randomness of self-play: noise at the root, and the choice of an action from its visits.
 
-use blob_engine::rng::unit;
+use blob_engine::rng::{below, unit};
 use blob_engine::{ACTIONS, Action, ActionSet};
 use rand::Rng;
 use rand_distr::{Distribution, Gamma};
@@ -12,13 +12,12 @@ pub fn dirichlet(alpha: f32, out: &mut [f32], rng: &mut impl Rng) {
     let gamma = Gamma::new(f64::from(alpha), 1.0).expect("alpha is checked to be above 0");
     let mut sum = 0.0;
     let draws: Vec<f64> = out.iter().map(|_| gamma.sample(rng)).inspect(|draw| sum += draw).collect();
-    for (out, draw) in out.iter_mut().zip(draws) {
-        // A tiny alpha can underflow every draw; equal noise is then as good as any.
-        *out = if sum > 0.0 { (draw / sum) as f32 } else { 1.0 };
-    }
-    if sum == 0.0 {
-        let share = 1.0 / out.len() as f32;
-        out.fill(share);
+    if sum > 0.0 {
+        out.iter_mut().zip(draws).for_each(|(out, draw)| *out = (draw / sum) as f32);
+    } else {
+        // With a tiny alpha every draw can underflow; the distribution then has all its mass on single outcomes.
+        out.fill(0.0);
+        out[below(rng, out.len() as u32) as usize] = 1.0;
     }
 }
 

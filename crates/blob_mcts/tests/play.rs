@@ -1,0 +1,216 @@
+//! The scheduler: same records whatever the threads, batches and timing, and an end to every wait.
+
+mod hash_evaluator;
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use blob_engine::{ACTIONS, FEATURES, Features, RoundRules};
+use blob_mcts::{
+    Agent, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, PlayError, Progress, RoundRecord, SearchConfig, Seating,
+    Temperature,
+};
+use hash_evaluator::hash_evaluation;
+use proptest::prelude::*;
+
+fn network(worlds: usize, simulations: usize, model: usize) -> Agent {
+    Agent::Search {
+        config: SearchConfig { worlds, simulations, ..SearchConfig::default() },
+        evaluator: LeafEvaluator::Model(model),
+        temperature: Temperature { first: 1.0, then: 0.3, decisions: 6 },
+    }
+}
+
+fn plan(players: usize, cards: usize, rounds: u64, agents: Vec<Agent>) -> Plan {
+    let seating = if agents.len() == 1 { Seating::One } else { Seating::Rotate };
+    Plan { players, cards, rules: RoundRules::default(), seed: 11, first_round: 100, rounds, agents, seating }
+}
+
+/// What the hash evaluator answers to the filled rows of a batch; every model answers differently.
+fn answer(features: &[u8], rows: usize, model: usize) -> (Vec<f32>, Vec<f32>) {
+    let features: &[Features] = features.as_chunks::<FEATURES>().0;
+    let mut policies = Vec::new();
+    let mut values = Vec::new();
+    for row in &features[..rows] {
+        let mut row = *row;
+        row[FEATURES - 1] = model as u8;
+        let (policy, value) = hash_evaluation(&row);
+        policies.extend(policy);
+        values.extend(value);
+    }
+    (policies, values)
+}
+
+/// Evaluates until the run ends.
+fn finish(play: &Play) -> Result<(), PlayError> {
+    loop {
+        match play.next_batch(Duration::from_secs(60))? {
+            NextBatch::Batch(batch) => {
+                assert!(batch.rows() > 0 && batch.rows() <= play.batch_rows());
+                let (policy, values) = answer(batch.inputs().0, batch.rows(), batch.model());
+                play.complete(batch, &policy, &values);
+            }
+            NextBatch::Finished => return Ok(()),
+            NextBatch::TimedOut => panic!("no batch within a minute: the run hangs"),
+        }
+    }
+}
+
+fn records(plan: &Plan, config: PlayConfig) -> (Vec<RoundRecord>, Progress) {
+    let play = Play::start(plan.clone(), &config).expect("a sound plan");
+    finish(&play).expect("a sound evaluator");
+    (play.take_records(), play.progress())
+}
+
+fn config(threads: usize, batch_rows: usize, rounds_in_flight: usize) -> PlayConfig {
+    PlayConfig { threads: Some(threads), batch_rows, rounds_in_flight: Some(rounds_in_flight), record: true }
+}
+
+/// One round at a time, one thread, one row a batch: nothing is concurrent.
+fn sequential(plan: &Plan) -> Vec<RoundRecord> {
+    records(plan, config(1, 1, 1)).0
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn every_schedule_plays_the_same_rounds(
+        threads in 1usize..9,
+        batch_rows in 1usize..80,
+        in_flight in 1usize..200,
+        rounds in 1u64..60,
+        players in 3usize..=5,
+        cards in 1usize..=4,
+    ) {
+        let plan = plan(players, cards, rounds, vec![network(3, 8, 0)]);
+        let (played, progress) = records(&plan, config(threads, batch_rows, in_flight));
+        prop_assert_eq!(&played, &sequential(&plan));
+        prop_assert_eq!(played.len() as u64, rounds);
+        prop_assert_eq!(progress.rounds_done, rounds);
+        prop_assert_eq!(progress.rows, progress.evaluations);
+        prop_assert!(played.iter().zip(100..).all(|(record, index)| record.index == index));
+    }
+
+    #[test]
+    fn two_models_meet_on_the_same_deals(threads in 1usize..5, batch_rows in 1usize..50, rounds in 1u64..40) {
+        let plan = plan(4, 3, rounds, vec![network(2, 6, 0), network(1, 10, 1)]);
+        let (played, _) = records(&plan, config(threads, batch_rows, 64));
+        prop_assert_eq!(played, sequential(&plan));
+    }
+}
+
+#[test]
+fn eight_threads_fill_batches() {
+    let plan = plan(4, 5, 600, vec![network(3, 30, 0)]);
+    let (played, progress) = records(&plan, config(8, 256, 512));
+    assert_eq!(played, records(&plan, config(2, 256, 512)).0);
+    let fill = progress.rows as f64 / (progress.batches * 256) as f64;
+    assert!(fill > 0.9, "batches are {fill} full");
+    assert_eq!(progress.simulations, progress.decisions * 90);
+}
+
+#[test]
+fn records_hold_what_was_played() {
+    let plan = plan(4, 4, 50, vec![network(3, 10, 0)]);
+    for record in sequential(&plan) {
+        let searched = record.decisions.len();
+        assert!((4..=4 * 5).contains(&searched), "every bid is a decision, and at most every card: {searched}");
+        for row in &record.decisions {
+            let sum: f32 = row.policy.iter().map(|share| share.to_f32()).sum();
+            assert!((sum - 1.0).abs() < 1e-2, "{sum}");
+            assert!((0..ACTIONS).all(|k| row.legal >> k & 1 == 1 || row.policy[k].to_f32() == 0.0));
+            let values = record.relative_values(row.seat);
+            assert_eq!(values[0], record.values[row.seat]);
+            assert_eq!(values[4..], [0.0; 4]);
+        }
+    }
+}
+
+#[test]
+fn agents_that_need_no_network_need_no_evaluator() {
+    let rollout = Agent::Search {
+        config: SearchConfig { worlds: 2, simulations: 8, ..SearchConfig::default() },
+        evaluator: LeafEvaluator::Rollout,
+        temperature: Temperature::GREEDY,
+    };
+    for agent in [Agent::Random, Agent::Rule, rollout] {
+        let plan = plan(4, 3, 80, vec![agent, Agent::Rule]);
+        let (played, progress) = records(&plan, config(3, 16, 64));
+        assert_eq!(played, sequential(&plan));
+        assert_eq!((played.len(), progress.batches), (80, 0));
+        // The four rotations of a deal bid in the same order from the same dealer, so their sizes agree.
+        assert!(played.iter().all(|record| record.tricks.0.iter().sum::<u8>() == 3));
+    }
+}
+
+/// Runs something that must end, on a thread of its own.
+fn within_a_minute<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || send.send(what()));
+    receive.recv_timeout(Duration::from_secs(60)).expect("it ends within a minute")
+}
+
+#[test]
+fn a_broken_evaluation_ends_the_run() {
+    let error = within_a_minute(|| {
+        let play = Play::start(plan(4, 5, 500, vec![network(3, 30, 0)]), &config(4, 64, 128)).expect("sound");
+        let mut batches = 0;
+        loop {
+            match play.next_batch(Duration::from_secs(30)) {
+                Ok(NextBatch::Batch(batch)) => {
+                    let (mut policy, values) = answer(batch.inputs().0, batch.rows(), 0);
+                    batches += 1;
+                    if batches == 20 {
+                        policy[..52].fill(f32::NAN);
+                    }
+                    play.complete(batch, &policy, &values);
+                }
+                Ok(other) => panic!("{other:?} instead of an error"),
+                Err(error) => {
+                    play.close();
+                    return error;
+                }
+            }
+        }
+    });
+    assert!(matches!(error, PlayError::Evaluation { row: 0, .. }), "{error:?}");
+}
+
+#[test]
+fn closing_in_the_middle_ends_every_wait() {
+    within_a_minute(|| {
+        for batches in [0, 1, 7] {
+            let play = Play::start(plan(4, 5, 5000, vec![network(3, 30, 0)]), &config(4, 64, 512)).expect("sound");
+            let mut held = Vec::new();
+            for _ in 0..batches {
+                match play.next_batch(Duration::from_secs(30)) {
+                    Ok(NextBatch::Batch(batch)) => held.push(batch),
+                    other => panic!("{other:?} instead of a batch"),
+                }
+            }
+            play.close();
+            assert!(matches!(play.next_batch(Duration::ZERO), Ok(NextBatch::Finished)));
+            // An evaluator that comes too late does no harm.
+            for batch in held {
+                let (policy, values) = answer(batch.inputs().0, batch.rows(), 0);
+                play.complete(batch, &policy, &values);
+            }
+        }
+    });
+}
+
+#[test]
+fn impossible_plans_are_refused() {
+    let refuse = |plan: Plan, config: PlayConfig| Play::start(plan, &config).expect_err("refused").to_string();
+    let sound = || plan(4, 5, 10, vec![network(3, 30, 0)]);
+    let fits = config(1, 8, 8);
+    assert!(refuse(Plan { players: 9, ..sound() }, fits).contains("9 players"));
+    assert!(refuse(Plan { cards: 14, ..sound() }, fits).contains("14 cards"));
+    assert!(refuse(Plan { rounds: 0, ..sound() }, fits).contains("rounds is 0"));
+    assert!(refuse(plan(4, 5, 10, vec![network(0, 30, 0)]), fits).contains("worlds is 0"));
+    assert!(refuse(plan(4, 5, 10, vec![network(3, 0, 0)]), fits).contains("simulations is 0"));
+    assert!(refuse(sound(), config(0, 8, 8)).contains("threads is 0"));
+    assert!(refuse(sound(), config(1, 0, 8)).contains("batch_rows is 0"));
+    assert!(refuse(sound(), config(1, 8, 0)).contains("rounds_in_flight is 0"));
+    assert!(refuse(Plan { seating: Seating::Rotate, ..sound() }, fits).contains("agents is 1"));
+}

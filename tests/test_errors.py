@@ -35,6 +35,11 @@ def given_hands(hands, **changes):
     return bz.Round(**{"players": 3, "trump": None, "dealer": 0, "hands": hands, **changes})
 
 
+def self_play(**changes):
+    """A setting may be refused when it is given or when the run starts."""
+    return bz.SelfPlay(**{"players": 4, "cards": 5, "rounds": 1, **changes}).run(hashing())
+
+
 def finished():
     engine = given_hands(HANDS)
     while engine.phase != "done":
@@ -46,6 +51,7 @@ def test_the_examples_of_this_file_are_accepted_when_right():
     assert make().cards == 5
     assert given_hands(HANDS).hand(2) in (["KH", "QH"], ["QH", "KH"])
     assert len(finished().scores()) == 3
+    assert len(self_play().points) == 1
 
 
 def test_errors_have_one_root():
@@ -58,7 +64,7 @@ def test_errors_have_one_root():
 def test_players(players):
     refused(lambda: make(players=players, cards=1, dealer=0), players, 3, 8)
     refused(lambda: bz.Game(players=players, cards=1, seed=0), players, 3, 8)
-    refused(lambda: bz.SelfPlay(players=players, cards=1), players, 3, 8)
+    refused(lambda: self_play(players=players, cards=1), players, 3, 8)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,7 @@ def test_players(players):
 def test_cards(players, cards, most):
     refused(lambda: make(players=players, cards=cards, dealer=0), cards, players, most)
     refused(lambda: bz.Game(players=players, cards=cards, seed=0), cards, players, most)
-    refused(lambda: bz.SelfPlay(players=players, cards=cards), cards, players, most)
+    refused(lambda: self_play(players=players, cards=cards), cards, players, most)
 
 
 def test_a_turned_up_card_needs_a_card_that_is_not_dealt():
@@ -207,7 +213,7 @@ def test_counts_have_to_be_positive(count):
         "rounds_in_flight",
         "leaves_in_flight",
     ]:
-        assert name in refused(lambda name=name: bz.SelfPlay(players=4, cards=5, **{name: count}), count)
+        assert name in refused(lambda name=name: self_play(**{name: count}), count)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +231,7 @@ def test_counts_have_to_be_positive(count):
     ],
 )
 def test_self_play_settings_out_of_range(name, value):
-    message = refused(lambda: bz.SelfPlay(players=4, cards=5, **{name: value}))
+    message = refused(lambda: self_play(**{name: value}))
     assert name in message
     assert f"{value:g}" in message.lower()
 

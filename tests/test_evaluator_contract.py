@@ -96,7 +96,7 @@ def tiny_settings(draw):
         "simulations": draw(st.integers(1, 5)),
         "rounds": draw(st.integers(1, 4)),
         "first_round": draw(st.sampled_from([0, 1, 2**40])),
-        "seed": draw(st.integers(0, 2**63)),
+        "seed": draw(st.integers(0, 2**63 - 1)),
         "threads": draw(st.integers(1, 3)),
         "batch_rows": draw(st.sampled_from([1, 2, 5, 64])),
     }
@@ -165,7 +165,7 @@ def test_what_an_evaluator_is_given():
     assert [features[0] for features, *_ in calls] == [legal[0] for _, _, legal, _ in calls]
     assert records.stats.batches == len(calls)
     assert records.stats.rows == sum(rows)
-    assert records.stats.rounds_done == records.stats.rounds == 12
+    assert records.stats.rounds == 12
     assert records.stats.decisions == len(records.round)
     assert records.stats.simulations > 0
     assert records.stats.seconds > 0
@@ -227,7 +227,7 @@ def zeros(rows):
 
 
 def with_bad_entry(array, value):
-    array[-1, 2] = value
+    array[0, 2] = value
     return array
 
 

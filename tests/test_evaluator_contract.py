@@ -334,7 +334,7 @@ def test_what_an_evaluator_keeps_stays_readable():
 
 
 def slowly(features, legal):
-    time.sleep(0.05)
+    time.sleep(0.02)
     return hashing()(features, legal)
 
 

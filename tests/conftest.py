@@ -1,0 +1,33 @@
+"""What all tests share: the golden files' option and hypothesis' settings."""
+
+import pathlib
+
+import hypothesis
+import pytest
+
+# A shared machine can stall for longer than any deadline; a slow example is no failure.
+hypothesis.settings.register_profile("blob-zero", deadline=None)
+hypothesis.settings.load_profile("blob-zero")
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden from what the engine does now"
+    )
+
+
+@pytest.fixture
+def golden(request):
+    """Compares text with a golden file, or rewrites the file under --update-golden."""
+
+    def compare(name, text):
+        path = GOLDEN / f"{name}.txt"
+        if request.config.getoption("--update-golden"):
+            GOLDEN.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"{path} is missing: write it with --update-golden"
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare

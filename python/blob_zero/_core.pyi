@@ -15,6 +15,7 @@ __all__ = [
     "Batch",
     "Game",
     "Observation",
+    "Plan",
     "Progress",
     "Round",
     "RoundRules",
@@ -227,7 +228,7 @@ class _Columns(TypedDict):
     tricks: NDArray[np.int16]
 
 @final
-class Session:
+class Plan:
     def __new__(
         cls,
         *,
@@ -244,6 +245,10 @@ class Session:
         rounds_in_flight: int | None = None,
         record: bool = True,
     ) -> Self: ...
+    def start(self) -> Session: ...
+
+@final
+class Session:
     @property
     def batch_rows(self) -> int: ...
     def next_batch(self) -> Batch | None: ...

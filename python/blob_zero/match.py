@@ -153,7 +153,7 @@ def play_match(
     evaluators = [agent.evaluator for agent in (a, b) if agent.evaluator is not None]
     # Two agents with one evaluator share its batches.
     shared = a.evaluator is b.evaluator or len(evaluators) < 2
-    session = _core.Session(
+    plan = _core.Plan(
         players=players,
         cards=cards,
         agents=[a.spec(0), b.spec(0 if shared else 1)],
@@ -166,6 +166,7 @@ def play_match(
         batch_rows=batch_rows,
         record=False,
     )
+    session = plan.start()
     drive(session, evaluators, progress)
     seconds = time.perf_counter() - started
     columns = session.take_records()

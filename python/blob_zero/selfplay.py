@@ -100,7 +100,7 @@ class SelfPlay:
         virtual_loss: lost visits that a waiting leaf counts as.
 
     Raises:
-        ConfigError: for a value out of its range; raised by `run`.
+        ConfigError: for a value out of its range.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class SelfPlay:
         leaves_in_flight: int = 1,
         virtual_loss: int = 1,
     ) -> None:
-        self._agent = _core.AgentSpec.search(
+        agent = _core.AgentSpec.search(
             evaluator=0,
             worlds=worlds,
             simulations=simulations,
@@ -141,15 +141,18 @@ class SelfPlay:
             final_temperature=final_temperature,
             temperature_decisions=temperature_decisions,
         )
-        self.players = players
-        self.cards = cards
-        self.rounds = rounds
-        self.seed = seed
-        self.first_round = first_round
-        self.rules = rules
-        self.threads = threads
-        self.batch_rows = batch_rows
-        self.rounds_in_flight = rounds_in_flight
+        self._plan = _core.Plan(
+            players=players,
+            cards=cards,
+            agents=[agent],
+            rounds=rounds,
+            seed=seed,
+            first_round=first_round,
+            rules=rules,
+            threads=threads,
+            batch_rows=batch_rows,
+            rounds_in_flight=rounds_in_flight,
+        )
 
     def run(self, evaluator: Evaluator | BatchEvaluator, *, progress: OnProgress | None = None) -> Records:
         """Plays all rounds.
@@ -162,23 +165,11 @@ class SelfPlay:
             The records of all rounds.
 
         Raises:
-            ConfigError: for a setting out of its range.
             EvaluatorError: if the evaluator breaks its contract.
             BaseException: whatever the evaluator raises. Nothing is left running after any of these.
         """
         started = time.perf_counter()
-        session = _core.Session(
-            players=self.players,
-            cards=self.cards,
-            agents=[self._agent],
-            rounds=self.rounds,
-            seed=self.seed,
-            first_round=self.first_round,
-            rules=self.rules,
-            threads=self.threads,
-            batch_rows=self.batch_rows,
-            rounds_in_flight=self.rounds_in_flight,
-        )
+        session = self._plan.start()
         drive(session, [evaluator], progress)
         seconds = time.perf_counter() - started
         return Records(**session.take_records(), stats=stats(session, seconds))

@@ -24,13 +24,13 @@ pub enum RulesError {
     #[error("{players} players; a round has 3 to 8 players")]
     Players {
         /// What was given.
-        players: usize,
+        players: i64,
     },
     /// Hands that cannot be dealt.
     #[error("{cards} cards for each of {players} players; with {players} players a hand has 1 to {most} cards{reason}")]
     Cards {
         /// Cards asked for.
-        cards: usize,
+        cards: i64,
         /// Players at the table.
         players: usize,
         /// Most cards that can be dealt to each.
@@ -42,7 +42,7 @@ pub enum RulesError {
     #[error("seat {seat}; with {players} players a seat is 0 to {}", players - 1)]
     Seat {
         /// What was given.
-        seat: usize,
+        seat: i64,
         /// Players at the table.
         players: usize,
     },

@@ -92,26 +92,36 @@ impl RoundSpec {
         Self { players, cards, trump, dealer, rules: RoundRules::default(), context: GameContext::default() }
     }
 
+    /// Checks numbers of players and cards as they were given, and returns them.
+    ///
+    /// # Errors
+    /// If so many cannot play, or cannot have so many cards.
+    pub fn check_size(players: i64, cards: i64, rules: RoundRules) -> Result<(usize, usize), RulesError> {
+        if !(MIN_PLAYERS as i64..=MAX_PLAYERS as i64).contains(&players) {
+            return Err(RulesError::Players { players });
+        }
+        let players = players as usize;
+        let most = ((PACK - usize::from(rules.turn_up)) / players).min(MAX_CARDS);
+        if !(1..=most as i64).contains(&cards) {
+            let reason = if rules.turn_up { " (one card is turned up)" } else { "" };
+            return Err(RulesError::Cards { cards, players, most, reason });
+        }
+        Ok((players, cards as usize))
+    }
+
     /// Checks that such a round can be dealt, and returns the dealer's seat.
     ///
     /// # Errors
     /// The first of players, cards, dealer, trump that cannot be.
     pub fn check(&self) -> Result<Seat, RulesError> {
-        let &Self { players, cards, dealer, rules, .. } = self;
-        if !(MIN_PLAYERS..=MAX_PLAYERS).contains(&players) {
-            return Err(RulesError::Players { players });
-        }
-        let most = ((PACK - usize::from(rules.turn_up)) / players).min(MAX_CARDS);
-        if !(1..=most).contains(&cards) {
-            let reason = if rules.turn_up { " (one card is turned up)" } else { "" };
-            return Err(RulesError::Cards { cards, players, most, reason });
-        }
+        Self::check_size(self.players as i64, self.cards as i64, self.rules)?;
+        let &Self { players, dealer, rules, .. } = self;
         if rules.turn_up && self.trump.is_some() {
             return Err(RulesError::TurnUp {
                 what: "a trump was given although the rules turn one up; leave trump at None".into(),
             });
         }
-        Seat::new(dealer, players).ok_or(RulesError::Seat { seat: dealer, players })
+        Seat::new(dealer, players).ok_or(RulesError::Seat { seat: dealer as i64, players })
     }
 }
 

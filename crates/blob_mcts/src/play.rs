@@ -32,6 +32,20 @@ impl Default for PlayConfig {
     }
 }
 
+impl PlayConfig {
+    /// # Errors
+    /// The first setting out of its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let within = |name, value: Option<usize>, most, allowed| {
+            let value = value.unwrap_or(1);
+            ConfigError::check((1..=most).contains(&value), name, value, allowed)
+        };
+        within("threads", self.threads, 1024, "a run has 1 to 1024 worker threads")?;
+        within("batch_rows", Some(self.batch_rows), 1 << 20, "a batch has 1 to 1048576 rows")?;
+        within("rounds_in_flight", self.rounds_in_flight, 1 << 20, "1 to 1048576 rounds are in progress at once")
+    }
+}
+
 /// Batches whose rows are out at once by default: one at the evaluator, one ready, one being filled.
 const BATCHES_IN_FLIGHT: usize = 3;
 
@@ -88,24 +102,10 @@ impl Play {
     /// If the plan or a setting is out of range, or threads cannot be started.
     pub fn start(plan: Plan, config: &PlayConfig) -> Result<Self, PlayError> {
         plan.check()?;
+        config.check()?;
         let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        ConfigError::check((1..=1024).contains(&threads), "threads", threads, "a run has 1 to 1024 worker threads")?;
-        ConfigError::check(
-            (1..=1 << 20).contains(&config.batch_rows),
-            "batch_rows",
-            config.batch_rows,
-            "a batch has 1 to 1048576 rows",
-        )?;
-        let in_flight = match config.rounds_in_flight {
-            Some(rounds) => rounds,
-            None => default_rounds_in_flight(&plan, config.batch_rows, threads),
-        };
-        ConfigError::check(
-            (1..=1 << 20).contains(&in_flight),
-            "rounds_in_flight",
-            in_flight,
-            "1 to 1048576 rounds are in progress at once",
-        )?;
+        let in_flight =
+            config.rounds_in_flight.unwrap_or_else(|| default_rounds_in_flight(&plan, config.batch_rows, threads));
         let in_flight = in_flight.min(usize::try_from(plan.rounds).unwrap_or(usize::MAX));
         // Small runs are spread over the threads all the same.
         let group_rounds = GROUP_ROUNDS.min(in_flight.div_ceil(threads)).max(1);

@@ -1,7 +1,7 @@
 //! One search: worlds drawn from an observation, a tree in each, visits summed over the worlds.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{ACTIONS, ActionSet, BySeat, Observation, Round, Seat, WorldSampler};
+use blob_engine::{ACTIONS, ActionSet, BySeat, MAX_PLAYERS, Observation, Round, Seat, WorldSampler};
 
 use crate::config::SearchConfig;
 use crate::error::EvaluationError;
@@ -229,20 +229,30 @@ impl Search {
     /// # Errors
     /// If an evaluation breaks the contract.
     pub fn run(&mut self, evaluator: &mut impl Evaluate) -> Result<Outcome, EvaluationError> {
+        while !self.run_for(evaluator, u64::MAX)? {}
+        Ok(self.outcome())
+    }
+
+    /// Runs the search for about so many evaluations; returns whether it is done.
+    ///
+    /// # Errors
+    /// If an evaluation breaks the contract.
+    pub fn run_for(&mut self, evaluator: &mut impl Evaluate, evaluations: u64) -> Result<bool, EvaluationError> {
+        let enough = self.evaluations.saturating_add(evaluations);
         let mut leaves = Vec::new();
         let mut policy = [0.0; ACTIONS];
-        let mut values = [0.0; 8];
-        loop {
-            leaves.clear();
+        let mut values = [0.0; MAX_PLAYERS];
+        while self.evaluations < enough {
             self.select(&mut leaves);
             if leaves.is_empty() {
-                return Ok(self.outcome());
+                return Ok(true);
             }
-            for &leaf in &leaves {
+            for leaf in leaves.drain(..) {
                 evaluator.evaluate(self.position(leaf), &mut policy, &mut values);
                 self.receive(leaf, &Evaluation { policy: &policy, values: &values })?;
             }
         }
+        Ok(false)
     }
 
     /// The mean value by seat of one random playout in each world: an estimate where nothing is searched.

@@ -68,10 +68,15 @@ pub(crate) fn number(name: &str, value: i64) -> PyResult<u64> {
     u64::try_from(value).map_err(|_| config(format!("{name} is {value}; it is not negative")))
 }
 
+/// Players and cards given in Python.
+pub(crate) fn size(players: i64, cards: i64, variants: blob_engine::RoundRules) -> PyResult<(usize, usize)> {
+    blob_engine::RoundSpec::check_size(players, cards, variants).map_err(rules)
+}
+
 /// A seat given in Python.
 pub(crate) fn seat(value: i64, players: usize) -> PyResult<Seat> {
     usize::try_from(value)
         .ok()
         .and_then(|index| Seat::new(index, players))
-        .ok_or_else(|| config(format!("seat {value}; with {players} players a seat is 0 to {}", players - 1)))
+        .ok_or_else(|| rules(RulesError::Seat { seat: value, players }))
 }

@@ -3,7 +3,7 @@
 use blob_engine::BySeat;
 use pyo3::prelude::*;
 
-use crate::error::{count, number, rules, seat};
+use crate::error::{number, rules, seat, size};
 use crate::round::{Round, RoundRules, rules_or_default};
 
 /// A whole game; the next round is dealt when one is done.
@@ -15,11 +15,10 @@ impl Game {
     #[new]
     #[pyo3(signature = (*, players, cards, seed, dealer = 0, rules = None))]
     fn new(players: i64, cards: i64, seed: i64, dealer: i64, rules: Option<RoundRules>) -> PyResult<Self> {
-        let (players, cards) = (count("players", players)?, count("cards", cards)?);
-        let spec = blob_engine::RoundSpec::new(players, cards, None, 0);
-        spec.check().map_err(crate::error::rules)?;
+        let variants = rules_or_default(rules);
+        let (players, cards) = size(players, cards, variants)?;
         let dealer = seat(dealer, players)?.index();
-        blob_engine::Game::new(players, cards, dealer, rules_or_default(rules), number("seed", seed)?)
+        blob_engine::Game::new(players, cards, dealer, variants, number("seed", seed)?)
             .map(Self)
             .map_err(crate::error::rules)
     }

@@ -21,7 +21,7 @@ mod _core {
     #[pymodule_export]
     use crate::observation::Observation;
     #[pymodule_export]
-    use crate::play::{AgentSpec, Batch, Progress, Session};
+    use crate::play::{AgentSpec, Batch, Plan, Progress, Session};
     #[pymodule_export]
     use crate::round::{Round, RoundRules};
     #[pymodule_export]

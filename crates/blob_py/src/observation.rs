@@ -12,7 +12,7 @@ use crate::round::{card_texts, legal_mask};
 /// Names the draws of worlds among the streams of their seed.
 const WORLDS: u64 = 0x776f_726c;
 /// Most worlds of one call: their hands then take 2 GiB at the most.
-const MAX_WORLDS: usize = 1 << 25;
+const MAX_WORLDS: i64 = 1 << 25;
 
 /// All that one seat knows: own hand, public history, bids, voids shown.
 #[pyclass(frozen, eq, module = "blob_zero")]
@@ -71,15 +71,14 @@ impl Observation {
     /// Worlds drawn uniformly from those that fit: uint64[count, players], each hand as a bit set over card indices.
     #[pyo3(signature = (count, seed = 1))]
     fn sample_worlds<'py>(&self, py: Python<'py>, count: i64, seed: i64) -> PyResult<Bound<'py, PyArray2<u64>>> {
-        let count = crate::error::count("count", count)?;
-        if count > MAX_WORLDS {
-            return Err(config(format!("count is {count}; one call draws at most {MAX_WORLDS} worlds")));
+        if !(1..=MAX_WORLDS).contains(&count) {
+            return Err(config(format!("count is {count}; one call draws 1 to {MAX_WORLDS} worlds")));
         }
         let mut rng = stream(number("seed", seed)?, &[WORLDS]);
         let players = self.0.table().players();
         let worlds = py.detach(|| {
             let sampler = WorldSampler::new(&self.0);
-            let mut worlds = Array2::zeros((count, players));
+            let mut worlds = Array2::zeros((count as usize, players));
             for mut row in worlds.rows_mut() {
                 let hands = sampler.sample_hands(&mut rng);
                 for (bits, hand) in row.iter_mut().zip(hands.0) {

@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS};
-use blob_mcts::{
-    Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, Seating, Temperature,
-};
+use blob_mcts::{Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Play, PlayConfig, Seating, Temperature};
 use half::f16;
 use numpy::ndarray::{Array2, ArrayView2};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::error::{config, config_fault, count, number, play as play_error};
+use crate::error::{config, config_fault, count, number, play as play_error, size};
 use crate::evaluator::{Outputs, decode};
 use crate::round::{RoundRules, rules_or_default};
 use crate::search::Settings;
@@ -147,12 +145,15 @@ impl Progress {
     }
 }
 
-/// Rounds being played on worker threads; whoever evaluates calls `next_batch` until it gives None.
+/// Rounds to play and how: checked when it is made, started any number of times.
 #[pyclass(frozen, module = "blob_zero._core")]
-pub(crate) struct Session(Arc<Play>);
+pub(crate) struct Plan {
+    plan: blob_mcts::Plan,
+    settings: PlayConfig,
+}
 
 #[pymethods]
-impl Session {
+impl Plan {
     #[new]
     #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
@@ -170,10 +171,12 @@ impl Session {
         rounds_in_flight: Option<i64>,
         record: bool,
     ) -> PyResult<Self> {
-        let plan = Plan {
-            players: count("players", players)?,
-            cards: count("cards", cards)?,
-            rules: rules_or_default(rules),
+        let rules = rules_or_default(rules);
+        let (players, cards) = size(players, cards, rules)?;
+        let plan = blob_mcts::Plan {
+            players,
+            cards,
+            rules,
             seed: number("seed", seed)?,
             first_round: number("first_round", first_round)?,
             rounds: number("rounds", rounds)?,
@@ -186,9 +189,24 @@ impl Session {
             rounds_in_flight: rounds_in_flight.map(|rounds| count("rounds_in_flight", rounds)).transpose()?,
             record,
         };
-        Ok(Self(Arc::new(Play::start(plan, &settings).map_err(play_error)?)))
+        plan.check().map_err(play_error)?;
+        settings.check().map_err(config_fault)?;
+        Ok(Self { plan, settings })
     }
 
+    /// Starts the worker threads.
+    fn start(&self) -> PyResult<Session> {
+        let play = Play::start(self.plan.clone(), &self.settings).map_err(play_error)?;
+        Ok(Session(Arc::new(play)))
+    }
+}
+
+/// Rounds being played on worker threads; whoever evaluates calls `next_batch` until it gives None.
+#[pyclass(frozen, module = "blob_zero._core")]
+pub(crate) struct Session(Arc<Play>);
+
+#[pymethods]
+impl Session {
     /// Rows of every batch.
     #[getter]
     fn batch_rows(&self) -> usize {

@@ -5,7 +5,7 @@ use blob_engine::{ACTIONS, Card, CardSet, RoundSpec, RulesError, Scoring, Seat, 
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use crate::error::{config, count, number, rules, seat};
+use crate::error::{config, number, rules, seat, size};
 use crate::observation::Observation;
 
 /// Names the deal of a round that stands alone among the streams of its seed.
@@ -120,13 +120,11 @@ impl Round {
         turned_up: Option<&str>,
     ) -> PyResult<Self> {
         let trump = read_trump(trump)?;
-        let spec = |cards| -> PyResult<RoundSpec> {
-            let spec = RoundSpec::new(count("players", players)?, cards, trump, 0);
-            spec.check().map_err(crate::error::rules)?;
-            let dealer = seat(dealer, spec.players)?.index();
-            let spec = RoundSpec { rules: rules_or_default(rules), dealer, ..spec };
-            spec.check().map_err(crate::error::rules)?;
-            Ok(spec)
+        let variants = rules_or_default(rules);
+        let spec = |cards: i64| -> PyResult<RoundSpec> {
+            let (players, cards) = size(players, cards, variants)?;
+            let dealer = seat(dealer, players)?.index();
+            Ok(RoundSpec { rules: variants, ..RoundSpec::new(players, cards, trump, dealer) })
         };
         let Some(hands) = hands else {
             let (Some(cards), Some(seed)) = (cards, seed) else {
@@ -137,7 +135,7 @@ impl Round {
             if let Some(card) = turned_up {
                 return Err(config(format!("turned_up {card:?} with a dealt round; it goes with hands")));
             }
-            let spec = spec(count("cards", cards)?)?;
+            let spec = spec(cards)?;
             let mut rng = stream(number("seed", seed)?, &[ROUND]);
             return blob_engine::Round::deal(&spec, &mut rng).map(Self).map_err(crate::error::rules);
         };
@@ -145,15 +143,15 @@ impl Round {
             return Err(config(format!("seed {seed} together with hands; a round is dealt or given, not both")));
         }
         let sets = hands.iter().enumerate().map(|(seat, hand)| read_hand(seat, hand)).collect::<PyResult<Vec<_>>>()?;
-        let size = sets.first().map_or(0, |hand| hand.len());
+        let first = sets.first().map_or(0, |hand| hand.len());
         if let Some(cards) = cards
-            && cards != size as i64
+            && cards != first as i64
         {
             return Err(config(format!(
-                "cards is {cards} and the hand of seat 0 has {size}; leave cards out or make them equal"
+                "cards is {cards} and the hand of seat 0 has {first}; leave cards out or make them equal"
             )));
         }
-        let spec = spec(size)?;
+        let spec = spec(first as i64)?;
         let turned_up = turned_up.map(str::parse).transpose().map_err(crate::error::rules)?;
         blob_engine::Round::from_hands(&spec, &sets, turned_up).map(Self).map_err(crate::error::rules)
     }

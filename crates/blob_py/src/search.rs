@@ -1,8 +1,8 @@
 //! `search`: one search, on the calling thread.
 
-use blob_engine::rng::{Xoshiro, stream};
+use blob_engine::rng::stream;
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, encode};
-use blob_mcts::{Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Uniform};
+use blob_mcts::{Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Uniform};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -88,7 +88,7 @@ impl Settings {
             c_puct: self.c_puct,
             fpu_reduction: self.fpu_reduction,
             leaves_in_flight: count("leaves_in_flight", self.leaves_in_flight)?,
-            virtual_loss: u32::try_from(self.virtual_loss).unwrap_or(u32::MAX),
+            virtual_loss: u32::try_from(count("virtual_loss", self.virtual_loss)?).unwrap_or(u32::MAX),
             // Checked even where it is not used, so that a wrong setting is never silent.
             root_noise: Some(noise),
         };
@@ -158,11 +158,8 @@ pub(crate) fn search(
     let mut search = Search::new(&observation, settings.read()?, stream(seed, &[SEARCH]));
     let name = evaluator.extract::<String>();
     let mut outcome = match name.as_deref() {
-        Ok("uniform") => py.detach(|| search.run(&mut Uniform)).map_err(evaluation)?,
-        Ok("rollout") => {
-            let mut rng: Xoshiro = stream(seed, &[PLAYOUT]);
-            py.detach(|| search.run(&mut Rollout { rng: &mut rng })).map_err(evaluation)?
-        }
+        Ok("uniform") => run_inline(py, &mut search, &mut Uniform)?,
+        Ok("rollout") => run_inline(py, &mut search, &mut Rollout { rng: &mut stream(seed, &[PLAYOUT]) })?,
         Err(_) if evaluator.is_callable() => run(&mut search, evaluator)?,
         _ => {
             return Err(config(format!(
@@ -175,6 +172,17 @@ pub(crate) fn search(
         outcome.values = search.playout_values();
     }
     Ok(SearchResult { outcome, players: observation.table().players() })
+}
+
+/// Evaluations between two looks whether Python has a signal to handle: some milliseconds.
+const SIGNAL_EVALUATIONS: u64 = 20_000;
+
+/// Runs a search with an evaluator in Rust, without the GIL.
+fn run_inline(py: Python<'_>, search: &mut Search, evaluator: &mut (impl Evaluate + Send)) -> PyResult<Outcome> {
+    while !py.detach(|| search.run_for(evaluator, SIGNAL_EVALUATIONS)).map_err(evaluation)? {
+        py.check_signals()?;
+    }
+    Ok(search.outcome())
 }
 
 /// Runs a search with a Python evaluator, all leaves that are out in one call.

@@ -20,7 +20,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 import blob_zero as bz
-from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.errors import CheckpointError
 from blob_zero.network import BlobNet, NetworkShape
 
 MANIFEST = "manifest.json"
@@ -93,7 +93,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         stem, _, kind = name.rpartition(".")
         if kind == "safetensors":
             metadata, group = _read_tensors(path / name)
-            if "shape" in metadata:
+            if "blobnet" in metadata:
                 networks[stem] = _build_network(path / name, metadata, group)
             else:
                 tensors[stem] = group
@@ -176,28 +176,30 @@ def write_atomically(path: Path, content: bytes) -> None:
 def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file, made one after the other to hold one in memory at a time."""
     for name, net in checkpoint.networks.items():
-        metadata = {"shape": json.dumps(net.shape._asdict()), "encoding": str(bz.ENCODING_VERSION)}
-        yield f"{name}.safetensors", _serialize(net.state_dict(), metadata)
+        about = {"encoding": bz.ENCODING_VERSION, "shape": net.shape._asdict()}
+        # One entry, as safetensors writes several in an order that changes: same weights, same bytes.
+        yield f"{name}.safetensors", _serialize(net.state_dict(), {"blobnet": json.dumps(about)})
     for name, tensors in checkpoint.tensors.items():
-        yield f"{name}.safetensors", _serialize(tensors, {})
+        yield f"{name}.safetensors", _serialize(tensors, None)
     yield STATE, json.dumps(checkpoint.state, indent=2).encode()
 
 
-def _serialize(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
+def _serialize(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None) -> bytes:
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return to_safetensors(on_cpu, metadata=metadata)
 
 
 def _build_network(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> BlobNet:
-    encoding = metadata.get("encoding")
-    if encoding != str(bz.ENCODING_VERSION):
-        raise CheckpointError(
-            f"{path} is of encoding version {encoding}; this is version {bz.ENCODING_VERSION}"
-        )
     try:
-        net = BlobNet(**NetworkShape(**json.loads(metadata["shape"]))._asdict())
+        about = json.loads(metadata["blobnet"])
+        version = about["encoding"]
+        if version != bz.ENCODING_VERSION:
+            raise CheckpointError(
+                f"{path} is of encoding version {version}; this is version {bz.ENCODING_VERSION}"
+            )
+        net = BlobNet(**NetworkShape(**about["shape"])._asdict())
         net.load_state_dict(dict(tensors))
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not hold a BlobNet: {error}") from error
     return net
 

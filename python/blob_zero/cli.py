@@ -75,7 +75,7 @@ def train(
     game, search = settings.game, settings.search
     table = standings_table(
         [(standing.opponent, standing.match) for standing in standings],
-        first="trained",
+        first="the trained network",
         title=(
             f"The trained network after {settings.run.iterations} iterations: {game.players} players, "
             f"{game.cards} cards, search {search.worlds}x{search.simulations}, "
@@ -93,7 +93,7 @@ def arena(
     second: Annotated[str, typer.Argument(help="The same; it has all other seats.")],
     players: Annotated[int, typer.Option(help="Seats, 3 to 8.")] = 4,
     cards: Annotated[int, typer.Option(help="Cards dealt to each, 1 to 13.")] = 5,
-    deals: Annotated[int, typer.Option(help="Deals; each is played from every seat.")] = 500,
+    deals: Annotated[int, typer.Option(min=2, help="Deals; each is played from every seat.")] = 500,
     search: Annotated[
         str, typer.Option(metavar="WxS", help="Search of networks: worlds x simulations in each.")
     ] = "3x30",

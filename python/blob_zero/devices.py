@@ -24,7 +24,8 @@ def resolve_device(name: str) -> torch.device:
         raise DeviceError(f"unknown device {name!r}: should be auto, cpu, cuda or cuda:N; here: {there}")
     number = int(index or 0)
     if number >= gpus:
-        raise DeviceError(f"device {name!r} is not there; here: {there}")
+        reason = "" if torch.version.cuda else " (this build of PyTorch has no CUDA)"
+        raise DeviceError(f"device {name!r} is not there; here: {there}{reason}")
     return torch.device("cuda", number)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.box import SIMPLE
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -220,24 +219,20 @@ def standings_table(standings: Sequence[tuple[str, MatchSummary]], *, first: str
         first: what the first agent of all matches is called.
         title: stands above the table.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, padding=(0, 1))
-    table.add_column("against")
-    for heading in (f"{first}\npoints", "their\npoints", "difference\n(95 % interval)"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in (f"{first}\nexact", "their\nexact"):
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table.add_column("against", overflow="fold")
+    for heading in ("points", "difference (95 %)", "bids exact"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    table.caption = "points: mean a round; exact: bids made exactly"
+    table.caption = f"{first} : opponent; points and their difference are means a round"
     table.caption_justify = "left"
     styles = {"beats": "green", "loses to": "red", "not told apart": "yellow"}
     for opponent, match in standings:
         table.add_row(
             opponent,
-            f"{match.first.points:.2f}",
-            f"{match.second.points:.2f}",
+            f"{match.first.points:.2f} : {match.second.points:.2f}",
             f"{match.difference:+.2f} ({match.low:+.2f} to {match.high:+.2f})",
-            f"{match.first.exact:.0%}",
-            f"{match.second.exact:.0%}",
+            f"{match.first.exact:.0%} : {match.second.exact:.0%}",
             Text(match.verdict, style=styles[match.verdict]),
         )
     return table

@@ -54,8 +54,8 @@ def test_bf16_stays_near_fp32(full, rows, fold):
     policy, values = Inference(full, dtype="bf16", fold=fold).evaluate_batch(rows.features, rows.legal)
     expected_policy, expected_values = by_hand(full, rows.features, rows.legal)
     np.testing.assert_allclose(policy, expected_policy, atol=0.01)
-    assert np.abs(values - expected_values).mean() < 0.005
-    assert np.abs(values - expected_values).max() < 0.03
+    assert np.quantile(np.abs(values - expected_values), 0.99) < 0.01
+    assert np.abs(values - expected_values).max() < 0.02
     # It is bf16 indeed, and not fp32 under another name.
     assert np.abs(values - expected_values).max() > 1e-5
 

@@ -6,7 +6,7 @@ import numpy as np
 from blob_zero.arena import MatchSummary, Side
 from blob_zero.config import Config, parse_config
 from blob_zero.network import BlobNet
-from blob_zero.selfplay import SelfPlayResult
+from blob_zero.self_player import SelfPlayResult
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "policy_hidden": 16, "value_hidden": 8}
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from blob_zero.arena import MatchSummary
 from blob_zero.metrics import Row, Value
-from blob_zero.selfplay import Progress
+from blob_zero.self_player import Progress
 
 _SHOWN_ITERATIONS = 12
 

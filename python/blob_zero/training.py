@@ -13,7 +13,7 @@ from blob_zero.metrics import Value
 from blob_zero.progress import Display
 from blob_zero.run_folder import Run, open_run
 from blob_zero.seeds import Purpose, stream, stream_seed
-from blob_zero.selfplay import LocalSelfPlay, SelfPlayer
+from blob_zero.self_player import LocalSelfPlay, SelfPlayer
 
 
 @dataclass(frozen=True)

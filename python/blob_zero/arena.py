@@ -1,0 +1,271 @@
+"""Who is stronger: matches on paired deals, and what can be said of them.
+
+In a match every deal is played once from each seat by the first agent, with the second in all other seats.
+Luck of the deal and of the seat is then the same for both, and the difference of their points is taken deal
+by deal.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+import blob_zero as bz
+from blob_zero.checkpoint import load_network
+from blob_zero.config import InferenceConfig, SearchConfig
+from blob_zero.errors import ConfigError
+from blob_zero.inference import Inference
+from blob_zero.network import BlobNet
+from blob_zero.seeds import Purpose, stream
+
+Verdict = Literal["beats", "not told apart", "loses to"]
+
+RESAMPLES = 2000
+"""Bootstrap samples; the interval's ends then move by about 2 % of its width from seed to seed."""
+
+
+class MatchRecords(Protocol):
+    """What a match leaves, each int16[deals, players, players] by deal, rotation and seat.
+
+    In rotation r the first agent has seat r, and the second all others.
+    """
+
+    @property
+    def points(self) -> npt.NDArray[np.int16]:
+        """Points of each seat in each round."""
+
+    @property
+    def bids(self) -> npt.NDArray[np.int16]:
+        """Tricks each seat said it would win."""
+
+    @property
+    def tricks(self) -> npt.NDArray[np.int16]:
+        """Tricks each seat won."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """How one side of a match did; shares are of its bids and add up to 1."""
+
+    points: float
+    """Mean points a round."""
+    exact: float
+    """Share of bids made exactly."""
+    over: float
+    """Share with more tricks than bid."""
+    under: float
+    """Share with fewer tricks than bid."""
+
+
+@dataclass(frozen=True)
+class MatchSummary:
+    """The first agent against the second."""
+
+    deals: int
+    first: Side
+    second: Side
+    difference: float
+    """Points a round of the first less those of the second, mean over deals."""
+    low: float
+    """Lower end of the difference's 95 % interval."""
+    high: float
+    """Upper end of it."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval says of the first agent: it beats or loses to the second where 0 lies outside."""
+        if self.low > 0:
+            return "beats"
+        return "loses to" if self.high < 0 else "not told apart"
+
+
+def summarize(records: MatchRecords, *, seed: int = 0) -> MatchSummary:
+    """Points, bids and the paired difference of a match, with its bootstrap interval by deal.
+
+    Raises:
+        ConfigError: fewer than 2 deals, of which no interval can be made.
+    """
+    deals, players, _ = records.points.shape
+    if deals < 2:
+        raise ConfigError(f"a match of {deals} deal(s) has no interval; at least 2 deals are needed")
+    is_first = np.broadcast_to(np.eye(players, dtype=bool), records.points.shape)
+    differences = paired_differences(records.points)
+    low, high = bootstrap_interval(differences, stream(seed, Purpose.BOOTSTRAP))
+    return MatchSummary(
+        deals=deals,
+        first=_side(records, is_first),
+        second=_side(records, ~is_first),
+        difference=float(differences.mean()),
+        low=low,
+        high=high,
+    )
+
+
+def paired_differences(points: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
+    """For each deal the first agent's points less the mean of the other seats', mean over rotations.
+
+    Args:
+        points: [deals, players (rotation), players (seat)].
+
+    Returns:
+        float64[deals], points a round.
+    """
+    players = points.shape[1]
+    first = np.diagonal(points, axis1=1, axis2=2).astype(np.float64)  # [deals, rotation]
+    others = (points.sum(axis=2) - first) / (players - 1)
+    difference: npt.NDArray[np.float64] = (first - others).mean(axis=1)
+    return difference
+
+
+def bootstrap_interval(
+    samples: npt.NDArray[np.float64], rng: np.random.Generator, *, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean (Efron and Tibshirani 1993, chapter 13).
+
+    Args:
+        samples: [N] independent values, N at least 1.
+        rng: draws the resamples.
+        confidence: probability that the interval holds the mean, in (0, 1).
+    """
+    means = np.empty(RESAMPLES)
+    for index in range(RESAMPLES):  # one by one: all indices of a long match at once would be gigabytes
+        means[index] = samples[rng.integers(0, len(samples), len(samples))].mean()
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+class Judge(Protocol):
+    """Plays matches between a network and an opponent."""
+
+    def match(self, net: BlobNet, opponent: "BlobNet | str", *, deals: int, seed: int) -> MatchSummary:
+        """The network against another, or an agent named as in `parse_agent`, on the deals of a seed."""
+
+
+class LocalJudge:
+    """A judge that plays in this process.
+
+    Args:
+        players: seats.
+        cards: cards dealt to each.
+        search: the search that every network uses.
+        inference: how networks answer it.
+        device: where they do.
+        batch_rows: rows in one batch.
+        threads: search threads; none is one for each core.
+    """
+
+    def __init__(
+        self,
+        *,
+        players: int,
+        cards: int,
+        search: SearchConfig,
+        inference: InferenceConfig,
+        device: str,
+        batch_rows: int,
+        threads: int | None = None,
+    ) -> None:
+        self.players = players
+        self.cards = cards
+        self.search = search
+        self.inference = inference
+        self.device = device
+        self.batch_rows = batch_rows
+        self.threads = threads
+        self._evaluators: dict[int, Inference] = {}
+
+    def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
+        """The network against another, or an agent named as in `parse_agent`, on the deals of a seed."""
+        first = self._network_agent(net, side=0)
+        second = (
+            self._network_agent(opponent, side=1)
+            if isinstance(opponent, BlobNet)
+            else self.agent(opponent, side=1)
+        )
+        return self.play(first, second, deals=deals, seed=seed)
+
+    def play(self, first: bz.Agent, second: bz.Agent, *, deals: int, seed: int) -> MatchSummary:
+        """Any agent against any other."""
+        records = bz.play_match(
+            first,
+            second,
+            players=self.players,
+            cards=self.cards,
+            deals=deals,
+            seed=seed,
+            threads=self.threads,
+            batch_rows=self.batch_rows,
+        )
+        return summarize(records, seed=seed)
+
+    def agent(self, text: str, *, side: Literal[0, 1]) -> bz.Agent:
+        """The agent of a name, as in `parse_agent`, for one side of the next match."""
+        spec = parse_agent(text)
+        match spec:
+            case "random":
+                return bz.Agent.random()
+            case "rule":
+                return bz.Agent.rule()
+            case SearchConfig():
+                return bz.Agent.rollout(worlds=spec.worlds, simulations=spec.simulations)
+            case Path():
+                return self._network_agent(load_network(spec), side=side)
+
+    def _network_agent(self, net: BlobNet, *, side: Literal[0, 1]) -> bz.Agent:
+        """A network with the search; one evaluator a side is kept, so that compiled code stays."""
+        evaluator = self._evaluators.get(side)
+        if evaluator is None or evaluator.shape != net.shape:
+            options = self.inference
+            evaluator = Inference(net, device=self.device, dtype=options.dtype, compile=options.compile)
+            self._evaluators[side] = evaluator
+        else:
+            evaluator.load(net)
+        return bz.Agent.network(evaluator, worlds=self.search.worlds, simulations=self.search.simulations)
+
+
+def parse_agent(text: str) -> Literal["random", "rule"] | SearchConfig | Path:
+    """Read an agent's name: `random`, `rule`, `rollout:WxS` (random rollouts), or the path of a network.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    if text == "random":
+        return "random"
+    if text == "rule":
+        return "rule"
+    if text.startswith("rollout:"):
+        return parse_search(text.removeprefix("rollout:"))
+    path = Path(text)
+    if not path.exists():
+        raise ConfigError(
+            f"unknown agent {text!r}: should be random, rule, rollout:WxS, or a path of a run or checkpoint"
+        )
+    return path
+
+
+def parse_search(text: str) -> SearchConfig:
+    """Read `WxS`: worlds and simulations in each, both at least 1.
+
+    Raises:
+        ConfigError: it has another form.
+    """
+    form = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
+    if form is None:
+        raise ConfigError(
+            f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations"
+        )
+    return SearchConfig(worlds=int(form[1]), simulations=int(form[2]))
+
+
+def _side(records: MatchRecords, mine: npt.NDArray[np.bool_]) -> Side:
+    bids, tricks = records.bids[mine], records.tricks[mine]
+    return Side(
+        points=float(records.points[mine].mean()),
+        exact=float((tricks == bids).mean()),
+        over=float((tricks > bids).mean()),
+        under=float((tricks < bids).mean()),
+    )

@@ -1,0 +1,163 @@
+"""The `blob-zero` command: reads arguments, calls the package, prints what comes back."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from blob_zero.config import InferenceConfig, load_config, preset_path, preset_summary, presets
+from blob_zero.errors import BlobError, ConfigError
+
+app = typer.Typer(
+    name="blob-zero",
+    help="Train and judge networks for Blob, an Oh Hell variant, by self-play.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Device = Annotated[
+    str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N. Never replaced by another.")
+]
+
+
+@app.command()
+def train(
+    preset: Annotated[
+        str | None, typer.Option(help="A preset; [bold]blob-zero presets[/bold] lists them.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run: checkpoints, metrics, settings. (default: runs/NAME)"),
+    ] = None,
+    device: Device = "auto",
+    override: Annotated[
+        bool, typer.Option("--override", metavar="", help="Go on with a run although its settings differ.")
+    ] = False,
+) -> None:
+    """Train a network by self-play, or go on with a run.
+
+    The same command goes on from the run's last checkpoint; Ctrl-C can stop
+    it at any time. It ends with a table: the trained network against its
+    untrained self, random play and the rule bot, with the same search, on
+    fresh deals.
+    """
+    # PyTorch takes seconds to import, and help and presets need none of it.
+    from blob_zero.progress import open_display, standings_table
+    from blob_zero.training import train as run_training
+
+    if (preset is None) == (config is None):
+        raise ConfigError("give one of --preset NAME and --config FILE")
+    path = config if config is not None else preset_path(str(preset))
+    settings = load_config(path, set_ or ())
+    folder = run_dir or Path("runs") / path.stem
+    console = Console()
+    try:
+        with open_display(console) as display:
+            standings = run_training(settings, folder, display=display, device=device, override=override)
+    except KeyboardInterrupt:
+        console.print(f"stopped; what is finished is saved in {folder}, and the same command goes on")
+        raise typer.Exit(130) from None
+    game, search = settings.game, settings.search
+    table = standings_table(
+        [(standing.opponent, standing.match) for standing in standings],
+        first="the trained network",
+        title=(
+            f"The trained network after {settings.run.iterations} iterations: {game.players} players, "
+            f"{game.cards} cards, search {search.worlds}x{search.simulations}, "
+            f"{settings.evaluation.final_deals:,} fresh deals from every seat"
+        ),
+    )
+    console.print()
+    console.print(table)
+    console.print(f"Run folder: {folder}", highlight=False)
+
+
+@app.command()
+def arena(
+    first: Annotated[str, typer.Argument(help="A run or checkpoint, random, rule, or rollout:WxS.")],
+    second: Annotated[str, typer.Argument(help="The same; it has all other seats.")],
+    players: Annotated[int, typer.Option(help="Seats, 3 to 8.")] = 4,
+    cards: Annotated[int, typer.Option(help="Cards dealt to each, 1 to 13.")] = 5,
+    deals: Annotated[int, typer.Option(min=2, help="Deals; each is played from every seat.")] = 500,
+    search: Annotated[
+        str, typer.Option(metavar="WxS", help="Search of networks: worlds x simulations in each.")
+    ] = "3x30",
+    seed: Annotated[int, typer.Option(help="The deals follow from it.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Play two agents against each other on the same deals, and say who is stronger.
+
+    In every deal FIRST has one seat, each in turn, against SECOND in all
+    others. The difference is in points a round, with its 95 % interval.
+    """
+    from blob_zero.arena import LocalJudge, parse_search
+    from blob_zero.config import parse_config
+    from blob_zero.progress import standings_table
+
+    parse_config({"game": {"players": players, "cards": cards}}, source="arena")
+    judge = LocalJudge(
+        players=players,
+        cards=cards,
+        search=parse_search(search),
+        inference=InferenceConfig(),
+        device=device,
+        batch_rows=1024,
+    )
+    match = judge.play(judge.agent(first, side=0), judge.agent(second, side=1), deals=deals, seed=seed)
+    title = f"{players} players, {cards} cards, {deals:,} deals from every seat, search {search}"
+    Console().print(standings_table([(second, match)], first=first, title=title))
+
+
+@app.command(name="presets")
+def list_presets() -> None:
+    """List the presets and what each is for."""
+    table = Table(box=None)
+    table.add_column("preset", style="bold")
+    table.add_column("what it is for")
+    for name, path in presets().items():
+        table.add_row(name, preset_summary(path))
+    Console().print(table)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"blob-zero {metadata.version('blob-zero')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, metavar="", help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Train and judge networks for Blob, an Oh Hell variant, by self-play."""
+
+
+def main() -> None:
+    """Run the command; an error that blob-zero raises on purpose is one line and exit status 2."""
+    try:
+        app()
+    except BlobError as error:
+        Console(stderr=True).print(
+            f"blob-zero: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(2)

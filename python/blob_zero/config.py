@@ -1,0 +1,314 @@
+"""The settings of a run: typed, frozen, and strict about what they do not know.
+
+A configuration is one TOML file. Every knob has its meaning here and its reason in the presets (`configs/`).
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from blob_zero.errors import ConfigError
+
+Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+FixedOpponent = Literal["random", "rule", "untrained"]
+
+
+class _Section(BaseModel):
+    """Values are taken as they are written: no unknown keys, no strings read as numbers, no later changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class RunConfig(_Section):
+    """How long the run is and what it leaves behind."""
+
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """All randomness of the run follows from it."""
+    iterations: int = Field(default=500, ge=1)
+    """Iterations of self-play, training and judging."""
+    keep_checkpoints: int = Field(default=3, ge=2)
+    """Newest checkpoints kept, beside the best and the untrained one; at least 2, should one be damaged."""
+    torch_threads: int | None = Field(default=None, ge=1)
+    """Threads of PyTorch on the CPU; none leaves PyTorch's own choice."""
+
+
+class GameConfig(_Section):
+    """What is played."""
+
+    players: int = Field(default=4, ge=3, le=8)
+    cards: int = Field(default=5, ge=1, le=13)
+    """Cards dealt to each player."""
+
+    @model_validator(mode="after")
+    def _fits_in_a_deck(self) -> "GameConfig":
+        if self.players * self.cards > 52:
+            raise ValueError(
+                f"{self.players} players with {self.cards} cards each need {self.players * self.cards} of "
+                f"52; at most {52 // self.players} cards for {self.players} players"
+            )
+        return self
+
+
+class SearchConfig(_Section):
+    """The search that self-play and judging share."""
+
+    worlds: int = Field(default=3, ge=1)
+    """Deals drawn for each decision."""
+    simulations: int = Field(default=30, ge=1)
+    """Simulations in each world."""
+
+
+class SelfPlayConfig(_Section):
+    """How rounds are played for training."""
+
+    rounds: int = Field(default=10_000, ge=1)
+    """Rounds in an iteration."""
+    batch_rows: int = Field(default=1024, ge=1)
+    """Rows in one batch to the network."""
+    rounds_in_flight: int | None = Field(default=None, ge=1)
+    """Rounds played at the same time; none leaves the core's own choice."""
+    threads: int | None = Field(default=None, ge=1)
+    """Search threads; none is one for each core."""
+    leaves_in_flight: int = Field(default=1, ge=1)
+    """Leaves that one tree waits for at a time."""
+    virtual_loss: int = Field(default=1, ge=0)
+    """Visits that a leaf counts while it is waited for."""
+    c_puct: float = Field(default=1.5, gt=0)
+    """Weight of the prior against the value in PUCT."""
+    fpu_reduction: float = Field(default=0.25, ge=0)
+    """How far below its parent an unvisited action is valued."""
+    noise_fraction: float = Field(default=0.25, ge=0, le=1)
+    """Share of Dirichlet noise in the priors at the root."""
+    noise_alpha: float = Field(default=1.0, gt=0)
+    """Concentration of that noise."""
+    temperature: float = Field(default=1.0, ge=0)
+    """How freely a round's first decisions are drawn: 1 in proportion to visits, 0 the most visited."""
+    final_temperature: float = Field(default=0.25, ge=0)
+    """The same for the later decisions."""
+    temperature_decisions: int = Field(default=8, ge=0)
+    """How many decisions of a round are its first ones."""
+
+
+class NetworkConfig(_Section):
+    """Sizes of BlobNet; the defaults are the full network. It always has a value for each of the 8 seats."""
+
+    width: int = Field(default=256, ge=8)
+    layers: int = Field(default=6, ge=1)
+    heads: int = Field(default=8, ge=1)
+    feed_forward: int = Field(default=1024, ge=1)
+    policy_hidden: int = Field(default=256, ge=1)
+    value_hidden: int = Field(default=128, ge=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "NetworkConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        return self
+
+
+class InferenceConfig(_Section):
+    """How the network answers the search."""
+
+    dtype: Dtype = "auto"
+    """Numbers it computes with; auto is fp16 on CUDA, bf16 on a CPU with instructions for it, else fp32."""
+    compile: bool = False
+    """Whether torch.compile builds the network first."""
+
+
+class TrainingConfig(_Section):
+    """How the network learns from the rounds."""
+
+    epochs: int = Field(default=10, ge=1)
+    """Passes over the replay ring in an iteration."""
+    batch_size: int = Field(default=2048, ge=1)
+    """Rows in one optimizer step."""
+    replay_rows: int = Field(default=500_000, ge=1)
+    """Capacity of the replay ring."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak of the schedule."""
+    warmup_iterations: float = Field(default=1.0, ge=0)
+    """Iterations over which the rate rises from zero to its peak."""
+    final_learning_rate: float = Field(default=0.05, ge=0, le=1)
+    """Where the cosine ends, as a share of the peak."""
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """Decoupled decay of the weight matrices; biases and norms do not decay."""
+    gradient_clip: float = Field(default=1.0, gt=0)
+    """Largest norm of a step's gradient."""
+    value_weight: float = Field(default=1.0, ge=0)
+    """Weight of the value loss beside the policy loss."""
+    precision: Dtype = "auto"
+    """Mixed precision; auto is bf16 where the device computes in it, fp16 on older GPUs, else fp32."""
+    tf32: bool = True
+    """Whether a GPU may round fp32 matrix products to TF32."""
+
+
+class EvaluationConfig(_Section):
+    """How strength is measured; these matches never choose what is trained."""
+
+    every: int = Field(default=5, ge=1)
+    """Iterations between two measurements; the last iteration is always measured."""
+    deals: int = Field(default=200, ge=2)
+    """Deals against each opponent, each played from every seat."""
+    final_deals: int = Field(default=1000, ge=2)
+    """Fresh deals against each opponent in the table that ends the run."""
+    opponents: Annotated[tuple[FixedOpponent, ...], Field(strict=False)] = ("untrained", "random", "rule")
+    """Who is met; always the same, so that the curve means the same in every run."""
+    batch_rows: int = Field(default=1024, ge=1)
+    """Rows in one batch to the network in a match."""
+
+
+class PromotionConfig(_Section):
+    """Whether a network must beat the best one before it plays the rounds to learn from."""
+
+    enabled: bool = True
+    """If not, the newest network always plays."""
+    deals: int = Field(default=200, ge=2)
+    """Fresh deals between the candidate and the best, each played from every seat."""
+    margin: float = 0.0
+    """Points a round that the lower end of the 95 % interval must exceed; negative promotes more readily."""
+
+
+class Config(_Section):
+    """All settings of a run. The device is none of them: it says where a run happens, not what it is."""
+
+    run: RunConfig = RunConfig()
+    game: GameConfig = GameConfig()
+    search: SearchConfig = SearchConfig()
+    selfplay: SelfPlayConfig = SelfPlayConfig()
+    network: NetworkConfig = NetworkConfig()
+    inference: InferenceConfig = InferenceConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    promotion: PromotionConfig = PromotionConfig()
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a TOML file, apply overrides of the form `section.key=value`, and check the whole.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown, or a value is not allowed.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    for override in overrides:
+        _apply_override(settings, override)
+    return parse_config(settings, source=str(path))
+
+
+def parse_config(settings: Mapping[str, Any], *, source: str) -> Config:
+    """Check settings as read from TOML or JSON; `source` names them in the error.
+
+    Raises:
+        ConfigError: names each unknown key and each wrong value, and what is allowed instead.
+    """
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        problems = [_describe(problem["type"], problem["loc"], problem["input"], problem["msg"])
+                    for problem in error.errors()]  # fmt: skip
+        raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+
+
+def presets() -> dict[str, Path]:
+    """Name and file of every preset, as installed with the package, in alphabetical order."""
+    folder = Path(str(resources.files("blob_zero"))) / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def preset_path(name: str) -> Path:
+    """The file of a preset.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    known = presets()
+    if name not in known:
+        raise ConfigError(f"unknown preset {name!r}{_suggestion(name, known)}; presets: {', '.join(known)}")
+    return known[name]
+
+
+def preset_summary(path: Path) -> str:
+    """The first comment line of a preset: what it is for, in one sentence."""
+    return path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ").strip()
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """What differs between two configurations, one `section.key: old there, new here` for each key."""
+    before, after = dict(_flat(old)), dict(_flat(new))
+    return [
+        f"{key}: {json.dumps(before[key])} there, {json.dumps(after[key])} here"
+        for key in before
+        if before[key] != after[key]
+    ]
+
+
+def to_toml(config: Config) -> str:
+    """TOML that `load_config` reads back to an equal configuration; keys without a value are left out."""
+    lines: list[str] = []
+    for section, values in config.model_dump(mode="json").items():
+        lines.append(f"[{section}]")
+        # JSON's numbers, booleans, strings and flat lists are TOML's as well.
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _flat(config: Config) -> Iterator[tuple[str, Any]]:
+    for section, values in config.model_dump(mode="json").items():
+        for key, value in values.items():
+            yield f"{section}.{key}", value
+
+
+def _apply_override(settings: dict[str, Any], override: str) -> None:
+    """Set one `section.key=value` in place. The value is TOML; what is not TOML is taken as a string."""
+    key, equals, text = override.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not equals or not dot or not section or not name:
+        raise ConfigError(f"cannot read the setting {override!r}; it should look like training.epochs=5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    table = settings.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{section} = {table!r}: should be a section of settings")
+    table[name] = value
+
+
+def _describe(kind: str, location: tuple[int | str, ...], value: object, message: str) -> str:
+    """One problem of a configuration in words: where, what, and what would have been right."""
+    key = ".".join(str(part) for part in location)
+    if kind == "extra_forbidden":
+        parent = _section_at(location[:-1])
+        noun = "section" if len(location) == 1 else "setting"
+        name = str(location[-1])
+        return f"unknown {noun} {key}{_suggestion(name, parent)} (allowed: {', '.join(parent)})"
+    if kind == "value_error":
+        # Raised by a validator here; its message already names the values.
+        return f"{key}: {message.removeprefix('Value error, ')}"
+    return f"{key} = {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _section_at(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {nearest[0]!r}?" if nearest else ""

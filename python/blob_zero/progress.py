@@ -1,0 +1,260 @@
+"""What a person sees of a run: a live screen on a terminal, plain lines elsewhere, and the last table."""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from blob_zero.arena import MatchSummary
+from blob_zero.metrics import Row, Value
+from blob_zero.self_player import Progress
+
+_SHOWN_ITERATIONS = 12
+
+
+class Display(Protocol):
+    """Is told how a run goes."""
+
+    def message(self, text: str) -> None:
+        """One line that should stay."""
+
+    def iteration_started(self, iteration: int, iterations: int) -> None:
+        """Iteration `iteration`, from 1, of `iterations` begins."""
+
+    def self_play(self, progress: Progress) -> None:
+        """Self-play has come this far."""
+
+    def training(self, step: int, steps: int, loss: float) -> None:
+        """Training has come this far, with this mean loss."""
+
+    def judging(self, opponent: str) -> None:
+        """A match against this opponent begins."""
+
+    def iteration_done(self, row: Row) -> None:
+        """An iteration is committed with these metrics."""
+
+
+class PlainDisplay:
+    """One line for each message and iteration, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.clock = Clock()
+
+    def message(self, text: str) -> None:
+        """Print it."""
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def iteration_started(self, iteration: int, iterations: int) -> None:
+        """Note the time."""
+        self.clock.started(iteration, iterations)
+
+    def self_play(self, progress: Progress) -> None:
+        """Say nothing between iterations."""
+
+    def training(self, step: int, steps: int, loss: float) -> None:
+        """Say nothing between iterations."""
+
+    def judging(self, opponent: str) -> None:
+        """Say nothing between iterations."""
+
+    def iteration_done(self, row: Row) -> None:
+        """Print the iteration."""
+        self.clock.finished()
+        parts = [
+            f"iteration {row['iteration']}/{self.clock.iterations}",
+            f"{_number(row['rounds_per_minute'], ',.0f')} rounds/min",
+            f"mean batch {_number(row['mean_batch'], '.0f')}",
+            f"policy loss {_number(row['policy_loss'], '.3f')}",
+            f"value loss {_number(row['value_loss'], '.3f')}",
+        ]
+        parts += [
+            f"vs {name} {strength}"
+            for name in ("untrained", "random", "rule")
+            if (strength := _strength(row, name))
+        ]
+        parts.append(f"{self.clock.left()} left")
+        self.message(" · ".join(parts))
+
+
+class LiveDisplay:
+    """A screen that is drawn again a few times a second: the stage at work above the last iterations."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.clock = Clock()
+        self.rows: deque[Row] = deque(maxlen=_SHOWN_ITERATIONS)
+        self.stage: tuple[str, float, float] = ("starting", 0, 1)
+
+    def message(self, text: str) -> None:
+        """Print it above the screen."""
+        self.live.console.print(text, highlight=False, markup=False)
+
+    def iteration_started(self, iteration: int, iterations: int) -> None:
+        """Begin a new line of the table."""
+        self.clock.started(iteration, iterations)
+        self._show("self-play", 0, 1)
+
+    def self_play(self, progress: Progress) -> None:
+        """Show rounds, speed and batch fill."""
+        speed = 60 * progress.rounds_done / max(self.clock.iteration_seconds(), 1e-9)
+        fill = progress.rows / max(progress.batches, 1)
+        text = f"self-play  {progress.rounds_done:,} of {progress.rounds:,} rounds"
+        text += f"  {speed:,.0f} rounds/min  mean batch {fill:.0f}"
+        self._show(text, progress.rounds_done, progress.rounds)
+
+    def training(self, step: int, steps: int, loss: float) -> None:
+        """Show steps and loss."""
+        self._show(f"training  step {step:,} of {steps:,}  loss {loss:.3f}", step, steps)
+
+    def judging(self, opponent: str) -> None:
+        """Show who is met."""
+        self._show(f"playing against {opponent}", 0, 1)
+
+    def iteration_done(self, row: Row) -> None:
+        """Add the iteration to the table."""
+        self.clock.finished()
+        self.rows.append(row)
+        self._show(f"iteration {row['iteration']} is saved", 1, 1)
+
+    def _show(self, text: str, done: float, total: float) -> None:
+        self.stage = (text, done, total)
+        self.live.update(self._screen())
+
+    def _screen(self) -> RenderableType:
+        text, done, total = self.stage
+        head = f"iteration {self.clock.iteration} of {self.clock.iterations}   {self.clock.left()} left"
+        return Group(
+            iterations_table(self.rows),
+            Text(head, style="bold"),
+            ProgressBar(total=total, completed=done, width=60),
+            Text(text),
+        )
+
+
+class Clock:
+    """Time left, from the iterations this process has seen."""
+
+    def __init__(self) -> None:
+        self.iteration = 0
+        self.iterations = 0
+        self._began = time.perf_counter()
+        self._iteration_began = self._began
+        self._done = 0
+        self._done_seconds = 0.0
+        self._last = 0
+
+    def started(self, iteration: int, iterations: int) -> None:
+        """An iteration begins."""
+        self.iteration, self.iterations = iteration, iterations
+        self._iteration_began = time.perf_counter()
+
+    def finished(self) -> None:
+        """The iteration is done."""
+        self._done += 1
+        self._last = self.iteration
+        self._done_seconds = time.perf_counter() - self._began
+
+    def iteration_seconds(self) -> float:
+        """Seconds since the iteration began."""
+        return time.perf_counter() - self._iteration_began
+
+    def left(self) -> str:
+        """Time left if iterations go on as they did; a dash before the first is done."""
+        if not self._done:
+            return "-"
+        mean = self._done_seconds / self._done
+        since = time.perf_counter() - self._began - self._done_seconds
+        return duration(max(0.0, mean * (self.iterations - self._last) - since))
+
+
+@contextmanager
+def open_display(console: Console) -> Iterator[Display]:
+    """A live screen where the console is a terminal, plain lines where it is not."""
+    if not console.is_terminal:
+        yield PlainDisplay(console)
+        return
+    with Live(console=console, refresh_per_second=4) as live:
+        yield LiveDisplay(live)
+
+
+def iterations_table(rows: Sequence[Row] | deque[Row]) -> Table:
+    """The iterations with speed, losses and strength."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in (
+        "iteration",
+        "rounds/min",
+        "mean batch",
+        "policy",
+        "value",
+        "untrained",
+        "random",
+        "rule",
+    ):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["iteration"]),
+            _number(row["rounds_per_minute"], ",.0f"),
+            _number(row["mean_batch"], ".0f"),
+            _number(row["policy_loss"], ".3f"),
+            _number(row["value_loss"], ".3f"),
+            *(_strength(row, name) for name in ("untrained", "random", "rule")),
+        )
+    return table
+
+
+def standings_table(standings: Sequence[tuple[str, MatchSummary]], *, first: str, title: str) -> Table:
+    """Matches of one agent against others: points a round, difference with interval, bids, verdict.
+
+    Args:
+        standings: opponent and match, one a row.
+        first: what the first agent of all matches is called.
+        title: stands above the table.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table.add_column("against", overflow="fold")
+    for heading in ("points", "difference (95 %)", "bids exact"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.caption = f"{first} : opponent; points and their difference are means a round"
+    table.caption_justify = "left"
+    styles = {"beats": "green", "loses to": "red", "not told apart": "yellow"}
+    for opponent, match in standings:
+        table.add_row(
+            opponent,
+            f"{match.first.points:.2f} : {match.second.points:.2f}",
+            f"{match.difference:+.2f} ({match.low:+.2f} to {match.high:+.2f})",
+            f"{match.first.exact:.0%} : {match.second.exact:.0%}",
+            Text(match.verdict, style=styles[match.verdict]),
+        )
+    return table
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `45 s`, `3 min 20 s`, `5 h 07 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _number(value: Value, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _strength(row: Row, name: str) -> str:
+    """`+1.20 ± 0.31` points a round, or nothing where it was not measured."""
+    difference, low, high = (row.get(f"{name}_{part}") for part in ("difference", "low", "high"))
+    if difference is None or low is None or high is None:
+        return ""
+    return f"{difference:+.2f} ± {(high - low) / 2:.2f}"

@@ -1,0 +1,130 @@
+"""The self-play driver: weights and a range of rounds in, records out.
+
+The learner may be elsewhere. Whoever plays needs nothing of it but a network's weights, and gives back rows
+that follow from (weights, seed, round numbers) alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import blob_zero as bz
+from blob_zero.config import Config
+from blob_zero.inference import Inference
+from blob_zero.network import BlobNet
+from blob_zero.replay import Rows
+
+
+class Progress(Protocol):
+    """How far self-play has come."""
+
+    @property
+    def rounds_done(self) -> int:
+        """Rounds played to their end."""
+
+    @property
+    def rounds(self) -> int:
+        """Rounds to play."""
+
+    @property
+    def batches(self) -> int:
+        """Batches sent to the network."""
+
+    @property
+    def rows(self) -> int:
+        """Rows in these batches."""
+
+
+@dataclass(frozen=True)
+class SelfPlayResult:
+    """What a range of rounds gave."""
+
+    rows: Rows
+    seconds: float
+    batches: int
+    batch_rows: int
+    """Filled rows in all batches."""
+    points: float
+    """Mean points a seat and round."""
+    exact: float
+    """Share of bids made exactly."""
+
+
+class SelfPlayer(Protocol):
+    """Plays rounds with a network."""
+
+    def play(
+        self,
+        net: BlobNet,
+        *,
+        seed: int,
+        first_round: int,
+        rounds: int,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> SelfPlayResult:
+        """Play rounds `first_round` up to `first_round + rounds` of a seed."""
+
+
+class LocalSelfPlay:
+    """Self-play in this process, on one device.
+
+    Args:
+        config: game, search, self-play and inference.
+        device: where the network answers.
+    """
+
+    def __init__(self, config: Config, *, device: str) -> None:
+        self.config = config
+        self.device = device
+        self._inference: Inference | None = None
+
+    def play(
+        self,
+        net: BlobNet,
+        *,
+        seed: int,
+        first_round: int,
+        rounds: int,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> SelfPlayResult:
+        """Play rounds `first_round` up to `first_round + rounds` of a seed."""
+        config, options = self.config, self.config.selfplay
+        player = bz.SelfPlay(
+            players=config.game.players,
+            cards=config.game.cards,
+            worlds=config.search.worlds,
+            simulations=config.search.simulations,
+            rounds=rounds,
+            seed=seed,
+            first_round=first_round,
+            threads=options.threads,
+            batch_rows=options.batch_rows,
+            rounds_in_flight=options.rounds_in_flight,
+            c_puct=options.c_puct,
+            fpu_reduction=options.fpu_reduction,
+            noise_fraction=options.noise_fraction,
+            noise_alpha=options.noise_alpha,
+            temperature=options.temperature,
+            final_temperature=options.final_temperature,
+            temperature_decisions=options.temperature_decisions,
+            leaves_in_flight=options.leaves_in_flight,
+            virtual_loss=options.virtual_loss,
+        )
+        records = player.run(self._evaluator(net), progress)
+        return SelfPlayResult(
+            rows=records,
+            seconds=records.stats.seconds,
+            batches=records.stats.batches,
+            batch_rows=records.stats.rows,
+            points=float(records.points.mean()),
+            exact=float((records.bids == records.tricks).mean()),
+        )
+
+    def _evaluator(self, net: BlobNet) -> Inference:
+        """The network on the device; one copy is kept and brought up to date, so that compiled code stays."""
+        if self._inference is None:
+            options = self.config.inference
+            self._inference = Inference(net, device=self.device, dtype=options.dtype, compile=options.compile)
+        else:
+            self._inference.load(net)
+        return self._inference

@@ -1,0 +1,193 @@
+"""The training run: self-play, learning, judging, and again."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from blob_zero.arena import Judge, LocalJudge, MatchSummary
+from blob_zero.config import Config, FixedOpponent
+from blob_zero.devices import resolve_device
+from blob_zero.metrics import Value
+from blob_zero.progress import Display
+from blob_zero.run_folder import Run, open_run
+from blob_zero.seeds import Purpose, stream, stream_seed
+from blob_zero.self_player import LocalSelfPlay, SelfPlayer
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the run's best network did against one opponent."""
+
+    opponent: FixedOpponent
+    match: MatchSummary
+
+
+def train(
+    config: Config,
+    folder: Path,
+    *,
+    display: Display,
+    device: str = "auto",
+    override: bool = False,
+    player: SelfPlayer | None = None,
+    judge: Judge | None = None,
+) -> list[Standing]:
+    """Train in a run's folder until all iterations are done, going on where an earlier call stopped.
+
+    It can be interrupted at any point: what was committed is whole, and the iteration in progress is played
+    again, with the same rounds and the same minibatches.
+
+    Args:
+        config: the settings.
+        folder: the run's folder.
+        display: is told how it goes.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`, for self-play, learning and judging alike.
+        override: go on with a run even if its settings differ.
+        player: plays the rounds; in this process by default.
+        judge: plays the matches; in this process by default.
+
+    Returns:
+        The best network against each opponent, on deals that nothing in the run has seen.
+
+    Raises:
+        BlobError: a setting, device or folder cannot be used, or training met only losses that are not
+        finite.
+    """
+    where = resolve_device(device)
+    _configure_torch(config, where)
+    player = player or LocalSelfPlay(config, device=str(where))
+    judge = judge or _local_judge(config, device=str(where))
+    run = open_run(config, folder, device=where, override=override, notice=display.message)
+    seed, iterations = config.run.seed, config.run.iterations
+
+    while run.iteration < iterations:
+        display.iteration_started(run.iteration + 1, iterations)
+
+        began = time.perf_counter()
+        played = player.play(
+            run.best,
+            seed=stream_seed(seed, Purpose.SELF_PLAY),
+            first_round=run.rounds,
+            rounds=config.selfplay.rounds,
+            progress=display.self_play,
+        )
+        run.replay.append(played.rows)
+        run.rounds += config.selfplay.rounds
+        played_at = time.perf_counter()
+
+        learned = run.trainer.train(
+            run.replay,
+            stream(seed, Purpose.MINIBATCHES, run.iteration),
+            iteration=run.iteration,
+            progress=display.training,
+        )
+        run.iteration += 1
+        learned_at = time.perf_counter()
+
+        promotion = _promotion(run, judge, display)
+        due = run.iteration % config.evaluation.every == 0 or run.iteration == iterations
+        standings = _standings(run, judge, display, fresh=False) if due else []
+        judged_at = time.perf_counter()
+
+        row: dict[str, Value] = {
+            "iteration": run.iteration,
+            "rounds": run.rounds,
+            "rows": len(played.rows.features),
+            "replay_rows": len(run.replay),
+            "rounds_per_minute": 60 * config.selfplay.rounds / played.seconds,
+            "mean_batch": played.batch_rows / max(played.batches, 1),
+            "selfplay_points": played.points,
+            "selfplay_exact": played.exact,
+            "policy_loss": learned.policy_loss,
+            "policy_entropy": learned.policy_entropy,
+            "policy_kl": learned.policy_kl,
+            "value_loss": learned.value_loss,
+            "value_error": learned.value_error,
+            "gradient_norm": learned.gradient_norm,
+            "learning_rate": learned.learning_rate,
+            "steps": learned.steps,
+            "skipped_steps": learned.skipped_steps,
+            "examples_per_second": learned.examples_per_second,
+            **promotion,
+            "best_iteration": run.best_iteration,
+            "selfplay_seconds": played_at - began,
+            "training_seconds": learned_at - played_at,
+            "judging_seconds": judged_at - learned_at,
+        }
+        for standing in standings:
+            row |= _standing_columns(standing)
+        run.commit(row)
+        display.iteration_done(row)
+
+    return _standings(run, judge, display, fresh=True)
+
+
+def _promotion(run: Run, judge: Judge, display: Display) -> dict[str, Value]:
+    """Make the learner's network the best if it is shown to be, and tell of it in the metrics' columns."""
+    options = run.config.promotion
+    if not options.enabled:
+        run.promote()
+        return {"promoted": True}
+    display.judging("the best network so far")
+    # Fresh deals each time: a candidate must not be chosen for the luck of always the same ones.
+    seed = stream_seed(run.config.run.seed, Purpose.PROMOTION, run.iteration)
+    match = judge.match(run.learner, run.best, deals=options.deals, seed=seed)
+    promoted = match.low > options.margin
+    if promoted:
+        run.promote()
+    return {
+        "promotion_difference": match.difference,
+        "promotion_low": match.low,
+        "promotion_high": match.high,
+        "promoted": promoted,
+    }
+
+
+def _standings(run: Run, judge: Judge, display: Display, *, fresh: bool) -> list[Standing]:
+    """The best network against each opponent, on the deals of every measurement or on fresh ones."""
+    options = run.config.evaluation
+    purpose = Purpose.FINAL_TABLE if fresh else Purpose.EVALUATION
+    standings: list[Standing] = []
+    for opponent in options.opponents:
+        display.judging(opponent)
+        match = judge.match(
+            run.best,
+            run.untrained if opponent == "untrained" else opponent,
+            deals=options.final_deals if fresh else options.deals,
+            seed=stream_seed(run.config.run.seed, purpose),
+        )
+        standings.append(Standing(opponent, match))
+    return standings
+
+
+def _standing_columns(standing: Standing) -> dict[str, Value]:
+    name, match = standing.opponent, standing.match
+    return {
+        f"{name}_difference": match.difference,
+        f"{name}_low": match.low,
+        f"{name}_high": match.high,
+        f"{name}_points": match.first.points,
+        f"{name}_exact": match.first.exact,
+    }
+
+
+def _local_judge(config: Config, *, device: str) -> LocalJudge:
+    return LocalJudge(
+        players=config.game.players,
+        cards=config.game.cards,
+        search=config.search,
+        inference=config.inference,
+        device=device,
+        batch_rows=config.evaluation.batch_rows,
+        threads=config.selfplay.threads,
+    )
+
+
+def _configure_torch(config: Config, device: torch.device) -> None:
+    """Set what PyTorch keeps for the whole process, where the configuration asks for it."""
+    if config.run.torch_threads is not None:
+        torch.set_num_threads(config.run.torch_threads)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if config.training.tf32 else "highest")

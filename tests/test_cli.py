@@ -1,0 +1,125 @@
+import io
+import sys
+
+import pytest
+from blob_zero.cli import main
+from blob_zero.config import to_toml
+from blob_zero.progress import PlainDisplay, duration, open_display, standings_table
+from blob_zero.training import train
+from rich.console import Console
+from training_fakes import FakeJudge, FakePlayer, small_config
+
+
+def command(monkeypatch, capsys, *arguments):
+    """Exit status, standard output and standard error of one call."""
+    monkeypatch.setattr(sys, "argv", ["blob-zero", *arguments])
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as caught:
+        main()
+    out, err = capsys.readouterr()
+    return caught.value.code, out, err
+
+
+def test_help_names_the_commands_and_what_they_do(monkeypatch, capsys):
+    status, out, _ = command(monkeypatch, capsys, "--help")
+    assert status == 0
+    for words in ("train", "go on with a run", "arena", "who is", "presets"):
+        assert words in out
+    status, out, _ = command(monkeypatch, capsys, "train", "--help")
+    assert status == 0
+    for option in ("--preset", "--config", "--set", "--run-dir", "--device", "--override"):
+        assert option in out
+
+
+def test_presets_are_listed(monkeypatch, capsys):
+    status, out, _ = command(monkeypatch, capsys, "presets")
+    assert status == 0
+    assert "quick" in out
+    assert "reference" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train"], "--preset NAME and --config FILE"),
+        (["train", "--preset", "quik"], "did you mean 'quick'?"),
+        (["train", "--preset", "quick", "--set", "training.epoch=3"], "did you mean 'epochs'?"),
+        (["train", "--preset", "quick", "--device", "cuda:99"], "cuda:99"),
+        (["arena", "rule", "rulebot"], "unknown agent 'rulebot'"),
+        (["arena", "rule", "random", "--players", "8", "--cards", "7"], "at most 6 cards"),
+        (["arena", "rule", "random", "--search", "3-30"], "such as 3x30"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(monkeypatch, capsys, tmp_path, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = command(monkeypatch, capsys, *arguments)
+    assert status == 2
+    assert words in err
+    assert err.startswith("blob-zero: ")
+    assert err.count("\n") == 1
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("blob_zero.training.train", stopped)
+    config = tmp_path / "mine.toml"
+    config.write_text(to_toml(small_config()))
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = command(monkeypatch, capsys, "train", "--config", str(config), "--device", "cpu")
+    assert status == 130
+    assert "runs/mine" in out
+    assert "goes on" in out
+
+
+VERDICTS = ("beats", "not told apart", "loses to")
+
+
+def screen(*, terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+
+
+def test_without_a_terminal_every_iteration_is_one_line(tmp_path):
+    console = screen(terminal=False)
+    with open_display(console) as display:
+        assert isinstance(display, PlainDisplay)
+        train(small_config(), tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
+    lines = console.file.getvalue().splitlines()
+    assert [line.split(" · ")[0] for line in lines] == [f"iteration {i}/3" for i in (1, 2, 3)]
+    assert all("600 rounds/min" in line and "vs rule +1.00 ± 0.50" in line for line in lines)
+
+
+def test_a_terminal_gets_a_screen_with_the_same_figures(tmp_path):
+    console = screen(terminal=True)
+    with open_display(console) as display:
+        train(small_config(), tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
+    shown = console.file.getvalue()
+    assert "iteration 3 of 3" in shown
+    assert "+1.00 ± 0.50" in shown
+    assert "600" in shown
+
+
+@pytest.mark.parametrize(
+    ("difference", "verdict"), [(1.0, "beats"), (0.1, "not told apart"), (-1.0, "loses to")]
+)
+def test_the_table_says_what_the_interval_says(difference, verdict):
+    match = FakeJudge(difference).match(None, "rule", deals=5, seed=1)
+    console = screen(terminal=False)
+    console.width = 80
+    console.print(standings_table([("untrained", match)], first="the trained network", title="A title"))
+    shown = console.file.getvalue()
+    assert f"{difference:+.2f} ({difference - 0.5:+.2f} to {difference + 0.5:+.2f})" in shown
+    assert verdict in shown
+    assert "untrained" in shown
+    assert "50% : 50%" in shown
+    assert all(other not in shown for other in VERDICTS if other != verdict)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4 s"), (200, "3 min 20 s"), (18_437, "5 h 07 min"), (59.9, "1 min 00 s")]
+)
+def test_times_read_well(seconds, text):
+    assert duration(seconds) == text

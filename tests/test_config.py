@@ -1,0 +1,135 @@
+import tomllib
+
+import pytest
+from blob_zero.config import (
+    Config,
+    differences,
+    load_config,
+    parse_config,
+    preset_path,
+    preset_summary,
+    presets,
+    to_toml,
+)
+from blob_zero.errors import ConfigError
+from blob_zero.network import SEATS, BlobNet
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def write(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", presets())
+def test_preset_states_every_knob_that_has_a_value(name):
+    stated = tomllib.loads(presets()[name].read_text())
+    for section, values in load_config(presets()[name]).model_dump().items():
+        assert set(stated[section]) >= {key for key, value in values.items() if value is not None}
+    assert len(preset_summary(presets()[name])) > 20
+
+
+def test_reference_is_the_published_run():
+    config = load_config(preset_path("reference"))
+    assert (config.run.iterations, config.selfplay.rounds, config.training.epochs) == (500, 10_000, 10)
+    assert (config.search.worlds, config.search.simulations) == (3, 30)
+    assert (config.training.replay_rows, config.training.batch_size) == (500_000, 2048)
+    assert BlobNet(SEATS, **config.network.model_dump()).shape == BlobNet().shape
+
+
+def test_the_sizes_of_a_network_have_one_set_of_defaults():
+    assert BlobNet(**Config().network.model_dump()).shape == BlobNet().shape
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[training]\nepoch = 3", ["training.epoch", "did you mean 'epochs'", "batch_size"]),
+        ("[trainig]\nepochs = 3", ["section trainig", "did you mean 'training'", "selfplay"]),
+        ("[search]\nworlds = 0", ["search.worlds = 0", "greater than or equal to 1"]),
+        ("[search]\nworlds = 2.5", ["search.worlds = 2.5", "integer"]),
+        ("[search]\nworlds = '3'", ["search.worlds = '3'", "integer"]),
+        ("[inference]\ndtype = 'fp8'", ["inference.dtype = 'fp8'", "fp16"]),
+        ("[game]\nplayers = 5\ncards = 11", ["55", "52", "at most 10 cards"]),
+        ("[network]\nwidth = 100\nheads = 8", ["100", "multiple of heads 8"]),
+        ("[training]\nlearning_rate = nan", ["training.learning_rate", "finite"]),
+        ("[search\n", ["not valid TOML"]),
+    ],
+)
+def test_what_is_wrong_and_what_is_allowed_is_named(tmp_path, text, words):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_every_problem_is_named_at_once(tmp_path):
+    with pytest.raises(ConfigError, match=r"run\.iterations = 0.*search\.simulations = -1"):
+        load_config(write(tmp_path, "[run]\niterations = 0\n[search]\nsimulations = -1"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_an_unknown_preset_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"'quik', did you mean 'quick'.*reference"):
+        preset_path("quik")
+
+
+def test_overrides_change_single_settings(tmp_path):
+    path = write(tmp_path, "[training]\nepochs = 3\nbatch_size = 64")
+    config = load_config(
+        path,
+        [
+            "training.epochs=7",
+            "inference.dtype=bf16",
+            "promotion.margin = -0.5",
+            'evaluation.opponents=["rule"]',
+        ],
+    )
+    assert (config.training.epochs, config.training.batch_size) == (7, 64)
+    assert config.inference.dtype == "bf16"
+    assert config.promotion.margin == -0.5
+    assert config.evaluation.opponents == ("rule",)
+
+
+@pytest.mark.parametrize("override", ["training.epochs", "epochs=3", "=3", "training.=3"])
+def test_an_override_of_another_form_is_refused(tmp_path, override):
+    with pytest.raises(ConfigError, match=r"should look like training\.epochs=5"):
+        load_config(write(tmp_path, ""), [override])
+
+
+def test_an_overridden_key_is_checked_as_one_in_the_file(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'epochs'"):
+        load_config(write(tmp_path, ""), ["training.epoch=3"])
+
+
+@given(
+    st.integers(1, 10**6),
+    st.floats(1e-6, 1),
+    st.booleans(),
+    st.sampled_from(["auto", "fp32"]),
+    st.none() | st.integers(1, 64),
+)
+def test_written_settings_are_read_back_equal(rounds, rate, enabled, dtype, threads):
+    config = parse_config(
+        {
+            "selfplay": {"rounds": rounds, "threads": threads},
+            "training": {"learning_rate": rate},
+            "promotion": {"enabled": enabled},
+            "inference": {"dtype": dtype},
+        },
+        source="test",
+    )
+    assert parse_config(tomllib.loads(to_toml(config)), source="test") == config
+
+
+def test_differences_name_each_changed_setting():
+    old = parse_config({"search": {"worlds": 2}}, source="old")
+    new = parse_config({"search": {"worlds": 5}, "run": {"seed": 9}}, source="new")
+    assert differences(old, new) == ["run.seed: 0 there, 9 here", "search.worlds: 2 there, 5 here"]
+    assert differences(old, old) == []

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.replay import ReplayRing
+from hypothesis import given
+from hypothesis import strategies as st
+from training_fakes import FakeRows, random_rows
+
+NAMES = ("features", "legal", "policy", "values")
+
+
+def numbered(start: int, count: int) -> FakeRows:
+    """Rows that can be told apart: their number stands in the first value."""
+    rows = random_rows(np.random.default_rng(start), count)
+    rows.values[:, 0] = np.arange(start, start + count)
+    return rows
+
+
+def numbers(batch) -> list[int]:
+    return [int(x) for x in batch.values[:, 0]]
+
+
+@given(st.integers(1, 20), st.lists(st.integers(0, 30), max_size=8))
+def test_keeps_the_newest_rows(capacity, counts):
+    ring, start = ReplayRing(capacity), 0
+    for count in counts:
+        ring.append(numbered(start, count))
+        start += count
+    assert len(ring) == min(start, capacity)
+    held = sorted(n for batch in ring.epoch(np.random.default_rng(0), 1) for n in numbers(batch))
+    assert held == list(range(max(0, start - capacity), start))
+
+
+def test_rows_stay_whole():
+    rows, ring = numbered(0, 50), ReplayRing(50)
+    ring.append(rows)
+    batch = ring.sample(np.random.default_rng(0), 20)
+    for slot, number in enumerate(numbers(batch)):
+        for name in NAMES:
+            np.testing.assert_array_equal(getattr(batch, name)[slot], getattr(rows, name)[number])
+
+
+def test_an_epoch_is_equal_batches_in_an_order_of_the_generators():
+    ring = ReplayRing(100)
+    ring.append(numbered(0, 100))
+
+    def seen(seed):
+        return [numbers(batch) for batch in ring.epoch(np.random.default_rng(seed), 30)]
+
+    epoch = seen(1)
+    assert [len(batch) for batch in epoch] == [30, 30, 30]
+    assert len(epoch) == ring.batches_per_epoch(30)
+    assert len({n for batch in epoch for n in batch}) == 90
+    assert seen(1) == epoch
+    assert seen(2) != epoch
+
+
+def test_fewer_rows_than_a_batch_are_one_smaller_batch():
+    ring = ReplayRing(100)
+    ring.append(numbered(0, 7))
+    assert [len(batch) for batch in ring.epoch(np.random.default_rng(0), 30)] == [7]
+
+
+def test_an_empty_ring_gives_nothing():
+    ring = ReplayRing(5)
+    assert list(ring.epoch(np.random.default_rng(0), 2)) == []
+    with pytest.raises(ConfigError, match="empty"):
+        ring.sample(np.random.default_rng(0), 1)
+
+
+@pytest.mark.parametrize("appended", [3, 14])
+def test_a_restored_ring_goes_on_alike(appended):
+    ring, other = ReplayRing(10), ReplayRing(10)
+    ring.append(numbered(0, appended))
+    other.load_state({name: column.copy() for name, column in ring.state().items()})
+    for each in (ring, other):
+        each.append(numbered(100, 4))
+    for name, column in ring.state().items():
+        np.testing.assert_array_equal(other.state()[name], column)
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    ring = ReplayRing(10)
+    ring.append(numbered(0, 10))
+    state = ring.state()
+    with pytest.raises(CheckpointError, match="up to 9"):
+        ReplayRing(9).load_state(state)
+    with pytest.raises(CheckpointError, match="lacks policy"):
+        ReplayRing(10).load_state({name: column for name, column in state.items() if name != "policy"})
+    with pytest.raises(CheckpointError, match="legal"):
+        ReplayRing(10).load_state(state | {"legal": state["legal"][:5]})
+
+
+def test_a_ring_needs_room():
+    with pytest.raises(ConfigError, match="capacity 0"):
+        ReplayRing(0)

@@ -1,0 +1,70 @@
+"""Training on real rounds: the parts that the fakes stand in for elsewhere."""
+
+import numpy as np
+import pytest
+from blob_zero.arena import LocalJudge
+from blob_zero.checkpoint import checkpoint_paths
+from blob_zero.config import InferenceConfig, SearchConfig
+from blob_zero.network import NetworkShape, seeded_network
+from blob_zero.self_player import LocalSelfPlay
+from blob_zero.training import train
+from training_fakes import SMALL, SilentDisplay, small_config
+
+CONFIG = small_config(
+    game={"players": 3, "cards": 2},
+    search={"worlds": 1, "simulations": 4},
+    selfplay={"rounds": 20, "batch_rows": 16},
+    inference={"dtype": "fp32"},
+    evaluation={"every": 2, "deals": 4, "final_deals": 5, "batch_rows": 16},
+)
+
+
+def weights(folder):
+    return (checkpoint_paths(folder / "checkpoints")[-1] / "weights.safetensors").read_bytes()
+
+
+def test_a_short_run_ends_with_three_matches_and_is_reproducible(tmp_path):
+    first, second = SilentDisplay(), SilentDisplay()
+    standings = train(CONFIG, tmp_path / "a", display=first, device="cpu")
+    assert [standing.opponent for standing in standings] == ["untrained", "random", "rule"]
+    assert all(standing.match.deals == 5 for standing in standings)
+    assert len(first.rows) == 3
+    assert all(0 < row["mean_batch"] <= 16 for row in first.rows)
+    assert train(CONFIG, tmp_path / "b", display=second, device="cpu") == standings
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_self_play_gives_rows_that_can_be_learned_from():
+    net = seeded_network(NetworkShape(8, **SMALL), seed=1)
+    result = LocalSelfPlay(CONFIG, device="cpu").play(net, seed=1, first_round=0, rounds=20)
+    rows = result.rows
+    assert len(rows.features) == len(rows.legal) == len(rows.policy) == len(rows.values) > 0
+    np.testing.assert_allclose(rows.policy.astype(float).sum(axis=1), 1, atol=5e-3)
+    assert (rows.policy[~rows.legal] == 0).all()
+    assert (rows.features[:, 228] == 3).all()
+    assert np.abs(rows.values[:, :3]).max() <= 1
+    assert 0 <= result.exact <= 1
+
+
+def test_rounds_depend_on_their_numbers_and_not_on_how_they_are_split():
+    net = seeded_network(NetworkShape(8, **SMALL), seed=1)
+    player = LocalSelfPlay(CONFIG, device="cpu")
+    whole = player.play(net, seed=1, first_round=0, rounds=8).rows
+    parts = [player.play(net, seed=1, first_round=first, rounds=4).rows for first in (0, 4)]
+    np.testing.assert_array_equal(whole.features, np.concatenate([part.features for part in parts]))
+
+
+@pytest.mark.parametrize("opponent", ["random", "rule", "rollout:1x2"])
+def test_every_agent_can_be_met(opponent):
+    judge = LocalJudge(
+        players=3,
+        cards=2,
+        search=SearchConfig(worlds=1, simulations=4),
+        inference=InferenceConfig(),
+        device="cpu",
+        batch_rows=16,
+    )
+    match = judge.match(seeded_network(NetworkShape(8, **SMALL), seed=1), opponent, deals=6, seed=3)
+    assert match.deals == 6
+    assert match.low <= match.difference <= match.high
+    assert match.first.exact + match.first.over + match.first.under == pytest.approx(1)

@@ -1,0 +1,110 @@
+"""Small stand-ins for the core, whose answers follow from their arguments alone."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from blob_zero.arena import MatchSummary, Side
+from blob_zero.config import Config, parse_config
+from blob_zero.network import BlobNet
+from blob_zero.self_player import SelfPlayResult
+
+SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "policy_hidden": 16, "value_hidden": 8}
+
+
+@dataclass(frozen=True)
+class FakeRows:
+    features: np.ndarray
+    legal: np.ndarray
+    policy: np.ndarray
+    values: np.ndarray
+
+
+def random_rows(rng: np.random.Generator, count: int, *, players: int = 4) -> FakeRows:
+    """Rows that keep every promise of self-play's records, with nothing to learn in them."""
+    features = rng.integers(0, 2, (count, 256), dtype=np.uint8)
+    features[:, 228] = players
+    legal = rng.random((count, 52)) < 0.2
+    legal[np.arange(count), rng.integers(0, 52, count)] = True
+    policy = np.where(legal, rng.random((count, 52)) + 0.01, 0)
+    values = rng.uniform(-1, 1, (count, 8)).astype(np.float32)
+    values[:, players:] = 0
+    return FakeRows(features, legal, (policy / policy.sum(axis=1, keepdims=True)).astype(np.float16), values)
+
+
+def small_config(**sections: dict[str, object]) -> Config:
+    """Three short iterations of a tiny network, every iteration measured."""
+    settings: dict[str, dict[str, object]] = {
+        "run": {"seed": 5, "iterations": 3, "keep_checkpoints": 2, "torch_threads": 1},
+        "selfplay": {"rounds": 10},
+        "network": dict(SMALL),
+        "training": {"epochs": 2, "batch_size": 32, "replay_rows": 250, "precision": "fp32"},
+        "evaluation": {"every": 1, "deals": 11, "final_deals": 22},
+        "promotion": {"enabled": False},
+    }
+    for name, values in sections.items():
+        settings[name] = settings.get(name, {}) | values
+    return parse_config(settings, source="test")
+
+
+def fingerprint(net: BlobNet) -> float:
+    """A number that any change of the weights changes."""
+    return float(sum(p.detach().double().cos().sum() for p in net.parameters()))
+
+
+@dataclass
+class FakePlayer:
+    """Ten rows a round, drawn from seed, round and weights; in call `stop_at` it is interrupted instead."""
+
+    stop_at: int | None = None
+    calls: list[tuple[int, int, int]] = field(default_factory=list)
+    fingerprints: list[float] = field(default_factory=list)
+
+    def play(self, net, *, seed, first_round, rounds, **_):
+        if len(self.calls) == self.stop_at:
+            raise KeyboardInterrupt
+        self.calls.append((seed, first_round, rounds))
+        self.fingerprints.append(fingerprint(net))
+        weights = int(abs(fingerprint(net)) * 1e6)
+        rows = random_rows(np.random.default_rng([seed, first_round, weights]), 10 * rounds)
+        return SelfPlayResult(rows, seconds=1.0, batches=4, batch_rows=100, points=5.0, exact=0.5)
+
+
+@dataclass
+class FakeJudge:
+    """Gives every match the same difference and remembers who met whom."""
+
+    difference: float = 1.0
+    matches: list[tuple[object, int, int]] = field(default_factory=list)
+
+    def match(self, _net, opponent, *, deals, seed):
+        self.matches.append((opponent, deals, seed))
+        side = Side(points=5.0, exact=0.5, over=0.25, under=0.25)
+        low, high = self.difference - 0.5, self.difference + 0.5
+        return MatchSummary(deals, side, side, self.difference, low, high)
+
+
+class SilentDisplay:
+    """Keeps messages and rows."""
+
+    def __init__(self):
+        self.messages: list[str] = []
+        self.rows: list[dict] = []
+
+    def message(self, text):
+        self.messages.append(text)
+
+    def iteration_started(self, iteration, iterations):
+        pass
+
+    def self_play(self, progress):
+        pass
+
+    def training(self, step, steps, loss):
+        assert 1 <= step <= steps
+        assert np.isfinite(loss)
+
+    def judging(self, opponent):
+        pass
+
+    def iteration_done(self, row):
+        self.rows.append(row)

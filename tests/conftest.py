@@ -13,9 +13,7 @@ GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--update-golden", action="store_true", help="rewrite tests/golden from what the engine does now"
-    )
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what the engine does now")
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import dataclasses
 import random
 
-import blob_zero as bz
 from hypothesis import strategies as st
 from reference_rules import PACK, SUITS, ReferenceRound, card_index
+
+import blob_zero as bz
 
 TRUMPS = ["S", "H", "C", "D", None]
 
@@ -110,9 +111,7 @@ def with_hidden_cards_moved(deal, reference, observer, rng):
     for seat in range(reference.players):
         if seat != observer:
             holder.update(dict.fromkeys(reference.hand(seat), seat))
-    may_hold = {seat: set(SUITS) - reference.voids(seat) for seat in range(reference.players)} | {
-        None: set(SUITS)
-    }
+    may_hold = {seat: set(SUITS) - reference.voids(seat) for seat in range(reference.players)} | {None: set(SUITS)}
     cards = list(holder)
     for _ in range(200 if len(cards) > 1 else 0):
         one, two = rng.sample(cards, 2)

@@ -1,7 +1,8 @@
 """Evaluators for tests: (features [B, 256], legal [B, 52]) -> (policy [B, 52], values [B, 8])."""
 
-import blob_zero as bz
 import numpy as np
+
+import blob_zero as bz
 
 _RANDOM = np.random.default_rng(20260101)
 _MIX = _RANDOM.integers(1, 2**20, bz.FEATURES)

@@ -9,10 +9,7 @@ from reference_rules import PACK, RANKS, SUITS, trick_winner
 
 DOCUMENT = pathlib.Path(__file__).parents[1] / "docs" / "observation.md"
 ROW = re.compile(r"^\| (\d+)\.\.(\d+) \| `(\w+)` \| (1(?:/\d+)?) \|", re.MULTILINE)
-TABLE = [
-    (name, int(start), int(end), Fraction(scale))
-    for start, end, name, scale in ROW.findall(DOCUMENT.read_text())
-]
+TABLE = [(name, int(start), int(end), Fraction(scale)) for start, end, name, scale in ROW.findall(DOCUMENT.read_text())]
 SCALE = np.concatenate(
     [
         np.full(end - start, np.float32(scale.numerator) / np.float32(scale.denominator))
@@ -65,9 +62,7 @@ def decode(features):
         "hand": cards_of(part["hand"]),
         "gone": cards_of(part["gone"]),
         "trick": [card(*pair) for pair in zip(by_seat("trick_rank"), by_seat("trick_suit", 4), strict=True)],
-        "voids": [
-            {suit for suit, flag in zip(SUITS, row, strict=True) if flag} for row in by_seat("void", 4)
-        ],
+        "voids": [{suit for suit, flag in zip(SUITS, row, strict=True) if flag} for row in by_seat("void", 4)],
         "trump": [*SUITS, None][part["trump"].index(1)] if sum(part["trump"]) == 1 else "no single trump",
         "suit_led": None if suit_led is None else SUITS[suit_led],
         "bids": [bid - 1 if bid else None for bid in by_seat("bid")],

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 
-import blob_zero as bz
 from evaluators import hashing
+
+import blob_zero as bz
 
 SOON = 5.0  # Seconds; a pass over all that is in flight takes a fraction of one.
 

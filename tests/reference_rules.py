@@ -125,7 +125,5 @@ class ReferenceRound:
     def scores(self):
         assert self.phase == "done"
         if self.scoring == "exact_plus_tricks":
-            return [
-                won + (10 if won == bid else 0) for bid, won in zip(self.bids, self.tricks_won, strict=True)
-            ]
+            return [won + (10 if won == bid else 0) for bid, won in zip(self.bids, self.tricks_won, strict=True)]
         return [10 + bid if won == bid else 0 for bid, won in zip(self.bids, self.tricks_won, strict=True)]

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from blob_zero.arena import (
     MatchSummary,
     Side,

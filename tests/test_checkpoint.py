@@ -2,6 +2,8 @@ import json
 
 import pytest
 import torch
+from training_fakes import SMALL
+
 from blob_zero.checkpoint import (
     Checkpoint,
     checkpoint_paths,
@@ -14,7 +16,6 @@ from blob_zero.checkpoint import (
 )
 from blob_zero.errors import CheckpointError
 from blob_zero.network import NetworkShape, seeded_network
-from training_fakes import SMALL
 
 FILES = ("weights.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
 

@@ -2,12 +2,13 @@ import io
 import sys
 
 import pytest
+from rich.console import Console
+from training_fakes import FakeJudge, FakePlayer, small_config
+
 from blob_zero.cli import main
 from blob_zero.config import to_toml
 from blob_zero.progress import PlainDisplay, duration, open_display, standings_table
 from blob_zero.training import train
-from rich.console import Console
-from training_fakes import FakeJudge, FakePlayer, small_config
 
 
 def command(monkeypatch, capsys, *arguments):
@@ -102,9 +103,7 @@ def test_a_terminal_gets_a_screen_with_the_same_figures(tmp_path):
     assert "600" in shown
 
 
-@pytest.mark.parametrize(
-    ("difference", "verdict"), [(1.0, "beats"), (0.1, "not told apart"), (-1.0, "loses to")]
-)
+@pytest.mark.parametrize(("difference", "verdict"), [(1.0, "beats"), (0.1, "not told apart"), (-1.0, "loses to")])
 def test_the_table_says_what_the_interval_says(difference, verdict):
     match = FakeJudge(difference).match(None, "rule", deals=5, seed=1)
     console = screen(terminal=False)

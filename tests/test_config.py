@@ -1,6 +1,9 @@
 import tomllib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from blob_zero.config import (
     Config,
     differences,
@@ -13,8 +16,6 @@ from blob_zero.config import (
 )
 from blob_zero.errors import ConfigError
 from blob_zero.network import SEATS, BlobNet
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def write(tmp_path, text):

@@ -2,11 +2,12 @@
 
 import re
 
-import blob_zero as bz
 import numpy as np
 import pytest
-from blob_zero.errors import BlobError, ConfigError, EvaluatorError, IllegalActionError
 from evaluators import hashing
+
+import blob_zero as bz
+from blob_zero.errors import BlobError, ConfigError, EvaluatorError, IllegalActionError
 
 HANDS = [["AS", "TD"], ["2C", "3C"], ["KH", "QH"]]
 
@@ -21,9 +22,7 @@ def refused(call, *mentions, kind=(ValueError, BlobError)):
     assert isinstance(error, kind), repr(error)
     message = str(error)
     for word in mentions:
-        assert re.search(rf"(?<![\w-]){re.escape(str(word))}(?!\w)", message), (
-            f"{word!r} is not in {message!r}"
-        )
+        assert re.search(rf"(?<![\w-]){re.escape(str(word))}(?!\w)", message), f"{word!r} is not in {message!r}"
     return message
 
 
@@ -67,9 +66,7 @@ def test_players(players):
     refused(lambda: self_play(players=players, cards=1), players, 3, 8)
 
 
-@pytest.mark.parametrize(
-    ("players", "cards", "most"), [(4, 14, 13), (4, 0, 13), (5, 11, 10), (8, 7, 6), (3, -2, 13)]
-)
+@pytest.mark.parametrize(("players", "cards", "most"), [(4, 14, 13), (4, 0, 13), (5, 11, 10), (8, 7, 6), (3, -2, 13)])
 def test_cards(players, cards, most):
     refused(lambda: make(players=players, cards=cards, dealer=0), cards, players, most)
     refused(lambda: bz.Game(players=players, cards=cards, seed=0), cards, players, most)
@@ -104,12 +101,8 @@ def test_seats(seat):
         pytest.param([["AS", "TD"], ["2C", "3C"]], [2, 3], id="a hand is missing"),
         pytest.param([*HANDS, ["4C", "5C"]], [4, 3], id="a hand too many"),
         pytest.param([[], [], []], [0], id="no cards"),
-        pytest.param(
-            [["AS", "1D"], ["2C", "3C"], ["KH", "QH"]], ["1D", "23456789TJQKA", "SHCD"], id="no such rank"
-        ),
-        pytest.param(
-            [["AS", "TX"], ["2C", "3C"], ["KH", "QH"]], ["TX", "23456789TJQKA", "SHCD"], id="no such suit"
-        ),
+        pytest.param([["AS", "1D"], ["2C", "3C"], ["KH", "QH"]], ["1D", "23456789TJQKA", "SHCD"], id="no such rank"),
+        pytest.param([["AS", "TX"], ["2C", "3C"], ["KH", "QH"]], ["TX", "23456789TJQKA", "SHCD"], id="no such suit"),
     ],
 )
 def test_hands(hands, mentions):
@@ -201,9 +194,7 @@ def test_counts_have_to_be_positive(count):
     engine = make()
     refused(lambda: engine.observe().sample_worlds(count, seed=1), count)
     for name in ["worlds", "simulations"]:
-        assert name in refused(
-            lambda name=name: bz.search(engine, evaluator="uniform", **{name: count}), count
-        )
+        assert name in refused(lambda name=name: bz.search(engine, evaluator="uniform", **{name: count}), count)
     for name in [
         "worlds",
         "simulations",
@@ -243,12 +234,8 @@ def test_unknown_evaluator():
 @pytest.mark.parametrize(
     "call",
     [
-        pytest.param(
-            lambda: bz.Round(players="4", cards=5, trump="S", dealer=0, seed=1), id="text for a number"
-        ),
-        pytest.param(
-            lambda: bz.Round(players=2**100, cards=5, trump="S", dealer=0, seed=1), id="a huge number"
-        ),
+        pytest.param(lambda: bz.Round(players="4", cards=5, trump="S", dealer=0, seed=1), id="text for a number"),
+        pytest.param(lambda: bz.Round(players=2**100, cards=5, trump="S", dealer=0, seed=1), id="a huge number"),
         pytest.param(lambda: make(trump=3), id="a number for trump"),
         pytest.param(lambda: given_hands(7), id="a number for hands"),
         pytest.param(lambda: given_hands(["AS", "TD", "2C"]), id="text for hands"),

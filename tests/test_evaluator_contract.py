@@ -7,15 +7,16 @@ import sys
 import time
 import traceback
 
-import blob_zero as bz
 import numpy as np
 import pytest
-from blob_zero.errors import EvaluatorError
 from deals import most_cards
 from evaluators import HashingOfWholeBuffers, hashing
 from feature_table import decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import blob_zero as bz
+from blob_zero.errors import EvaluatorError
 
 TINY = {"players": 4, "cards": 3, "worlds": 2, "simulations": 6, "rounds": 12, "seed": 5, "batch_rows": 16}
 ARRAYS = ["features", "legal", "policy", "values", "round", "seat", "points", "bids", "tricks"]
@@ -46,9 +47,7 @@ def assert_records_hold(records, *, players, cards, rounds, first_round=0):
     }
 
     assert np.array_equal(records.bids == records.tricks, records.points > 0)
-    np.testing.assert_array_equal(
-        records.points, np.where(records.bids == records.tricks, 10 + records.bids, 0)
-    )
+    np.testing.assert_array_equal(records.points, np.where(records.bids == records.tricks, 10 + records.bids, 0))
     assert (records.tricks.sum(axis=1) == cards).all()
     assert (records.bids.sum(axis=1) != cards).all()
 
@@ -68,9 +67,7 @@ def assert_records_hold(records, *, players, cards, rounds, first_round=0):
     row_points = records.points[records.round.astype(np.int64) - first_round]
     for place in range(8):
         seat = (records.seat.astype(np.int64) + place) % players
-        values = (
-            2 * row_points[np.arange(rows), seat] / (10 + cards) - 1 if place < players else np.zeros(rows)
-        )
+        values = 2 * row_points[np.arange(rows), seat] / (10 + cards) - 1 if place < players else np.zeros(rows)
         np.testing.assert_allclose(records.values[:, place], values, atol=1e-6)
 
     features = records.features * bz.feature_scale()
@@ -106,17 +103,13 @@ def tiny_settings(draw):
 @settings(max_examples=30)
 def test_records_of_any_setting(chosen):
     records = play(**chosen)
-    assert_records_hold(
-        records, **{name: chosen[name] for name in ["players", "cards", "rounds", "first_round"]}
-    )
+    assert_records_hold(records, **{name: chosen[name] for name in ["players", "cards", "rounds", "first_round"]})
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_threads_do_not_change_a_byte(threads):
     changes = {"rounds": 40, "cards": 5, "simulations": 20}
-    assert as_bytes(play(threads=threads, **changes)) == as_bytes(
-        play(threads=1, rounds_in_flight=3, **changes)
-    )
+    assert as_bytes(play(threads=threads, **changes)) == as_bytes(play(threads=1, rounds_in_flight=3, **changes))
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 1024])
@@ -362,7 +355,5 @@ def test_an_exception_in_progress_comes_out():
 def test_ctrl_c_ends_a_run_at_once_and_cleanly(moment):
     """In a process of its own: a signal that went astray would end pytest."""
     script = pathlib.Path(__file__).with_name("interrupted_run.py")
-    done = subprocess.run(
-        [sys.executable, script, moment], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, script, moment], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,10 +3,11 @@
 import itertools
 import random
 
-import blob_zero as bz
 import pytest
 from feature_table import decode, facts
 from reference_rules import ReferenceRound
+
+import blob_zero as bz
 
 
 def choose(engine, step):
@@ -54,9 +55,7 @@ def test_a_whole_game(players, cards):
     trumps = itertools.islice(itertools.cycle(["S", "H", "C", "D", None]), len(rounds))
     assert [opening.trump for opening, _, _ in rounds] == list(trumps)
     first = rounds[0][0].dealer
-    assert [opening.dealer for opening, _, _ in rounds] == [
-        (first + place) % players for place in range(len(rounds))
-    ]
+    assert [opening.dealer for opening, _, _ in rounds] == [(first + place) % players for place in range(len(rounds))]
 
     totals = [0] * players
     for _, done, after in rounds:
@@ -107,9 +106,7 @@ def test_points_ahead_saturate():
 
 def test_a_seed_fixes_the_game():
     games = [bz.Game(players=4, cards=3, seed=seed) for seed in (5, 5, 6)]
-    deals = [
-        [[opening.hand(seat) for seat in range(4)] for opening, _, _ in play_game(game)] for game in games
-    ]
+    deals = [[[opening.hand(seat) for seat in range(4)] for opening, _, _ in play_game(game)] for game in games]
     assert deals[0] == deals[1]
     assert deals[0] != deals[2]
 

@@ -1,12 +1,13 @@
-import blob_zero as bz
 import numpy as np
 import pytest
 import torch
+from training_fakes import SMALL, random_rows
+
+import blob_zero as bz
 from blob_zero.devices import auto_dtype, cpu_has_bf16, resolve_device
 from blob_zero.errors import ConfigError, DeviceError
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet, seeded_network
-from training_fakes import SMALL, random_rows
 
 
 def network(*, seed: int = 3, **sizes: int) -> BlobNet:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from blob_zero.errors import CheckpointError
 from blob_zero.metrics import COLUMNS, MetricsLog, metrics_markdown
 
@@ -14,9 +15,7 @@ def test_the_document_defines_each_column_as_the_code_does():
 def test_rows_are_appended_and_survive(tmp_path):
     path = tmp_path / "metrics.parquet"
     for iteration in (1, 2, 3):
-        MetricsLog(path).append(
-            {"iteration": iteration, "policy_loss": 0.5 / iteration, "promoted": iteration > 1}
-        )
+        MetricsLog(path).append({"iteration": iteration, "policy_loss": 0.5 / iteration, "promoted": iteration > 1})
     frame = pl.read_parquet(path)
     assert frame.columns == [column.name for column in COLUMNS]
     assert frame["iteration"].to_list() == [1, 2, 3]

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch import nn
+
 from blob_zero.errors import ConfigError
 from blob_zero.network import BlobNet, EncoderLayer, seeded_network
-from torch import nn
 
 
 def parameters(net: nn.Module) -> int:
@@ -54,9 +55,7 @@ def test_seed_makes_the_weights_and_leaves_the_global_state():
     assert not torch.equal(first.embed.weight, other.embed.weight)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "named"), [({"width": 100, "heads": 8}, "100.*8"), ({"layers": 0}, "layers = 0")]
-)
+@pytest.mark.parametrize(("sizes", "named"), [({"width": 100, "heads": 8}, "100.*8"), ({"layers": 0}, "layers = 0")])
 def test_sizes_that_make_no_network_are_named(sizes, named):
     with pytest.raises(ConfigError, match=named):
         BlobNet(**sizes)

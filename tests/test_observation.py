@@ -2,13 +2,14 @@
 
 import dataclasses
 
-import blob_zero as bz
 import numpy as np
 from deals import positions, random_deals, with_hidden_cards_moved
 from evaluators import hashing
 from feature_table import SCALE, TABLE, decode, facts, to_bytes
 from hypothesis import assume, given, settings
 from reference_rules import card_index
+
+import blob_zero as bz
 
 
 def test_the_table_covers_every_feature_once():
@@ -48,9 +49,7 @@ def test_bytes_times_scale_are_the_features():
     while not game.done:
         features = game.round.observe().encode()
         raw = to_bytes(features)
-        np.testing.assert_array_equal(
-            raw.astype(np.float16).astype(np.float32) * bz.feature_scale(), features
-        )
+        np.testing.assert_array_equal(raw.astype(np.float16).astype(np.float32) * bz.feature_scale(), features)
         seen |= set(raw.tolist())
         legal = game.round.legal_actions()
         game.play(legal[len(seen) % len(legal)])
@@ -76,10 +75,7 @@ def test_cards_that_the_seat_to_play_cannot_see_change_nothing_in_its_search(pos
     assume(moved != deal)
     here, there = deal.engine_after(reference.history), moved.engine_after(reference.history)
     for evaluator in ["uniform", "rollout", hashing()]:
-        results = [
-            bz.search(engine, evaluator=evaluator, worlds=2, simulations=12, seed=9)
-            for engine in (here, there)
-        ]
+        results = [bz.search(engine, evaluator=evaluator, worlds=2, simulations=12, seed=9) for engine in (here, there)]
         for name in ["policy", "visits", "values"]:
             one, two = (getattr(result, name) for result in results)
             assert one.tobytes() == two.tobytes(), f"{name} with {evaluator}"

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from blob_zero.errors import CheckpointError, ConfigError
-from blob_zero.replay import ReplayRing
 from hypothesis import given
 from hypothesis import strategies as st
 from training_fakes import FakeRows, random_rows
+
+from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.replay import ReplayRing
 
 NAMES = ("features", "legal", "policy", "values")
 

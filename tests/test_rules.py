@@ -2,12 +2,13 @@
 
 import random
 
-import blob_zero as bz
 import numpy as np
 import pytest
 from deals import SHAPES, TRUMPS, Deal, random_deal, random_deals
 from hypothesis import given
 from reference_rules import PACK, card_index
+
+import blob_zero as bz
 
 
 def assert_same(engine, reference):

@@ -1,15 +1,16 @@
 import math
 
-import blob_zero as bz
 import numpy as np
 import pytest
 import torch
+from training_fakes import SMALL, FakeRows, random_rows
+
+import blob_zero as bz
 from blob_zero.config import TrainingConfig
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.network import BlobNet, NetworkShape, seeded_network
 from blob_zero.replay import Batch, ReplayRing
 from blob_zero.trainer import DeviceBatch, Trainer, batch_losses, learning_rate
-from training_fakes import SMALL, FakeRows, random_rows
 
 CPU = torch.device("cpu")
 SHAPE = NetworkShape(values=8, **SMALL)

@@ -1,10 +1,11 @@
 import polars as pl
 import pytest
+from training_fakes import FakeJudge, FakePlayer, SilentDisplay, fingerprint, small_config
+
 from blob_zero.checkpoint import checkpoint_paths, load_network
 from blob_zero.errors import CheckpointError, ConfigError, DeviceError
 from blob_zero.network import BlobNet
 from blob_zero.training import train
-from training_fakes import FakeJudge, FakePlayer, SilentDisplay, fingerprint, small_config
 
 TIMES = ("selfplay_seconds", "training_seconds", "judging_seconds", "examples_per_second")
 
@@ -22,10 +23,7 @@ def run(folder, config=None, *, player=None, judge=None, display=None, **options
 
 
 def final_bytes(folder) -> dict[str, bytes]:
-    return {
-        file.name: file.read_bytes()
-        for file in checkpoint_paths(folder / "checkpoints")[-1].glob("*.safetensors")
-    }
+    return {file.name: file.read_bytes() for file in checkpoint_paths(folder / "checkpoints")[-1].glob("*.safetensors")}
 
 
 def metrics(folder) -> pl.DataFrame:
@@ -87,10 +85,7 @@ def test_a_stopped_run_ends_with_the_same_bytes(tmp_path, stop_at, promotion):
 def test_another_seed_is_another_run(tmp_path):
     run(tmp_path / "a")
     run(tmp_path / "b", small_config(run={"seed": 6}))
-    assert (
-        final_bytes(tmp_path / "a")["weights.safetensors"]
-        != final_bytes(tmp_path / "b")["weights.safetensors"]
-    )
+    assert final_bytes(tmp_path / "a")["weights.safetensors"] != final_bytes(tmp_path / "b")["weights.safetensors"]
 
 
 def test_a_damaged_checkpoint_costs_one_iteration(tmp_path):
@@ -117,9 +112,7 @@ def test_a_finished_run_only_makes_its_table_again(tmp_path):
 def test_other_settings_are_refused_with_what_differs(tmp_path):
     run(tmp_path)
     other = small_config(run={"iterations": 4}, search={"worlds": 5})
-    with pytest.raises(
-        ConfigError, match=r"run\.iterations: 3 there, 4 here; search\.worlds: 3 there, 5 here"
-    ):
+    with pytest.raises(ConfigError, match=r"run\.iterations: 3 there, 4 here; search\.worlds: 3 there, 5 here"):
         run(tmp_path, other)
     player = FakePlayer()
     run(tmp_path, other, player=player, override=True)

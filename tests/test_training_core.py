@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from training_fakes import SMALL, SilentDisplay, small_config
+
 from blob_zero.arena import LocalJudge
 from blob_zero.checkpoint import checkpoint_paths
 from blob_zero.config import InferenceConfig, SearchConfig
 from blob_zero.network import NetworkShape, seeded_network
 from blob_zero.self_player import LocalSelfPlay
 from blob_zero.training import train
-from training_fakes import SMALL, SilentDisplay, small_config
 
 CONFIG = small_config(
     game={"players": 3, "cards": 2},

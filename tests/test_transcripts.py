@@ -2,11 +2,12 @@
 
 import random
 
-import blob_zero as bz
 import pytest
 from deals import random_deal
 from reference_rules import ReferenceRound
 from transcripts import game_transcript, transcript
+
+import blob_zero as bz
 
 ROUNDS = {
     "four_players_five_cards": {"players": 4, "cards": 5, "trump": "S", "dealer": 3},

@@ -22,9 +22,7 @@ def assert_keeps_what_the_observer_knows(world, reference, observer):
     for seat, hand in enumerate(hands):
         assert len(hand) == len(reference.hand(seat))
         assert not hand & seen, "a card that is gone, or in two hands"
-        assert not {card[1] for card in hand} & reference.voids(seat), (
-            "a suit that the seat has shown it lacks"
-        )
+        assert not {card[1] for card in hand} & reference.voids(seat), "a suit that the seat has shown it lacks"
         seen |= hand
 
 
@@ -112,9 +110,7 @@ def test_the_chi_square_limit_is_that_of_the_tables():
 def position_with(rng, players, cards, left, void_sets, worlds):
     """A position after random play, with so many different void sets among the hidden hands."""
     while True:
-        deal = random_deal(
-            rng, players=players, cards=cards, trump=rng.choice("SHCD"), dealer=rng.randrange(players)
-        )
+        deal = random_deal(rng, players=players, cards=cards, trump=rng.choice("SHCD"), dealer=rng.randrange(players))
         reference = deal.reference()
         extra = rng.randrange(players)
         play_some(rng, reference, players + players * (cards - left) + extra)
@@ -149,15 +145,11 @@ def test_worlds_are_uniform(players, cards, left, void_sets, worlds):
     rng = random.Random(1000 * players + 10 * cards + void_sets)
     deal, reference, observer, others, found = position_with(rng, players, cards, left, void_sets, worlds)
     expected = 100 if len(found) < 1000 else 20
-    drawn = (
-        deal.engine_after(reference.history).observe(observer).sample_worlds(expected * len(found), seed=17)
-    )
+    drawn = deal.engine_after(reference.history).observe(observer).sample_worlds(expected * len(found), seed=17)
     count = dict.fromkeys(found, 0)
     bits, times = np.unique(drawn, axis=0, return_counts=True)
     for world, number in zip(bits, times, strict=True):
         count[tuple(frozenset(cards_of(world[seat])) for seat in others)] += int(number)
     statistic = sum((number - expected) ** 2 / expected for number in count.values())
     assert statistic < chi_square_limit(len(found) - 1)
-    assert statistic > len(found) - 1 - 5 * math.sqrt(2 * len(found)), (
-        "draws that spread too evenly are not random"
-    )
+    assert statistic > len(found) - 1 - 5 * math.sqrt(2 * len(found)), "draws that spread too evenly are not random"

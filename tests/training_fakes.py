@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from blob_zero.arena import MatchSummary, Side
 from blob_zero.config import Config, parse_config
 from blob_zero.network import BlobNet

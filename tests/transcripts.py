@@ -16,9 +16,7 @@ def numbers(values):
 def transcript(engine, title):
     """Plays the round to its end and tells it. Works on `bz.Round` and on the reference alike."""
     trump = engine.trump or "none"
-    lines = [
-        f"# {title}: {engine.players} players, {engine.cards} cards, trump {trump}, dealer {engine.dealer}"
-    ]
+    lines = [f"# {title}: {engine.players} players, {engine.cards} cards, trump {trump}, dealer {engine.dealer}"]
     hands = [sorted(engine.hand(seat), key=card_index) for seat in range(engine.players)]
     lines += [f"hand {seat}: {' '.join(hand)}" for seat, hand in enumerate(hands)]
     step = 0

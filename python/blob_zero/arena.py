@@ -182,9 +182,7 @@ class LocalJudge:
         """The network against another, or an agent named as in `parse_agent`, on the deals of a seed."""
         first = self._network_agent(net, side=0)
         second = (
-            self._network_agent(opponent, side=1)
-            if isinstance(opponent, BlobNet)
-            else self.agent(opponent, side=1)
+            self._network_agent(opponent, side=1) if isinstance(opponent, BlobNet) else self.agent(opponent, side=1)
         )
         return self.play(first, second, deals=deals, seed=seed)
 
@@ -224,7 +222,15 @@ class LocalJudge:
             self._evaluators[side] = evaluator
         else:
             evaluator.load(net)
-        return bz.Agent.network(evaluator, worlds=self.search.worlds, simulations=self.search.simulations)
+        return bz.Agent.network(
+            evaluator,
+            worlds=self.search.worlds,
+            simulations=self.search.simulations,
+            c_puct=self.search.c_puct,
+            fpu_reduction=self.search.fpu_reduction,
+            leaves_in_flight=self.search.leaves_in_flight,
+            virtual_loss=self.search.virtual_loss,
+        )
 
 
 def parse_agent(text: str) -> Literal["random", "rule"] | SearchConfig | Path:
@@ -255,9 +261,7 @@ def parse_search(text: str) -> SearchConfig:
     """
     form = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
     if form is None:
-        raise ConfigError(
-            f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations"
-        )
+        raise ConfigError(f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations")
     return SearchConfig(worlds=int(form[1]), simulations=int(form[2]))
 
 

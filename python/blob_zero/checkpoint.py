@@ -121,9 +121,7 @@ def checkpoint_paths(folder: Path) -> list[Path]:
     """The checkpoints of a folder, whole or not, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(
-        (path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)
-    )
+    return sorted((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
 
 
 def prune_checkpoints(folder: Path, *, keep: int, pinned: Collection[int]) -> None:
@@ -194,9 +192,7 @@ def _build_network(path: Path, metadata: Mapping[str, str], tensors: Mapping[str
         about = json.loads(metadata["blobnet"])
         version = about["encoding"]
         if version != bz.ENCODING_VERSION:
-            raise CheckpointError(
-                f"{path} is of encoding version {version}; this is version {bz.ENCODING_VERSION}"
-            )
+            raise CheckpointError(f"{path} is of encoding version {version}; this is version {bz.ENCODING_VERSION}")
         net = BlobNet(**NetworkShape(**about["shape"])._asdict())
         net.load_state_dict(dict(tensors))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

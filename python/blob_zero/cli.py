@@ -28,17 +28,11 @@ Device = Annotated[
 
 @app.command()
 def train(
-    preset: Annotated[
-        str | None, typer.Option(help="A preset; [bold]blob-zero presets[/bold] lists them.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")
-    ] = None,
+    preset: Annotated[str | None, typer.Option(help="A preset; [bold]blob-zero presets[/bold] lists them.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."
-        ),
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."),
     ] = None,
     run_dir: Annotated[
         Path | None,
@@ -144,9 +138,7 @@ def _print_version(wanted: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, metavar="", help="Print the version."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True, metavar="", help="Print the version."),
     ] = False,
 ) -> None:
     """Train and judge networks for Blob, an Oh Hell variant, by self-play."""
@@ -157,7 +149,5 @@ def main() -> None:
     try:
         app()
     except BlobError as error:
-        Console(stderr=True).print(
-            f"blob-zero: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        Console(stderr=True).print(f"blob-zero: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)

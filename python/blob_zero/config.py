@@ -62,6 +62,14 @@ class SearchConfig(_Section):
     """Deals drawn for each decision."""
     simulations: int = Field(default=30, ge=1)
     """Simulations in each world."""
+    c_puct: float = Field(default=1.5, ge=0)
+    """Weight of the prior against the value in PUCT."""
+    fpu_reduction: float = Field(default=0.25, ge=0)
+    """How far below its parent an unvisited action is valued."""
+    leaves_in_flight: int = Field(default=1, ge=1)
+    """Leaves of one tree that may wait for the network at a time."""
+    virtual_loss: int = Field(default=1, ge=0)
+    """Lost visits that a leaf counts as while it waits."""
 
 
 class SelfPlayConfig(_Section):
@@ -75,14 +83,6 @@ class SelfPlayConfig(_Section):
     """Rounds played at the same time; none leaves the core's own choice."""
     threads: int | None = Field(default=None, ge=1)
     """Search threads; none is one for each core."""
-    leaves_in_flight: int = Field(default=1, ge=1)
-    """Leaves that one tree waits for at a time."""
-    virtual_loss: int = Field(default=1, ge=0)
-    """Visits that a leaf counts while it is waited for."""
-    c_puct: float = Field(default=1.5, gt=0)
-    """Weight of the prior against the value in PUCT."""
-    fpu_reduction: float = Field(default=0.25, ge=0)
-    """How far below its parent an unvisited action is valued."""
     noise_fraction: float = Field(default=0.25, ge=0, le=1)
     """Share of Dirichlet noise in the priors at the root."""
     noise_alpha: float = Field(default=1.0, gt=0)

@@ -104,9 +104,7 @@ class BlobNet(nn.Module):
         self.layers = nn.ModuleList(
             EncoderLayer(width=width, heads=heads, feed_forward=feed_forward) for _ in range(layers)
         )
-        self.policy_head = nn.Sequential(
-            nn.Linear(width, policy_hidden), nn.ReLU(), nn.Linear(policy_hidden, ACTIONS)
-        )
+        self.policy_head = nn.Sequential(nn.Linear(width, policy_hidden), nn.ReLU(), nn.Linear(policy_hidden, ACTIONS))
         self.value_head = nn.Sequential(
             nn.Linear(width, value_hidden), nn.ReLU(), nn.Linear(value_hidden, values), nn.Tanh()
         )

@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from blob_zero._core import Progress
 from blob_zero.arena import MatchSummary
 from blob_zero.metrics import Row, Value
-from blob_zero.self_player import Progress
 
 _SHOWN_ITERATIONS = 12
 
@@ -76,9 +76,7 @@ class PlainDisplay:
             f"value loss {_number(row['value_loss'], '.3f')}",
         ]
         parts += [
-            f"vs {name} {strength}"
-            for name in ("untrained", "random", "rule")
-            if (strength := _strength(row, name))
+            f"vs {name} {strength}" for name in ("untrained", "random", "rule") if (strength := _strength(row, name))
         ]
         parts.append(f"{self.clock.left()} left")
         self.message(" · ".join(parts))

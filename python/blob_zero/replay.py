@@ -125,11 +125,7 @@ class ReplayRing:
         filled = len(state["features"])
         for name, column in self._columns.items():
             saved = state[name]
-            if (
-                saved.shape != (filled, column.shape[1])
-                or saved.dtype != column.dtype
-                or filled > self.capacity
-            ):
+            if saved.shape != (filled, column.shape[1]) or saved.dtype != column.dtype or filled > self.capacity:
                 raise CheckpointError(
                     f"replay column {name} is {saved.dtype}{list(saved.shape)}; "
                     f"should be {column.dtype}[up to {self.capacity}, {column.shape[1]}]"

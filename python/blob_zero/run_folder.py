@@ -91,9 +91,7 @@ class Run:
                 },
             ),
         )
-        prune_checkpoints(
-            self.checkpoints, keep=self.config.run.keep_checkpoints, pinned={0, self.best_iteration}
-        )
+        prune_checkpoints(self.checkpoints, keep=self.config.run.keep_checkpoints, pinned={0, self.best_iteration})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to where a checkpoint was written.
@@ -109,18 +107,14 @@ class Run:
             }.items():
                 saved = checkpoint.networks[name]
                 if saved.shape != net.shape:
-                    raise CheckpointError(
-                        f"the checkpoint's network is {saved.shape}; this run's is {net.shape}"
-                    )
+                    raise CheckpointError(f"the checkpoint's network is {saved.shape}; this run's is {net.shape}")
                 net.load_state_dict(saved.state_dict())
             self.trainer.load_state(checkpoint.tensors["optimizer"])
             self.replay.load_state({name: x.numpy() for name, x in checkpoint.tensors["replay"].items()})
             self.rounds = checkpoint.state["rounds"]
             self.best_iteration = checkpoint.state["best_iteration"]
         except KeyError as error:
-            raise CheckpointError(
-                f"the checkpoint of iteration {checkpoint.iteration} lacks {error}"
-            ) from error
+            raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
         self.iteration = checkpoint.iteration
         self.metrics.keep_until(self.iteration)
 

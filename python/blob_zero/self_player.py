@@ -4,35 +4,15 @@ The learner may be elsewhere. Whoever plays needs nothing of it but a network's 
 that follow from (weights, seed, round numbers) alone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import blob_zero as bz
 from blob_zero.config import Config
+from blob_zero.evaluator import OnProgress
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
 from blob_zero.replay import Rows
-
-
-class Progress(Protocol):
-    """How far self-play has come."""
-
-    @property
-    def rounds_done(self) -> int:
-        """Rounds played to their end."""
-
-    @property
-    def rounds(self) -> int:
-        """Rounds to play."""
-
-    @property
-    def batches(self) -> int:
-        """Batches sent to the network."""
-
-    @property
-    def rows(self) -> int:
-        """Rows in these batches."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +40,7 @@ class SelfPlayer(Protocol):
         seed: int,
         first_round: int,
         rounds: int,
-        progress: Callable[[Progress], None] | None = None,
+        progress: OnProgress | None = None,
     ) -> SelfPlayResult:
         """Play rounds `first_round` up to `first_round + rounds` of a seed."""
 
@@ -85,32 +65,32 @@ class LocalSelfPlay:
         seed: int,
         first_round: int,
         rounds: int,
-        progress: Callable[[Progress], None] | None = None,
+        progress: OnProgress | None = None,
     ) -> SelfPlayResult:
         """Play rounds `first_round` up to `first_round + rounds` of a seed."""
-        config, options = self.config, self.config.selfplay
+        config, search, options = self.config, self.config.search, self.config.selfplay
         player = bz.SelfPlay(
             players=config.game.players,
             cards=config.game.cards,
-            worlds=config.search.worlds,
-            simulations=config.search.simulations,
+            worlds=search.worlds,
+            simulations=search.simulations,
             rounds=rounds,
             seed=seed,
             first_round=first_round,
             threads=options.threads,
             batch_rows=options.batch_rows,
             rounds_in_flight=options.rounds_in_flight,
-            c_puct=options.c_puct,
-            fpu_reduction=options.fpu_reduction,
+            c_puct=search.c_puct,
+            fpu_reduction=search.fpu_reduction,
             noise_fraction=options.noise_fraction,
             noise_alpha=options.noise_alpha,
             temperature=options.temperature,
             final_temperature=options.final_temperature,
             temperature_decisions=options.temperature_decisions,
-            leaves_in_flight=options.leaves_in_flight,
-            virtual_loss=options.virtual_loss,
+            leaves_in_flight=search.leaves_in_flight,
+            virtual_loss=search.virtual_loss,
         )
-        records = player.run(self._evaluator(net), progress)
+        records = player.run(self._evaluator(net), progress=progress)
         return SelfPlayResult(
             rows=records,
             seconds=records.stats.seconds,

@@ -136,9 +136,7 @@ class Trainer:
         iterations: iterations of the whole run, over which the learning rate falls.
     """
 
-    def __init__(
-        self, net: BlobNet, config: TrainingConfig, *, device: torch.device, iterations: int
-    ) -> None:
+    def __init__(self, net: BlobNet, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
         self.net = net.to(device)
         self.config = config
         self.device = device
@@ -194,9 +192,7 @@ class Trainer:
             if progress is not None:
                 progress(step, total, float(sums[0] + self.config.value_weight * sums[2]) / max(taken, 1))
         if not taken:
-            raise BlobError(
-                f"training stopped: none of {total} steps of iteration {iteration + 1} had a finite loss"
-            )
+            raise BlobError(f"training stopped: none of {total} steps of iteration {iteration + 1} had a finite loss")
         policy_loss, entropy, value_loss, value_error, norm = (float(x) for x in sums / taken)
         return TrainingMetrics(
             policy_loss=policy_loss,
@@ -271,9 +267,7 @@ class Trainer:
             self.optimizer.state[parameter][kind] = tensor.to(self.device, copy=True)
         if self.scaler.is_enabled() and "scaler" in state:
             scale, growth = state["scaler"].tolist()
-            self.scaler.load_state_dict(
-                self.scaler.state_dict() | {"scale": scale, "_growth_tracker": int(growth)}
-            )
+            self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": scale, "_growth_tracker": int(growth)})
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == "fp32":

@@ -117,9 +117,12 @@ impl Search {
             return;
         }
         let sampler = WorldSampler::new(observation);
-        self.trees.resize_with(self.config.worlds, Tree::default);
-        for tree in &mut self.trees {
-            tree.plant(sampler.sample(&mut self.rng), self.mover);
+        for k in 0..self.config.worlds {
+            let world = sampler.sample(&mut self.rng);
+            match self.trees.get_mut(k) {
+                Some(tree) => tree.plant(world, self.mover),
+                None => self.trees.push(Tree::new(world, self.mover)),
+            }
         }
     }
 
@@ -146,7 +149,7 @@ impl Search {
             Stage::Running => {
                 for (k, tree) in self.trees.iter_mut().enumerate() {
                     while (tree.started() as usize) < self.config.simulations
-                        && (tree.waiting() as usize) < self.config.leaves_in_flight
+                        && tree.waiting() < self.config.leaves_in_flight
                     {
                         match tree.walk(&self.config) {
                             Walk::Leaf(node) => leaves.push(Leaf { tree: k as u32, node }),

@@ -1,8 +1,11 @@
 //! The tree of one world.
 //!
-//! A node is a decision: forced actions are walked through on the way to it. It keeps its position, so a simulation
-//! walks by edges alone and plays one action at its leaf. An edge keeps the value to the seat that chooses there, so a
-//! multi-player result is backed up as one number an edge, each edge its own seat's.
+//! A node is a decision: forced actions are walked through on the way to it. An edge keeps the value to the seat that
+//! chooses there, so a multi-player result is backed up as one number an edge, each edge its own seat's.
+//!
+//! Thousands of trees are in progress at once and each is touched only now and then, so what a simulation costs is
+//! mostly the cache lines that it misses. Nodes therefore keep no position: a walk follows edges, and a new leaf's
+//! position is played out from the root, which needs no memory. Only leaves that wait keep theirs.
 
 use blob_engine::{Action, BySeat, Round, Seat};
 
@@ -29,7 +32,6 @@ enum State {
 
 #[derive(Clone, Debug)]
 struct Node {
-    position: Round,
     state: State,
     /// The seat to move; of no meaning in a terminal node.
     mover: Seat,
@@ -49,9 +51,18 @@ struct Node {
 
 #[derive(Clone, Debug)]
 struct Edge {
-    action: Action,
     child: NodeId,
-    arm: Arm,
+    prior: f32,
+    visits: u32,
+    value_sum: f32,
+    in_flight: u16,
+    action: Action,
+}
+
+impl Edge {
+    const fn arm(&self) -> Arm {
+        Arm { prior: self.prior, visits: self.visits, in_flight: self.in_flight as u32, value_sum: self.value_sum }
+    }
 }
 
 /// What a walk from the root met.
@@ -66,8 +77,9 @@ pub(crate) enum Walk {
 }
 
 /// A search tree in one world.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tree {
+    world: Round,
     nodes: Vec<Node>,
     edges: Vec<Edge>,
     terminal: Vec<BySeat<f32>>,
@@ -75,33 +87,50 @@ pub(crate) struct Tree {
     values: BySeat<f32>,
     /// Finished simulations.
     simulations: u32,
-    /// Leaves that wait.
-    in_flight: u32,
+    /// Leaves that wait, with their positions.
+    waiting: Vec<(NodeId, Round)>,
+    /// Actions of the walk in progress.
+    path: Vec<Action>,
 }
 
 impl Tree {
-    /// Empties the tree and plants a world at its root; keeps its memory.
+    /// A tree with a world at its root, which waits.
+    pub(crate) fn new(world: Round, mover: Seat) -> Self {
+        Self {
+            world,
+            nodes: vec![Node::new(mover, NO_NODE, 0)],
+            edges: Vec::new(),
+            terminal: Vec::new(),
+            values: BySeat::default(),
+            simulations: 0,
+            waiting: Vec::new(),
+            path: Vec::new(),
+        }
+    }
+
+    /// Empties the tree and plants another world at its root; keeps its memory.
     pub(crate) fn plant(&mut self, world: Round, mover: Seat) {
+        self.world = world;
         self.nodes.clear();
         self.edges.clear();
         self.terminal.clear();
         self.values = BySeat::default();
         self.simulations = 0;
-        self.in_flight = 0;
-        self.nodes.push(Node::new(world, mover, NO_NODE, 0));
+        self.waiting.clear();
+        self.nodes.push(Node::new(mover, NO_NODE, 0));
     }
 
     /// Simulations finished and waiting.
     pub(crate) const fn started(&self) -> u32 {
-        self.simulations + self.in_flight
+        self.simulations + self.waiting.len() as u32
     }
 
     pub(crate) const fn finished(&self) -> u32 {
         self.simulations
     }
 
-    pub(crate) const fn waiting(&self) -> u32 {
-        self.in_flight
+    pub(crate) const fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Sum over finished simulations of the values by seat.
@@ -109,14 +138,14 @@ impl Tree {
         &self.values
     }
 
-    /// The position that a leaf's evaluation is about.
-    pub(crate) fn position(&self, node: NodeId) -> &Round {
-        &self.nodes[node as usize].position
+    /// The position of a leaf that waits.
+    pub(crate) fn position(&self, leaf: NodeId) -> &Round {
+        self.waiting.iter().find(|(node, _)| *node == leaf).map_or(&self.world, |(_, position)| position)
     }
 
     /// Each action of the root with its visits.
     pub(crate) fn root_visits(&self) -> impl Iterator<Item = (Action, u32)> {
-        self.root_edges().iter().map(|edge| (edge.action, edge.arm.visits))
+        self.root_edges().iter().map(|edge| (edge.action, edge.visits))
     }
 
     fn root_edges(&self) -> &[Edge] {
@@ -129,13 +158,14 @@ impl Tree {
         let root = &self.nodes[ROOT as usize];
         let edges = &mut self.edges[root.first_edge as usize..(root.first_edge + root.edge_count) as usize];
         for (edge, noise) in edges.iter_mut().zip(noise) {
-            edge.arm.prior += fraction * (noise - edge.arm.prior);
+            edge.prior += fraction * (noise - edge.prior);
         }
     }
 
     /// Walks from the expanded root to a leaf, along the best edge of each mover.
     pub(crate) fn walk(&mut self, config: &SearchConfig) -> Walk {
         let mut at = ROOT;
+        self.path.clear();
         loop {
             let node = &self.nodes[at as usize];
             match node.state {
@@ -147,7 +177,8 @@ impl Tree {
                 }
                 State::Expanded => {
                     let edge = self.best_edge(node, config);
-                    let child = self.edges[edge as usize].child;
+                    let Edge { child, action, .. } = self.edges[edge as usize];
+                    self.path.push(action);
                     if child == NO_NODE {
                         return self.grow(at, edge);
                     }
@@ -168,7 +199,7 @@ impl Tree {
         let mut best = 0;
         let mut best_score = f32::NEG_INFINITY;
         for (k, edge) in edges.iter().enumerate() {
-            let score = puct::score(edge.arm, context);
+            let score = puct::score(edge.arm(), context);
             if score > best_score {
                 (best, best_score) = (k as u32, score);
             }
@@ -176,28 +207,30 @@ impl Tree {
         node.first_edge + best
     }
 
-    /// Adds the node behind an edge: the next decision, or the end of the round.
+    /// Adds the node behind the last edge of the path: the next decision, or the end of the round.
     fn grow(&mut self, parent: NodeId, edge: u32) -> Walk {
-        let mut position = self.nodes[parent as usize].position;
-        position.play_unchecked(self.edges[edge as usize].action);
-        position.skip_forced();
+        let mut position = self.world;
+        for &action in &self.path {
+            position.play_unchecked(action);
+            position.skip_forced();
+        }
         let id = self.nodes.len() as NodeId;
         self.edges[edge as usize].child = id;
         let above = &mut self.nodes[parent as usize];
-        above.visited_prior += self.edges[edge as usize].arm.prior;
+        above.visited_prior += self.edges[edge as usize].prior;
         let mover = position.to_play().unwrap_or(above.mover);
-        self.nodes.push(Node::new(position, mover, parent, edge));
+        self.nodes.push(Node::new(mover, parent, edge));
         if let Some(values) = position.table().values() {
             self.nodes[id as usize].state = State::Terminal(self.terminal.len() as u32);
             self.terminal.push(values);
             self.back_up(id, &values, false);
             return Walk::Ended;
         }
-        self.in_flight += 1;
+        self.waiting.push((id, position));
         let mut at = id;
         while at != ROOT {
             let node = &self.nodes[at as usize];
-            self.edges[node.parent_edge as usize].arm.in_flight += 1;
+            self.edges[node.parent_edge as usize].in_flight += 1;
             at = node.parent;
             self.nodes[at as usize].in_flight += 1;
         }
@@ -209,16 +242,19 @@ impl Tree {
     /// # Errors
     /// If the evaluation breaks the contract; the tree is then unchanged.
     pub(crate) fn expand(&mut self, id: NodeId, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let node = &self.nodes[id as usize];
-        debug_assert!(matches!(node.state, State::Pending), "a leaf is evaluated once");
-        let legal = node.position.legal_actions();
+        let mover = self.nodes[id as usize].mover;
+        let position = self.position(id);
+        let legal = position.legal_actions();
         let mass = evaluation.legal_mass(legal)?;
-        let values = evaluation.absolute_values(node.mover, node.position.table().players())?;
+        let values = evaluation.absolute_values(mover, position.table().players())?;
         let first_edge = self.edges.len() as u32;
         self.edges.extend(legal.iter().map(|action| Edge {
-            action,
             child: NO_NODE,
-            arm: Arm { prior: evaluation.policy[action.index()] / mass, visits: 0, in_flight: 0, value_sum: 0.0 },
+            prior: evaluation.policy[action.index()] / mass,
+            visits: 0,
+            value_sum: 0.0,
+            in_flight: 0,
+            action,
         }));
         let node = &mut self.nodes[id as usize];
         node.state = State::Expanded;
@@ -227,9 +263,9 @@ impl Tree {
         if id == ROOT {
             // The root's own evaluation is no simulation: it counts for its value alone.
             node.visits = 1;
-            node.value_sum = values[node.mover];
+            node.value_sum = values[mover];
         } else {
-            self.in_flight -= 1;
+            self.waiting.retain(|(leaf, _)| *leaf != id);
             self.back_up(id, &values, true);
         }
         Ok(())
@@ -251,11 +287,11 @@ impl Tree {
             let value = values[node.mover];
             node.visits += 1;
             node.value_sum += value;
-            let arm = &mut self.edges[parent_edge as usize].arm;
-            arm.visits += 1;
-            arm.value_sum += value;
+            let edge = &mut self.edges[parent_edge as usize];
+            edge.visits += 1;
+            edge.value_sum += value;
             if waited {
-                arm.in_flight -= 1;
+                edge.in_flight -= 1;
                 node.in_flight -= 1;
             }
             at = parent;
@@ -264,9 +300,8 @@ impl Tree {
 }
 
 impl Node {
-    const fn new(position: Round, mover: Seat, parent: NodeId, parent_edge: u32) -> Self {
+    const fn new(mover: Seat, parent: NodeId, parent_edge: u32) -> Self {
         Self {
-            position,
             state: State::Pending,
             mover,
             parent,

@@ -95,3 +95,11 @@ def test_a_state_that_does_not_fit_is_refused():
 def test_a_ring_needs_room():
     with pytest.raises(ConfigError, match="capacity 0"):
         ReplayRing(0)
+
+
+def test_values_can_be_a_mixture_with_what_the_search_expected():
+    rows = random_rows(np.random.default_rng(0), 10)
+    for weight, expected in ((0.0, rows.values), (1.0, rows.root_values), (0.25, 0.875 * rows.values)):
+        ring = ReplayRing(20)
+        ring.append(rows, root_value_weight=weight)
+        np.testing.assert_allclose(ring.state()["values"], expected, atol=1e-6)

@@ -18,6 +18,7 @@ class FakeRows:
     legal: np.ndarray
     policy: np.ndarray
     values: np.ndarray
+    root_values: np.ndarray
 
 
 def random_rows(rng: np.random.Generator, count: int, *, players: int = 4) -> FakeRows:
@@ -29,7 +30,8 @@ def random_rows(rng: np.random.Generator, count: int, *, players: int = 4) -> Fa
     policy = np.where(legal, rng.random((count, 52)) + 0.01, 0)
     values = rng.uniform(-1, 1, (count, 8)).astype(np.float32)
     values[:, players:] = 0
-    return FakeRows(features, legal, (policy / policy.sum(axis=1, keepdims=True)).astype(np.float16), values)
+    policy /= policy.sum(axis=1, keepdims=True)
+    return FakeRows(features, legal, policy.astype(np.float16), values, 0.5 * values)
 
 
 def small_config(**sections: dict[str, object]) -> Config:

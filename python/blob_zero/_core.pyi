@@ -221,6 +221,7 @@ class _Columns(TypedDict):
     legal: NDArray[np.bool_]
     policy: NDArray[np.float16]
     values: NDArray[np.float32]
+    root_values: NDArray[np.float32]
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
     points: NDArray[np.int16]

@@ -39,6 +39,10 @@ class Rows(Protocol):
     def values(self) -> npt.NDArray[np.float32]:
         """float32[N, 8]: how the round ended for each relative seat, in [-1, 1]; seats not in play hold 0."""
 
+    @property
+    def root_values(self) -> npt.NDArray[np.float32]:
+        """float32[N, 8]: what the search expected instead, in the same order."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -74,13 +78,21 @@ class ReplayRing:
     def __len__(self) -> int:
         return self._filled
 
-    def append(self, rows: Rows) -> None:
-        """Add rows; of more than `capacity` the last ones stay."""
+    def append(self, rows: Rows, *, root_value_weight: float = 0.0) -> None:
+        """Add rows; of more than `capacity` the last ones stay.
+
+        Args:
+            rows: self-play's records.
+            root_value_weight: share of the search's root values in the values kept; the rest is how the round ended.
+        """
+        values = rows.values
+        if root_value_weight:
+            values = values + np.float32(root_value_weight) * (rows.root_values - values)
         count = len(rows.features)
         kept = min(count, self.capacity)
         slots = (self._next + np.arange(kept)) % self.capacity
         for name, column in self._columns.items():
-            column[slots] = getattr(rows, name)[count - kept :]
+            column[slots] = (values if name == "values" else getattr(rows, name))[count - kept :]
         self._next = (self._next + kept) % self.capacity
         self._filled = min(self._filled + kept, self.capacity)
 

@@ -54,6 +54,7 @@ class Records:
         legal: bool[N, 52], legal actions.
         policy: float16[N, 52], shares of the actions in the root's visits; each row sums to 1.
         values: float32[N, 8], the round's result in [-1, 1] for each relative seat from the row's; 0 past the players.
+        root_values: float32[N, 8], the mean value of the search's simulations, in the same order.
         round: uint64[N], number of the row's round.
         seat: uint8[N], the seat that moved.
         points: int16[rounds, players], points of each seat.
@@ -66,6 +67,7 @@ class Records:
     legal: NDArray[np.bool_]
     policy: NDArray[np.float16]
     values: NDArray[np.float32]
+    root_values: NDArray[np.float32]
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
     points: NDArray[np.int16]

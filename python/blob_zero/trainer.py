@@ -17,6 +17,7 @@ from blob_zero.devices import auto_precision
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.network import BlobNet
 from blob_zero.replay import Batch, ReplayRing
+from blob_zero.suit_symmetry import SUIT_ORDERS, rename_suits
 
 PLAYERS_FEATURE = 228
 """Index of the number of players in an input row, encoding v1."""
@@ -182,7 +183,7 @@ class Trainer:
         rate = 0.0
         started = time.perf_counter()
         self.net.train()
-        for step, batch in enumerate(_epochs(replay, rng, size=size, epochs=epochs), start=1):
+        for step, batch in enumerate(self._batches(replay, rng), start=1):
             rate = learning_rate(iteration + step / total, iterations=self.iterations, config=self.config)
             measured = self.step(batch, rate=rate)
             if measured is not None:
@@ -269,13 +270,14 @@ class Trainer:
             scale, growth = state["scaler"].tolist()
             self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": scale, "_growth_tracker": int(growth)})
 
+    def _batches(self, replay: ReplayRing, rng: np.random.Generator) -> Iterator[Batch]:
+        for _ in range(self.config.epochs):
+            for batch in replay.epoch(rng, self.config.batch_size):
+                order = SUIT_ORDERS[rng.integers(len(SUIT_ORDERS))] if self.config.rename_suits else SUIT_ORDERS[0]
+                yield rename_suits(batch, order)
+
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == "fp32":
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=dtype)
-
-
-def _epochs(replay: ReplayRing, rng: np.random.Generator, *, size: int, epochs: int) -> Iterator[Batch]:
-    for _ in range(epochs):
-        yield from replay.epoch(rng, size)

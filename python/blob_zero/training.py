@@ -73,7 +73,7 @@ def train(
             rounds=config.selfplay.rounds,
             progress=display.self_play,
         )
-        run.replay.append(played.rows)
+        run.replay.append(played.rows, root_value_weight=config.training.root_value_weight)
         run.rounds += config.selfplay.rounds
         played_at = time.perf_counter()
 

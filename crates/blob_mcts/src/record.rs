@@ -12,6 +12,8 @@ pub struct DecisionRecord {
     pub legal: u64,
     /// The share of each action in the root's visits.
     pub policy: [f16; ACTIONS],
+    /// The mean value of the search's simulations to each relative seat from the mover; 0 past the players.
+    pub root_values: [f32; MAX_PLAYERS],
     /// The seat that moved.
     pub seat: Seat,
 }
@@ -56,10 +58,15 @@ impl RoundRecord {
 
     /// The result as a training target: the value of each relative seat from `seat`; 0 past the players.
     pub fn relative_values(&self, seat: Seat) -> [f32; MAX_PLAYERS] {
-        let mut values = [0.0; MAX_PLAYERS];
-        for (k, value) in values[..self.players].iter_mut().enumerate() {
-            *value = self.values[seat.after(k, self.players)];
-        }
-        values
+        relative_to(seat, self.players, &self.values)
     }
+}
+
+/// Values by seat as values by relative seat from `seat`; 0 past the players.
+pub(crate) fn relative_to(seat: Seat, players: usize, values: &BySeat<f32>) -> [f32; MAX_PLAYERS] {
+    let mut relative = [0.0; MAX_PLAYERS];
+    for (k, value) in relative[..players].iter_mut().enumerate() {
+        *value = values[seat.after(k, players)];
+    }
+    relative
 }

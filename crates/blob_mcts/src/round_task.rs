@@ -11,7 +11,7 @@ use crate::config::Temperature;
 use crate::error::EvaluationError;
 use crate::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
 use crate::exploration::choose;
-use crate::record::{DecisionRecord, RoundRecord};
+use crate::record::{DecisionRecord, RoundRecord, relative_to};
 use crate::search::{Leaf, Search};
 
 /// Names the streams of a seed.
@@ -186,6 +186,7 @@ impl RoundTask {
                 features,
                 legal: outcome.legal.bits(),
                 policy: outcome.policy().map(f16::from_f32),
+                root_values: relative_to(observation.seat(), plan.players, &outcome.values),
                 seat: observation.seat(),
             });
         }

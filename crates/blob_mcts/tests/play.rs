@@ -122,6 +122,8 @@ fn records_hold_what_was_played() {
             let values = record.relative_values(row.seat);
             assert_eq!(values[0], record.values[row.seat]);
             assert_eq!(values[4..], [0.0; 4]);
+            assert!(row.root_values.iter().all(|value| value.abs() <= 1.0));
+            assert_eq!(row.root_values[4..], [0.0; 4]);
         }
     }
 }

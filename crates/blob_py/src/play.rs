@@ -238,7 +238,7 @@ impl Session {
     /// Takes the rounds finished so far, in the order of their numbers, as a dict of arrays.
     ///
     /// Of each recorded decision, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
-    /// policy float16[N, 52], values float32[N, 8], round uint64[N], seat uint8[N]. Of each round:
+    /// policy float16[N, 52], values and root_values float32[N, 8], round uint64[N], seat uint8[N]. Of each round:
     /// points, bids and tricks int16[R, players].
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let records = py.detach(|| Table::new(&self.0.take_records(), self.0.plan().players));
@@ -247,6 +247,7 @@ impl Session {
         dict.set_item("legal", records.legal.into_pyarray(py))?;
         dict.set_item("policy", records.policy.into_pyarray(py))?;
         dict.set_item("values", records.values.into_pyarray(py))?;
+        dict.set_item("root_values", records.root_values.into_pyarray(py))?;
         dict.set_item("round", PyArray1::from_vec(py, records.round))?;
         dict.set_item("seat", PyArray1::from_vec(py, records.seat))?;
         dict.set_item("points", records.points.into_pyarray(py))?;
@@ -262,6 +263,7 @@ struct Table {
     legal: Array2<bool>,
     policy: Array2<f16>,
     values: Array2<f32>,
+    root_values: Array2<f32>,
     round: Vec<u64>,
     seat: Vec<u8>,
     points: Array2<i16>,
@@ -287,6 +289,7 @@ impl Table {
                 decisions().flat_map(|(record, row)| record.relative_values(row.seat)).collect(),
                 MAX_PLAYERS,
             ),
+            root_values: columns(decisions().flat_map(|(_, row)| row.root_values).collect(), MAX_PLAYERS),
             round: decisions().map(|(record, _)| record.index).collect(),
             seat: decisions().map(|(_, row)| row.seat.index() as u8).collect(),
             points: seats(|record| &record.points.0),

@@ -1,4 +1,4 @@
-"""The suits are alike: a position with its suits renamed, trump included, is the same; a row can be learned in 24 ways."""
+"""The suits are alike: a position with its suits renamed is the same position, so a row can be learned in 24 ways."""
 
 from itertools import permutations
 

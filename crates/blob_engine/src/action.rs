@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use rand::Rng;
+
 use crate::card::{Card, CardSet, PACK};
+use crate::rng::below;
 
 /// Number of distinct actions.
 pub const ACTIONS: usize = PACK;
@@ -112,6 +115,17 @@ impl ActionSet {
         CardSet::from_bits(self.0).unwrap_or_default().write_flags(out);
     }
 
+    /// An action chosen uniformly at random; `None` of an empty set.
+    #[inline]
+    pub fn choose(self, rng: &mut impl Rng) -> Option<Action> {
+        if self.0 == 0 {
+            return None;
+        }
+        let counts = counts_up_to(self.0);
+        let n = below(rng, (counts >> 56) as u32);
+        Some(Action(nth_one(self.0, counts, n)))
+    }
+
     /// Actions in ascending order.
     #[inline]
     pub fn iter(self) -> impl ExactSizeIterator<Item = Action> {
@@ -119,8 +133,82 @@ impl ActionSet {
     }
 }
 
+const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+
+/// In each byte the number of ones of `bits` in it and all bytes below; the top byte holds the count of all.
+#[inline]
+const fn counts_up_to(bits: u64) -> u64 {
+    let pairs = bits - (bits >> 1 & 0x5555_5555_5555_5555);
+    let nibbles = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
+    ((nibbles + (nibbles >> 4)) & 0x0F0F_0F0F_0F0F_0F0F).wrapping_mul(EACH_BYTE)
+}
+
+/// The place of the one with `n` ones below it; `n` is less than the number of ones, `counts` is [`counts_up_to`].
+///
+/// Broadword selection without a loop (Vigna 2008, "Broadword implementation of rank/select queries"): in random play a
+/// loop over the ones below ends at a place that no branch predictor knows.
+#[inline]
+fn nth_one(bits: u64, counts: u64, n: u32) -> u8 {
+    // Bytes that end at or before the wanted one: those whose top bit survives, where the count is at most n.
+    let full = ((u64::from(n) * EACH_BYTE + 0x8080_8080_8080_8080) - counts) >> 7 & EACH_BYTE;
+    let start = full.wrapping_mul(EACH_BYTE) >> 56 << 3;
+    let rest = n - ((counts << 8) >> start & 0xFF) as u32;
+    start as u8 + NTH_ONE_OF_BYTE[(bits >> start & 0xFF) as usize][rest as usize & 7]
+}
+
+/// Entry `[byte][n]` is the place of the one of `byte` with `n` ones below it.
+static NTH_ONE_OF_BYTE: [[u8; 8]; 256] = {
+    let mut table = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut place, mut n) = (0, 0);
+        while place < 8 {
+            if byte >> place & 1 == 1 {
+                table[byte][n] = place as u8;
+                n += 1;
+            }
+            place += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
 impl fmt::Debug for ActionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter().map(Action::index)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::stream;
+
+    #[test]
+    fn the_nth_one_is_where_a_walk_finds_it() {
+        let mut rng = stream(3, &[]);
+        let random = (0..2_000).map(|k| (rng.next_u64() & rng.next_u64() >> (k % 50)) & CardSet::FULL.bits());
+        for bits in random.chain([1, 1 << 51, CardSet::FULL.bits(), 0x80, 0x100]) {
+            let counts = counts_up_to(bits);
+            assert_eq!((counts >> 56) as u32, bits.count_ones());
+            for (n, place) in (0..64).filter(|place| bits >> place & 1 == 1).enumerate() {
+                assert_eq!(nth_one(bits, counts, n as u32), place, "one {n} of {bits:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_action_is_chosen_equally_often() {
+        let set = ActionSet(1 << 3 | 1 << 7 | 1 << 8 | 1 << 51);
+        let mut rng = stream(4, &[]);
+        let mut counts = [0u32; ACTIONS];
+        for _ in 0..40_000 {
+            counts[set.choose(&mut rng).expect("not empty").index()] += 1;
+        }
+        // Six standard deviations of a count with mean 10,000.
+        assert!(set.iter().all(|action| counts[action.index()].abs_diff(10_000) < 520), "{counts:?}");
+        assert_eq!(counts.iter().sum::<u32>(), set.iter().map(|action| counts[action.index()]).sum());
+        assert_eq!(ActionSet::EMPTY.choose(&mut rng), None);
     }
 }

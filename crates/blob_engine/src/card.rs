@@ -15,6 +15,17 @@ pub const SUITS: usize = 4;
 
 const RANK_TEXT: &[u8; RANKS] = b"23456789TJQKA";
 
+/// The suit of each card index. A power of two long, so that a lookup needs neither a division nor a bounds check.
+const SUIT_OF: [Suit; 64] = {
+    let mut table = [Suit::Spades; 64];
+    let mut index = 0;
+    while index < PACK {
+        table[index] = Suit::ALL[index / RANKS];
+        index += 1;
+    }
+    table
+};
+
 /// A suit; its number is the card index divided by 13.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -90,7 +101,7 @@ impl Card {
     /// The card's suit.
     #[inline]
     pub const fn suit(self) -> Suit {
-        Suit::ALL[(self.0 / RANKS as u8) as usize]
+        SUIT_OF[self.0 as usize % SUIT_OF.len()]
     }
 
     /// 0 for a two … 12 for an ace.

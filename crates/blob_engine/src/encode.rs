@@ -186,7 +186,7 @@ pub struct Decoded {
 
 /// Reads an encoding back: the inverse of [`encode`], up to the saturation of points.
 ///
-/// Gives `None` for bytes that no observation encodes to.
+/// Gives `None` where players, trump or dealer cannot be read; it does not check that the facts fit each other.
 pub fn decode(features: &Features) -> Option<Decoded> {
     let players = usize::from(features[PLAYERS]);
     if !(3..=MAX_PLAYERS).contains(&players) {

@@ -70,14 +70,14 @@ pub enum RulesError {
         /// The shared cards.
         shared: CardSet,
     },
-    /// Hands of different sizes.
-    #[error("the hand of seat {seat} has {size} cards and that of seat 0 has {cards}; all hands have one size")]
+    /// A hand of another size than the round's.
+    #[error("the hand of seat {seat} has {size} cards; in this round each hand has {cards}")]
     HandSize {
         /// The hand that differs.
         seat: Seat,
         /// Its size.
         size: usize,
-        /// The size of the first hand.
+        /// Cards dealt to each.
         cards: usize,
     },
     /// A card turned up that contradicts the rules or the trump.

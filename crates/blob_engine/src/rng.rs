@@ -51,7 +51,7 @@ pub fn below(rng: &mut impl Rng, bound: u32) -> u32 {
 /// If `bound` is 0.
 pub fn below_u128(rng: &mut impl Rng, bound: u128) -> u128 {
     assert!(bound > 0, "no number is below 0");
-    let mask = u128::MAX >> (bound - 1).leading_zeros().min(127);
+    let mask = u128::MAX.checked_shr((bound - 1).leading_zeros()).unwrap_or(0);
     loop {
         let mut draw = u128::from(rng.next_u64());
         if mask > u128::from(u64::MAX) {

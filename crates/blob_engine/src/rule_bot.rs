@@ -39,7 +39,7 @@ fn worth(observation: &Observation, card: Card) -> f64 {
     // Chance that a given unseen card is in one of the hidden hands rather than undealt.
     let dealt = hidden as f64 / unseen.len() as f64;
     let higher = above(unseen.in_suit(card.suit()), card);
-    let highest = (1.0 - dealt * HIGHER_CARD_WINS).powi(higher as i32);
+    let highest = every(1.0 - dealt * HIGHER_CARD_WINS, higher);
     let Some(trump) = table.trump() else {
         return highest * led_chance(observation, card);
     };
@@ -47,19 +47,26 @@ fn worth(observation: &Observation, card: Card) -> f64 {
         // A trump that is not high can still ruff a suit that has run out.
         return highest + (1.0 - highest) * RUFF;
     }
-    let suit_cards = unseen.in_suit(card.suit()).len() as i32;
-    let trumps = unseen.in_suit(trump).len() as i32;
+    let suit_cards = unseen.in_suit(card.suit()).len();
+    let trumps = unseen.in_suit(trump).len();
     let safe: f64 = observation
         .others()
         .map(|seat| {
             let share = table.hand_size(seat) as f64 / unseen.len() as f64;
             let out_of_suit =
-                if table.voids(seat).contains(card.suit()) { 1.0 } else { (1.0 - share).powi(suit_cards) };
-            let holds_trump = if table.voids(seat).contains(trump) { 0.0 } else { 1.0 - (1.0 - share).powi(trumps) };
+                if table.voids(seat).contains(card.suit()) { 1.0 } else { every(1.0 - share, suit_cards) };
+            let holds_trump = if table.voids(seat).contains(trump) { 0.0 } else { 1.0 - every(1.0 - share, trumps) };
             1.0 - out_of_suit * holds_trump
         })
         .product();
     highest * safe
+}
+
+/// The chance that all of `count` independent things of this chance come about.
+///
+/// A plain product: the library's `powi` may round differently on another machine, and the bot must not.
+fn every(chance: f64, count: usize) -> f64 {
+    (0..count).fold(1.0, |product, _| product * chance)
 }
 
 /// How often a higher card that is out is there to beat the card; a holder may be unable or unwilling to spend it.
@@ -80,42 +87,40 @@ fn above(cards: CardSet, card: Card) -> usize {
 fn card_to_play(observation: &Observation) -> Card {
     let table = observation.table();
     let seat = observation.seat();
-    let legal: Vec<Card> = observation.legal_actions().iter().map(Action::as_card).collect();
+    let legal: CardSet = observation.legal_actions().iter().map(Action::as_card).collect();
     let wants = table.bid(seat).is_some_and(|bid| bid > table.won()[seat]);
     let last = table.trick().len() + 1 == table.players();
-    let (winners, losers): (Vec<Card>, Vec<Card>) = match table.trick().winning_card() {
-        Some(best) => legal.iter().partition(|&&card| beats(card, best, table.trump())),
-        None => (legal.clone(), Vec::new()),
+    let winners = match table.trick().winning_card() {
+        Some(best) => legal.iter().filter(|&card| beats(card, best, table.trump())).collect(),
+        None => legal,
     };
-    let strongest = |cards: &[Card]| pick(observation, cards, true);
-    let weakest = |cards: &[Card]| pick(observation, cards, false);
+    let losers = legal - winners;
+    let strongest = |cards: CardSet| pick(observation, cards, true);
+    let weakest = |cards: CardSet| pick(observation, cards, false);
     if wants {
         if winners.is_empty() {
-            weakest(&losers)
+            weakest(losers)
         } else if last {
-            weakest(&winners)
+            weakest(winners)
         } else {
-            strongest(&winners)
+            strongest(winners)
         }
     } else if !losers.is_empty() {
         // Get rid of the card most likely to win later.
-        strongest(&losers)
+        strongest(losers)
     } else if last {
-        strongest(&winners)
+        strongest(winners)
     } else {
-        weakest(&winners)
+        weakest(winners)
     }
 }
 
 /// The card with the most or the least worth; ties by strength in the trick, then by index.
-fn pick(observation: &Observation, cards: &[Card], most: bool) -> Card {
-    let key = |card: &Card| (worth(observation, *card), power(observation.table(), *card));
-    let order = |a: &Card, b: &Card| {
-        let ((worth_a, power_a), (worth_b, power_b)) = (key(a), key(b));
-        worth_a.total_cmp(&worth_b).then(power_a.cmp(&power_b)).then(a.cmp(b))
-    };
-    let chosen = if most { cards.iter().max_by(|a, b| order(a, b)) } else { cards.iter().min_by(|a, b| order(a, b)) };
-    *chosen.expect("one of winners and losers holds the legal cards")
+fn pick(observation: &Observation, cards: CardSet, most: bool) -> Card {
+    let keyed = cards.iter().map(|card| (worth(observation, card), power(observation.table(), card), card));
+    let order = |a: &(f64, u8, Card), b: &(f64, u8, Card)| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)));
+    let chosen = if most { keyed.max_by(order) } else { keyed.min_by(order) };
+    chosen.expect("one of winners and losers holds the legal cards").2
 }
 
 fn power(table: &Table, card: Card) -> u8 {

@@ -1,5 +1,7 @@
 //! The public side of a round: all that every seat sees.
 
+use std::hint::select_unpredictable;
+
 use crate::action::{Action, ActionSet};
 use crate::card::{Card, CardSet, SUITS, Suit};
 use crate::rules::{GameContext, RoundRules, RoundSpec, score_value};
@@ -60,8 +62,8 @@ impl Voids {
     }
 
     #[inline]
-    const fn insert(&mut self, suit: Suit) {
-        self.0 |= 1 << suit.index();
+    const fn insert_if(&mut self, suit: Suit, shown: bool) {
+        self.0 |= (shown as u8) << suit.index();
     }
 }
 
@@ -237,7 +239,7 @@ impl Table {
             }
             Phase::Playing => {
                 let following = self.trick.suit_led().map_or(CardSet::EMPTY, |led| hand.in_suit(led));
-                ActionSet::cards(if following.is_empty() { hand } else { following })
+                ActionSet::cards(select_unpredictable(following.is_empty(), hand, following))
             }
             Phase::Done => ActionSet::EMPTY,
         }
@@ -284,11 +286,8 @@ impl Table {
     /// Plays a legal card for the seat to play; a card off the suit led shows a void.
     #[inline]
     pub(crate) fn play_card(&mut self, card: Card) {
-        if let Some(led) = self.trick.suit_led()
-            && card.suit() != led
-        {
-            self.voids[self.to_play].insert(led);
-        }
+        let led = self.trick.suit_led().unwrap_or(card.suit());
+        self.voids[self.to_play].insert_if(led, card.suit() != led);
         self.gone = self.gone.with(card);
         self.trick.push(card, self.trump);
         let players = self.players();

@@ -98,6 +98,33 @@ proptest! {
     }
 
     #[test]
+    fn hidden_cards_change_nothing_that_a_seat_sees((round, seed) in rounds()) {
+        // Other cards in the hidden hands, the whole round played again with them: each step looks the same to the seat.
+        let mut rng = stream(seed, &[3]);
+        let players = round.table().players();
+        let mut history: Vec<Round> = Vec::new();
+        play_at_random(round, seed, |round| history.push(*round));
+        let now = below(&mut rng, history.len() as u32) as usize;
+        let seat = Seat::new(below(&mut rng, players as u32) as usize, players).expect("a seat");
+        let drawn = WorldSampler::new(&history[now].observe(seat)).sample_hands(&mut rng);
+        let dealt: Vec<CardSet> = Seat::all(players)
+            .map(|other| drawn[other] | (round.hand(other) - history[now].hand(other)))
+            .collect();
+        let table = round.table();
+        let trump = if table.rules().turn_up { None } else { table.trump() };
+        let spec = RoundSpec {
+            rules: table.rules(),
+            ..RoundSpec::new(players, table.cards(), trump, table.dealer().index())
+        };
+        let mut other = Round::from_hands(&spec, &dealt, table.turned_up()).expect("a legal deal");
+        for pair in history[..=now].windows(2) {
+            assert_same_view(&other.observe(seat), &pair[0].observe(seat));
+            other.play(action_between(&pair[0], &pair[1])).expect("legal with the hidden cards changed");
+        }
+        assert_same_view(&other.observe(seat), &history[now].observe(seat));
+    }
+
+    #[test]
     fn the_encoding_reads_back((round, seed) in rounds()) {
         play_at_random(round, seed, |round| {
             for seat in Seat::all(round.table().players()) {
@@ -114,6 +141,25 @@ proptest! {
             prop_assert!(round.play(action.index()).is_ok());
         }
     }
+}
+
+/// The number of the action that leads from one state to the next.
+fn action_between(before: &Round, after: &Round) -> usize {
+    let seat = before.to_play().expect("not done");
+    match before.phase() {
+        Phase::Bidding => after.table().bid(seat).expect("has bid").into(),
+        _ => (before.hand(seat) - after.hand(seat)).first().expect("has played").index().into(),
+    }
+}
+
+fn assert_same_view(one: &Observation, other: &Observation) {
+    assert_eq!(one, other);
+    assert_eq!(one.legal_actions(), other.legal_actions());
+    assert_eq!(rule_action(one), rule_action(other));
+    let (mut a, mut b) = ([1; FEATURES], [2; FEATURES]);
+    encode(one, &mut a);
+    encode(other, &mut b);
+    assert_eq!(a, b);
 }
 
 fn assert_reads_back(observation: &Observation) {

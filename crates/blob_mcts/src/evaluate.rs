@@ -1,6 +1,5 @@
 //! Evaluations of a leaf, and evaluators that are written in Rust.
 
-use blob_engine::rng::below;
 use blob_engine::{ACTIONS, ActionSet, BySeat, MAX_PLAYERS, Round, Seat};
 use rand::Rng;
 
@@ -96,19 +95,10 @@ impl<R: Rng> Evaluate for Rollout<'_, R> {
 
 /// Plays a world to its end by uniformly random legal actions.
 pub(crate) fn playout(mut world: Round, rng: &mut impl Rng) -> Round {
-    loop {
-        let legal = world.legal_actions();
-        match legal.len() {
-            0 => return world,
-            1 => {}
-            count => {
-                let k = below(rng, count as u32) as usize;
-                if let Some(action) = legal.iter().nth(k) {
-                    world.play_unchecked(action);
-                }
-                continue;
-            }
-        }
+    world.skip_forced();
+    while let Some(action) = world.legal_actions().choose(rng) {
+        world.play_unchecked(action);
         world.skip_forced();
     }
+    world
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blob_engine::rng::{below, stream};
+use blob_engine::rng::stream;
 use blob_engine::{Action, Observation, Round, encode, rule_action};
 use half::f16;
 
@@ -98,11 +98,7 @@ impl RoundTask {
             };
             let agent = usize::from(self.seats[seat]);
             let action = match plan.agents[agent] {
-                Agent::Random => {
-                    let legal = self.round.legal_actions();
-                    let k = below(&mut stream(plan.seed, &self.name(CHOICE)), legal.len() as u32);
-                    legal.iter().nth(k as usize)
-                }
+                Agent::Random => self.round.legal_actions().choose(&mut stream(plan.seed, &self.name(CHOICE))),
                 Agent::Rule => rule_action(&self.round.observe(seat)),
                 Agent::Search { config, evaluator, temperature } => {
                     let observation = self.round.observe(seat);

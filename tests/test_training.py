@@ -1,6 +1,6 @@
 import polars as pl
 import pytest
-from training_fakes import FakeJudge, FakePlayer, SilentDisplay, fingerprint, small_config
+from training_fakes import SMALL, FakeJudge, FakePlayer, SilentDisplay, fingerprint, small_config
 
 from blob_zero.checkpoint import checkpoint_paths, load_network
 from blob_zero.errors import CheckpointError, ConfigError, DeviceError
@@ -165,3 +165,16 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="file"):
         run(tmp_path / "file" / "run")
+
+
+def test_the_first_iterations_may_be_played_without_the_network(tmp_path):
+    config = small_config(selfplay={"rounds": 10, "playout_iterations": 2})
+    nets = []
+
+    class Player(FakePlayer):
+        def play(self, net, **arguments):
+            nets.append(net)
+            return super().play(net or BlobNet(**SMALL), **arguments)
+
+    train(config, tmp_path / "run", display=SilentDisplay(), device="cpu", player=Player(), judge=FakeJudge())
+    assert [net is None for net in nets] == [True, True, False]

@@ -77,6 +77,8 @@ class SelfPlayConfig(_Section):
 
     rounds: int = Field(default=10_000, ge=1)
     """Rounds in an iteration."""
+    playout_iterations: int = Field(default=0, ge=0)
+    """First iterations in which the search judges positions by random playouts instead of the untrained network."""
     batch_rows: int = Field(default=1024, ge=1)
     """Rows in one batch to the network."""
     rounds_in_flight: int | None = Field(default=None, ge=1)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -38,7 +39,10 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class BatchEvaluator(Protocol):
-    """An evaluator that takes whole buffers of one shape, as they lie in memory."""
+    """An evaluator that takes whole buffers of one shape, as they lie in memory.
+
+    With an attribute `workers` above 1 it is called by so many threads at once.
+    """
 
     def evaluate_batch(self, features: NDArray[np.uint8], legal: NDArray[np.bool_], /) -> Outputs:
         """Judges all rows of a buffer.
@@ -62,25 +66,51 @@ def drive(
     Args:
         session: the rounds in progress.
         evaluators: the evaluator of each model.
-        on_progress: called about four times a second, and once at the end.
+        on_progress: called about four times a second on this thread, and once at the end.
 
     Raises:
         EvaluatorError: if an evaluator returns the wrong shape, no numbers, or nothing on a legal action.
         BaseException: whatever an evaluator or `on_progress` raises.
     """
-    due = time.monotonic() + PROGRESS_INTERVAL
+    # An evaluator that may be called by several threads at once says so; a batch is one thread's alone.
+    workers = min((getattr(evaluator, "workers", 1) for evaluator in evaluators), default=1)
     try:
-        while (batch := session.next_batch()) is not None:
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evaluator") as pool:
+            try:
+                others = [pool.submit(_serve, session, evaluators, None) for _ in range(workers - 1)]
+                _serve(session, evaluators, on_progress)
+            finally:
+                # Ends the waits of the other threads.
+                session.close()
+            for other in others:
+                other.result()
+        if on_progress is not None:
+            on_progress(session.progress())
+    finally:
+        session.close()
+
+
+def _serve(
+    session: _core.Session, evaluators: Sequence[Evaluator | BatchEvaluator], on_progress: OnProgress | None
+) -> None:
+    """Evaluates batches until there are no more; if that fails, ends the session for the other threads as well."""
+    due = time.monotonic() + PROGRESS_INTERVAL
+
+    def report() -> None:
+        nonlocal due
+        if on_progress is not None and time.monotonic() >= due:
+            on_progress(session.progress())
+            due = time.monotonic() + PROGRESS_INTERVAL
+
+    try:
+        while (batch := session.next_batch(report)) is not None:
             evaluator = evaluators[batch.model]
             if isinstance(evaluator, BatchEvaluator):
                 outputs = evaluator.evaluate_batch(batch.features, batch.legal)
             else:
                 outputs = evaluator(*batch.decode())
             batch.complete(outputs)
-            if on_progress is not None and time.monotonic() >= due:
-                on_progress(session.progress())
-                due = time.monotonic() + PROGRESS_INTERVAL
-        if on_progress is not None:
-            on_progress(session.progress())
-    finally:
+            report()
+    except BaseException:
         session.close()
+        raise

@@ -1,6 +1,8 @@
 """BlobNet as an evaluator for the search: folded, and in the precision its device is fast in."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -138,7 +140,11 @@ class Inference:
     """An evaluator for `Round` searches, `SelfPlay` and matches: a copy of a network, ready on a device.
 
     It keeps its own weights, so training can go on with the network it was made from; `load` brings them up
-    to date. Calls may come from different threads, one after the other.
+    to date. Several threads may call it at once.
+
+    On a CPU it wants `workers` threads with a batch each, and computes each batch on the thread that brings it.
+    PyTorch's own threads would share one batch, and wait for each other at every operation: on two cores that is no
+    faster, and where another process needs a core as well it is many times slower.
 
     Args:
         net: the network; it must have the 8 values the search needs.
@@ -146,6 +152,7 @@ class Inference:
         dtype: `auto`, `fp32`, `bf16` or `fp16`; the softmax over the legal actions is float32 in any case.
         fold: whether attention, feature scale and heads are folded; the function stays the same.
         compile: whether torch.compile builds the network at the first batch of each size.
+        workers: threads that `drive` calls it from; on a CPU one for each of PyTorch's threads if None, else 1.
 
     Raises:
         ConfigError: the network has another number of values, or the dtype is unknown.
@@ -160,6 +167,7 @@ class Inference:
         dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
         fold: bool = True,
         compile: bool = False,  # noqa: A002 - torch.compile's own word
+        workers: int | None = None,
     ) -> None:
         if net.shape.values != SEATS:
             raise ConfigError(
@@ -179,7 +187,12 @@ class Inference:
         self._forward: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = (
             torch.compile(self._evaluate, fullgraph=True, dynamic=False) if compile else self._evaluate
         )
-        self._buffers: _Buffers | None = None
+        if workers is None:
+            workers = torch.get_num_threads() if self.device.type == "cpu" else 1
+        if workers < 1:
+            raise ConfigError(f"inference workers {workers}: should be at least 1")
+        self.workers = workers
+        self._local = threading.local()
 
     def load(self, net: BlobNet) -> None:
         """Take new weights in place, so that compiled code and fixed memory stay valid.
@@ -213,14 +226,16 @@ class Inference:
         buffers = self._buffers_for(len(features))
         np.copyto(buffers.features.numpy(), features)
         np.copyto(buffers.legal.numpy(), legal)
+        if self.device.type == "cpu":
+            with _one_thread(), torch.inference_mode():
+                policy, values = self._forward(buffers.features, buffers.legal)
+                return policy.numpy(), values.numpy()
         # One fixed shape a run: the place where a captured CUDA graph would be replayed.
         with torch.inference_mode():
             policy, values = self._forward(
                 buffers.features.to(self.device, non_blocking=True),
                 buffers.legal.to(self.device, non_blocking=True),
             )
-            if self.device.type == "cpu":
-                return policy.numpy(), values.numpy()
             buffers.policy.copy_(policy, non_blocking=True)
             buffers.values.copy_(values, non_blocking=True)
             torch.cuda.current_stream(self.device).synchronize()
@@ -234,9 +249,23 @@ class Inference:
         return policy, values.float()
 
     def _buffers_for(self, rows: int) -> _Buffers:
-        if self._buffers is None or self._buffers.rows != rows:
-            self._buffers = _Buffers(rows, values=self.shape.values, pinned=self.device.type == "cuda")
-        return self._buffers
+        """This thread's memory for batches of so many rows."""
+        buffers: _Buffers | None = getattr(self._local, "buffers", None)
+        if buffers is None or buffers.rows != rows:
+            buffers = _Buffers(rows, values=self.shape.values, pinned=self.device.type == "cuda")
+            self._local.buffers = buffers
+        return buffers
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Lets PyTorch compute on the calling thread alone."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _copy(target: nn.Module, source: nn.Module) -> None:

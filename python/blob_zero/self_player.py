@@ -35,14 +35,14 @@ class SelfPlayer(Protocol):
 
     def play(
         self,
-        net: BlobNet,
+        net: BlobNet | None,
         *,
         seed: int,
         first_round: int,
         rounds: int,
         progress: OnProgress | None = None,
     ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed."""
+        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts."""
 
 
 class LocalSelfPlay:
@@ -60,14 +60,14 @@ class LocalSelfPlay:
 
     def play(
         self,
-        net: BlobNet,
+        net: BlobNet | None,
         *,
         seed: int,
         first_round: int,
         rounds: int,
         progress: OnProgress | None = None,
     ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed."""
+        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts."""
         config, search, options = self.config, self.config.search, self.config.selfplay
         player = bz.SelfPlay(
             players=config.game.players,
@@ -90,7 +90,7 @@ class LocalSelfPlay:
             leaves_in_flight=search.leaves_in_flight,
             virtual_loss=search.virtual_loss,
         )
-        records = player.run(self._evaluator(net), progress=progress)
+        records = player.run("rollout" if net is None else self._evaluator(net), progress=progress)
         return SelfPlayResult(
             rows=records,
             seconds=records.stats.seconds,

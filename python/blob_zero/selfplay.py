@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,38 +130,48 @@ class SelfPlay:
         leaves_in_flight: int = 1,
         virtual_loss: int = 1,
     ) -> None:
-        agent = _core.AgentSpec.search(
-            evaluator=0,
-            worlds=worlds,
-            simulations=simulations,
-            c_puct=c_puct,
-            fpu_reduction=fpu_reduction,
-            leaves_in_flight=leaves_in_flight,
-            virtual_loss=virtual_loss,
-            noise_fraction=noise_fraction,
-            noise_alpha=noise_alpha,
-            temperature=temperature,
-            final_temperature=final_temperature,
-            temperature_decisions=temperature_decisions,
-        )
-        self._plan = _core.Plan(
-            players=players,
-            cards=cards,
-            agents=[agent],
-            rounds=rounds,
-            seed=seed,
-            first_round=first_round,
-            rules=rules,
-            threads=threads,
-            batch_rows=batch_rows,
-            rounds_in_flight=rounds_in_flight,
-        )
+        def plan(evaluator: Literal["uniform", "rollout"] | int) -> _core.Plan:
+            agent = _core.AgentSpec.search(
+                evaluator=evaluator,
+                worlds=worlds,
+                simulations=simulations,
+                c_puct=c_puct,
+                fpu_reduction=fpu_reduction,
+                leaves_in_flight=leaves_in_flight,
+                virtual_loss=virtual_loss,
+                noise_fraction=noise_fraction,
+                noise_alpha=noise_alpha,
+                temperature=temperature,
+                final_temperature=final_temperature,
+                temperature_decisions=temperature_decisions,
+            )
+            return _core.Plan(
+                players=players,
+                cards=cards,
+                agents=[agent],
+                rounds=rounds,
+                seed=seed,
+                first_round=first_round,
+                rules=rules,
+                threads=threads,
+                batch_rows=batch_rows,
+                rounds_in_flight=rounds_in_flight,
+            )
 
-    def run(self, evaluator: Evaluator | BatchEvaluator, *, progress: OnProgress | None = None) -> Records:
+        plan(0)  # refuses wrong settings now rather than in `run`
+        self._plan = plan
+
+    def run(
+        self,
+        evaluator: Evaluator | BatchEvaluator | Literal["uniform", "rollout"],
+        *,
+        progress: OnProgress | None = None,
+    ) -> Records:
         """Plays all rounds.
 
         Args:
-            evaluator: judges positions; called on this thread.
+            evaluator: judges positions, called on this thread (and on others, if it has `workers` above 1); or the name
+                of a judge of the core: "rollout" (one random playout) or "uniform" (equal priors, values 0).
             progress: called about four times a second with an object of `rounds_done`, `rounds`, `evaluations`, ...
 
         Returns:
@@ -171,8 +182,12 @@ class SelfPlay:
             BaseException: whatever the evaluator raises. Nothing is left running after any of these.
         """
         started = time.perf_counter()
-        session = self._plan.start()
-        drive(session, [evaluator], progress)
+        if isinstance(evaluator, str):
+            session = self._plan(evaluator).start()
+            drive(session, [], progress)
+        else:
+            session = self._plan(0).start()
+            drive(session, [evaluator], progress)
         seconds = time.perf_counter() - started
         return Records(**session.take_records(), stats=stats(session, seconds))
 

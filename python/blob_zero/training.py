@@ -67,7 +67,7 @@ def train(
 
         began = time.perf_counter()
         played = player.play(
-            run.best,
+            run.best if run.iteration >= config.selfplay.playout_iterations else None,
             seed=stream_seed(seed, Purpose.SELF_PLAY),
             first_round=run.rounds,
             rounds=config.selfplay.rounds,

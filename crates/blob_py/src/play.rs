@@ -214,13 +214,21 @@ impl Session {
     }
 
     /// Waits for a batch to evaluate, without the GIL; None when every round is finished or the session is closed.
-    fn next_batch(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
+    ///
+    /// While it waits it calls `while_waiting`, if given, about 20 times a second.
+    #[pyo3(signature = (while_waiting = None))]
+    fn next_batch(&self, py: Python<'_>, while_waiting: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Batch>> {
         loop {
             let next = py.detach(|| self.0.next_batch(SIGNAL_INTERVAL)).map_err(play_error)?;
             match next {
                 NextBatch::Batch(batch) => return Ok(Some(Batch { play: Arc::clone(&self.0), filled: Some(batch) })),
                 NextBatch::Finished => return Ok(None),
-                NextBatch::TimedOut => py.check_signals()?,
+                NextBatch::TimedOut => {
+                    py.check_signals()?;
+                    if let Some(callback) = while_waiting {
+                        callback.call0()?;
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,64 @@
+"""Several threads may evaluate the batches of one run; nothing of the result shows it."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import blob_zero as bz
+
+
+class Judge:
+    """Answers from the bytes of each row alone, and remembers who asked."""
+
+    def __init__(self, workers, fail_at=None):
+        self.workers = workers
+        self.fail_at = fail_at
+        self.threads = set()
+        self.calls = 0
+        self.lock = threading.Lock()
+
+    def evaluate_batch(self, features, legal):
+        with self.lock:
+            self.threads.add(threading.get_ident())
+            self.calls += 1
+            if self.calls == self.fail_at:
+                raise ZeroDivisionError("on purpose")
+        weights = np.arange(1, 257, dtype=np.uint64) ** 2
+        mixed = (features.astype(np.uint64) * weights).sum(axis=1)
+        policy = ((mixed[:, None] * np.arange(3, 55, dtype=np.uint64)) % 97 + 1).astype(np.float32) * legal
+        values = ((mixed[:, None] * np.arange(5, 13, dtype=np.uint64)) % 199 / 99 - 1).astype(np.float32)
+        return policy, values
+
+
+def play(judge, **settings):
+    options = {"players": 4, "cards": 4, "worlds": 2, "simulations": 8, "rounds": 300, "batch_rows": 64}
+    return bz.SelfPlay(**options | settings).run(judge)
+
+
+def test_one_thread_and_four_give_the_same_records():
+    one, four = Judge(1), Judge(4)
+    first, second = play(one), play(four)
+    for column in ("features", "legal", "policy", "values", "root_values", "round", "seat", "points"):
+        np.testing.assert_array_equal(getattr(first, column), getattr(second, column))
+    assert len(one.threads) == 1
+    assert len(four.threads) > 1
+
+
+@pytest.mark.parametrize("fail_at", [1, 2, 40])
+def test_a_failure_on_any_thread_comes_out_of_run(fail_at):
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        play(Judge(4, fail_at=fail_at))
+    assert len(play(Judge(4), rounds=20).points) == 20
+
+
+def test_the_core_can_judge_alone():
+    seen = []
+    player = bz.SelfPlay(players=4, cards=5, worlds=3, simulations=30, rounds=2000, seed=1)
+    records = player.run("rollout", progress=lambda progress: seen.append(progress.rounds_done))
+    assert records.stats.batches == 0
+    assert records.stats.evaluations > 0
+    assert len(records.points) == seen[-1] == 2000
+    # Searching by playouts is far better than playing at random, which makes about 18 % of the bids.
+    exact = (records.bids == records.tricks).mean()
+    assert exact > 0.35, exact

@@ -40,7 +40,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("rows", pl.Int64, "rows this iteration's self-play gave"),
     Column("replay_rows", pl.Int64, "rows in the replay ring"),
     Column("rounds_per_minute", pl.Float64, "speed of self-play"),
-    Column("mean_batch", pl.Float64, "filled rows in a batch of self-play, mean"),
+    Column("mean_batch", pl.Float64, "filled rows in a batch of self-play, mean; empty where playouts judged"),
     Column("selfplay_points", pl.Float64, "points a seat and round in self-play, mean"),
     Column("selfplay_exact", pl.Float64, "share of bids made exactly in self-play"),
     Column("policy_loss", pl.Float64, "cross-entropy of the policy against the search's visits, nats"),

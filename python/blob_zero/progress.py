@@ -71,7 +71,7 @@ class PlainDisplay:
         parts = [
             f"iteration {row['iteration']}/{self.clock.iterations}",
             f"{_number(row['rounds_per_minute'], ',.0f')} rounds/min",
-            f"mean batch {_number(row['mean_batch'], '.0f')}",
+            "by playouts" if row["mean_batch"] is None else f"mean batch {_number(row['mean_batch'], '.0f')}",
             f"policy loss {_number(row['policy_loss'], '.3f')}",
             f"value loss {_number(row['value_loss'], '.3f')}",
         ]
@@ -103,9 +103,9 @@ class LiveDisplay:
     def self_play(self, progress: Progress) -> None:
         """Show rounds, speed and batch fill."""
         speed = 60 * progress.rounds_done / max(self.clock.iteration_seconds(), 1e-9)
-        fill = progress.rows / max(progress.batches, 1)
-        text = f"self-play  {progress.rounds_done:,} of {progress.rounds:,} rounds"
-        text += f"  {speed:,.0f} rounds/min  mean batch {fill:.0f}"
+        text = f"self-play  {progress.rounds_done:,} of {progress.rounds:,} rounds  {speed:,.0f} rounds/min"
+        if progress.batches:
+            text += f"  mean batch {progress.rows / progress.batches:.0f}"
         self._show(text, progress.rounds_done, progress.rounds)
 
     def training(self, step: int, steps: int, loss: float) -> None:

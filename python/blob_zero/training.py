@@ -97,7 +97,7 @@ def train(
             "rows": len(played.rows.features),
             "replay_rows": len(run.replay),
             "rounds_per_minute": 60 * config.selfplay.rounds / played.seconds,
-            "mean_batch": played.batch_rows / max(played.batches, 1),
+            "mean_batch": played.batch_rows / played.batches if played.batches else None,
             "selfplay_points": played.points,
             "selfplay_exact": played.exact,
             "policy_loss": learned.policy_loss,

@@ -12,15 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import blob_zero as bz
+from blob_zero._core import PLAYERS_FEATURE
 from blob_zero.config import TrainingConfig
 from blob_zero.devices import auto_precision
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.network import BlobNet
 from blob_zero.replay import Batch, ReplayRing
 from blob_zero.suit_symmetry import SUIT_ORDERS, rename_suits
-
-PLAYERS_FEATURE = 228
-"""Index of the number of players in an input row, encoding v1."""
 
 # Low enough that its softmax is 0, finite so that 0 * log(0) of an illegal action stays 0.
 _MASKED_LOGIT = -1e9

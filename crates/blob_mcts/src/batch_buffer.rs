@@ -128,7 +128,7 @@ impl BatchBuffer {
     ///
     /// # Safety
     /// No claim of this buffer is being filled: the batch is at its evaluator, and the slices do not outlive that.
-    pub unsafe fn inputs(&self) -> (&[u8], &[u8]) {
+    pub(crate) unsafe fn inputs(&self) -> (&[u8], &[u8]) {
         // SAFETY: promised by the caller.
         unsafe { (self.features.get(&(0..self.rows)), self.legal.get(&(0..self.rows))) }
     }

@@ -25,7 +25,7 @@ class Purpose(IntEnum):
 def stream_seed(seed: int, purpose: Purpose, iteration: int = 0) -> int:
     """A seed in [0, 2**63) for one purpose in one iteration of the run with this seed."""
     sequence = np.random.SeedSequence([seed, purpose, iteration])
-    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1
 
 
 def stream(seed: int, purpose: Purpose, iteration: int = 0) -> np.random.Generator:

@@ -88,7 +88,7 @@ def test_without_a_terminal_every_iteration_is_one_line(tmp_path):
     with open_display(console) as display:
         assert isinstance(display, PlainDisplay)
         train(small_config(), tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
-    lines = console.file.getvalue().splitlines()
+    lines = [line for line in console.file.getvalue().splitlines() if not line.startswith("playing against")]
     assert [line.split(" · ")[0] for line in lines] == [f"iteration {i}/3" for i in (1, 2, 3)]
     assert all("600 rounds/min" in line and "vs rule +1.00 ± 0.50" in line for line in lines)
 
@@ -122,3 +122,29 @@ def test_the_table_says_what_the_interval_says(difference, verdict):
 )
 def test_times_read_well(seconds, text):
     assert duration(seconds) == text
+
+
+def test_the_stage_at_work_is_readable_in_a_narrow_terminal():
+    class Progress:
+        rounds_done, rounds, batches, rows = 1000, 2000, 4, 2000
+
+    console = screen(terminal=True)
+    console.width = 80
+    with open_display(console) as display:
+        display.iteration_started(1, 3)
+        display.self_play(Progress())
+        display.training(7, 20, 0.5)
+    shown = console.file.getvalue()
+    assert "training  step 7 of 20  loss 0.500" in shown
+    with open_display(console) as display:
+        display.iteration_started(1, 3)
+        display.self_play(Progress())
+    assert "mean batch 500" in console.file.getvalue()
+
+
+def test_a_finished_run_says_so(tmp_path):
+    console = screen(terminal=False)
+    for _ in range(2):
+        with open_display(console) as display:
+            train(small_config(), tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
+    assert "is finished; its 3 iterations are done" in " ".join(console.file.getvalue().split())

@@ -1,6 +1,7 @@
 """Several threads may evaluate the batches of one run; nothing of the result shows it."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -62,3 +63,26 @@ def test_the_core_can_judge_alone():
     # Searching by playouts is far better than playing at random, which makes about 18 % of the bids.
     exact = (records.bids == records.tricks).mean()
     assert exact > 0.35, exact
+
+
+def test_a_batch_that_is_dropped_ends_the_run():
+    player = bz.SelfPlay(players=4, cards=5, rounds=10, batch_rows=8)
+    session = player._plan(0).start()
+    batch = session.next_batch()
+    assert batch is not None
+    del batch
+    with pytest.raises(bz.BlobError, match="dropped before it was completed"):
+        session.next_batch()
+    session.close()
+
+
+def test_a_long_search_in_the_core_can_be_interrupted():
+    player = bz.SelfPlay(players=4, cards=13, simulations=2_000_000, rounds=4, threads=1)
+
+    def stop(_progress):
+        raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        player.run("rollout", progress=stop)
+    assert time.monotonic() - began < 10

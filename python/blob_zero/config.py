@@ -208,7 +208,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     for override in overrides:
         _apply_override(settings, override)
-    return parse_config(settings, source=str(path))
+    return parse_config(settings, source=f"{path} with --set {' --set '.join(overrides)}" if overrides else str(path))
 
 
 def parse_config(settings: Mapping[str, Any], *, source: str) -> Config:

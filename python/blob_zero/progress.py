@@ -63,7 +63,9 @@ class PlainDisplay:
         """Say nothing between iterations."""
 
     def judging(self, opponent: str) -> None:
-        """Say nothing between iterations."""
+        """Say nothing between iterations; the table at the end is worth a line, as it takes a while."""
+        if self.clock.done():
+            self.message(f"playing against {opponent} for the table")
 
     def iteration_done(self, row: Row) -> None:
         """Print the iteration."""
@@ -132,21 +134,20 @@ class LiveDisplay:
         return Group(
             iterations_table(self.rows),
             Text(head, style="bold"),
-            ProgressBar(total=total, completed=done, width=60),
             Text(text),
+            ProgressBar(total=total, completed=done, width=60),
         )
 
 
 class Clock:
-    """Time left, from the iterations this process has seen."""
+    """Time left, from the last iterations this process has seen."""
 
     def __init__(self) -> None:
         self.iteration = 0
         self.iterations = 0
-        self._began = time.perf_counter()
-        self._iteration_began = self._began
-        self._done = 0
-        self._done_seconds = 0.0
+        self._iteration_began = time.perf_counter()
+        # Two, since the first iterations of a run are of another kind, and every other one may be measured.
+        self._seconds: deque[float] = deque(maxlen=2)
         self._last = 0
 
     def started(self, iteration: int, iterations: int) -> None:
@@ -156,20 +157,23 @@ class Clock:
 
     def finished(self) -> None:
         """The iteration is done."""
-        self._done += 1
         self._last = self.iteration
-        self._done_seconds = time.perf_counter() - self._began
+        self._seconds.append(self.iteration_seconds())
+
+    def done(self) -> bool:
+        """Whether no iteration is left."""
+        return self._last >= self.iterations
 
     def iteration_seconds(self) -> float:
         """Seconds since the iteration began."""
         return time.perf_counter() - self._iteration_began
 
     def left(self) -> str:
-        """Time left if iterations go on as they did; a dash before the first is done."""
-        if not self._done:
+        """Time left if iterations go on as the last ones did; a dash before the first is done."""
+        if not self._seconds:
             return "-"
-        mean = self._done_seconds / self._done
-        since = time.perf_counter() - self._began - self._done_seconds
+        mean = sum(self._seconds) / len(self._seconds)
+        since = self.iteration_seconds() if self.iteration > self._last else 0.0
         return duration(max(0.0, mean * (self.iterations - self._last) - since))
 
 

@@ -158,7 +158,10 @@ def open_run(
     run = Run(config, folder, device=device)
     if checkpoint is not None:
         run.restore(checkpoint)
-        notice(f"going on in {folder} after iteration {run.iteration} of {config.run.iterations}")
+        if run.iteration >= config.run.iterations:
+            notice(f"the run in {folder} is finished; its {run.iteration} iterations are done")
+        else:
+            notice(f"going on in {folder} after iteration {run.iteration} of {config.run.iterations}")
     write_atomically(saved_config, to_toml(config).encode())
     if checkpoint is None:
         run.metrics.keep_until(0)

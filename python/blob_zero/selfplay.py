@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
+from blob_zero.errors import ConfigError
 from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, drive
 
 
@@ -182,6 +183,11 @@ class SelfPlay:
             BaseException: whatever the evaluator raises. Nothing is left running after any of these.
         """
         started = time.perf_counter()
+        if not (isinstance(evaluator, BatchEvaluator | str) or callable(evaluator)):
+            raise ConfigError(
+                f'evaluator is {evaluator!r}; it is "uniform", "rollout", '
+                "or a callable (features, legal) -> (policy, values)"
+            )
         if isinstance(evaluator, str):
             session = self._plan(evaluator).start()
             drive(session, [], progress)

@@ -1,4 +1,4 @@
-//! The memory of a batch, and the only unsafe code of this crate.
+//! The memory of a batch, and with it the unsafe code of this crate: what is promised here, the batch queue keeps.
 //!
 //! Many workers fill one buffer at once, each its own rows, and the evaluator then reads all of them in place. A slice
 //! behind a lock would make workers wait for each other; a buffer of its own for each worker would have to be copied

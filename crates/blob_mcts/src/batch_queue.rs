@@ -73,7 +73,7 @@ pub enum NextBatch {
     Finished,
 }
 
-/// A batch at its evaluator. Dropping it without [`crate::Play::complete`] leaves its rounds unfinished.
+/// A batch at its evaluator, to be given to [`crate::Play::complete`] or [`crate::Play::abandon`].
 #[derive(Debug)]
 pub struct FilledBatch {
     batch: Batch,

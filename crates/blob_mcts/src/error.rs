@@ -70,6 +70,9 @@ pub enum PlayError {
         /// What was wrong.
         error: EvaluationError,
     },
+    /// A batch whose outputs will never come.
+    #[error("a batch was dropped before it was completed, so its rounds cannot go on")]
+    Abandoned,
     /// A fault of this program on a worker thread.
     #[error("a worker thread panicked: {message}")]
     Panicked {

@@ -160,6 +160,12 @@ impl Play {
         self.spawn(woken.into_iter());
     }
 
+    /// Gives up a batch without its outputs, which ends the run: every wait then says so.
+    pub fn abandon(&self, batch: FilledBatch) {
+        drop(batch);
+        self.shared.stop(Err(PlayError::Abandoned));
+    }
+
     /// How far the run is.
     pub fn progress(&self) -> Progress {
         let shared = &self.shared;

@@ -120,10 +120,13 @@ impl RoundTask {
                                 return Ok(Pause::Waiting(model));
                             }
                         }
-                        LeafEvaluator::Uniform => run_inline(search, &mut Uniform)?,
+                        LeafEvaluator::Uniform => run_inline(search, &mut Uniform, stop)?,
                         LeafEvaluator::Rollout => {
-                            run_inline(search, &mut Rollout { rng: &mut stream(plan.seed, &names.1) })?;
+                            run_inline(search, &mut Rollout { rng: &mut stream(plan.seed, &names.1) }, stop)?;
                         }
+                    }
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(Pause::Stopped);
                     }
                     self.searching = false;
                     Some(self.choose(plan, agent, &observation, temperature, record, counts))
@@ -191,6 +194,11 @@ impl RoundTask {
     }
 }
 
-fn run_inline(search: &mut Search, evaluator: &mut impl Evaluate) -> Result<(), EvaluationError> {
-    search.run(evaluator).map(|_| ())
+/// Evaluations between two looks whether the run was stopped: some milliseconds.
+const STOP_EVALUATIONS: u64 = 4096;
+
+/// Runs a search whose leaves are evaluated at once; if the run is stopped, not to its end.
+fn run_inline(search: &mut Search, evaluator: &mut impl Evaluate, stop: &AtomicBool) -> Result<(), EvaluationError> {
+    while !search.run_for(evaluator, STOP_EVALUATIONS)? && !stop.load(Ordering::Relaxed) {}
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use blob_engine::{RulesError, Seat};
 use blob_mcts::{ConfigError as ConfigFault, EvaluationError, PlayError};
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
 mod classes {
@@ -54,8 +55,26 @@ pub(crate) fn play(error: PlayError) -> PyErr {
         PlayError::Config(error) => config_fault(error),
         PlayError::Rules(error) => rules(error),
         PlayError::Evaluation { .. } => evaluator(error.to_string()),
-        PlayError::Panicked { .. } | PlayError::Threads { .. } => BlobError::new_err(error.to_string()),
+        PlayError::Abandoned | PlayError::Panicked { .. } | PlayError::Threads { .. } => {
+            BlobError::new_err(error.to_string())
+        }
     }
+}
+
+/// An integer argument; one that no machine word holds is refused by name rather than as an OverflowError.
+pub(crate) fn int(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    value.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(value.py()) {
+            config(format!("{value} is out of range; every number here lies below 2^63"))
+        } else {
+            error
+        }
+    })
+}
+
+/// As [`int`], or None.
+pub(crate) fn optional_int(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    if value.is_none() { Ok(None) } else { int(value).map(Some) }
 }
 
 /// A count given in Python; negative ones are refused by name.

@@ -3,8 +3,8 @@
 use blob_engine::BySeat;
 use pyo3::prelude::*;
 
-use crate::error::{number, rules, seat, size};
-use crate::round::{Round, RoundRules, rules_or_default};
+use crate::error::{int, number, rules, seat, size};
+use crate::round::{Round, RoundRules, read_action, rules_or_default};
 
 /// A whole game; the next round is dealt when one is done.
 #[pyclass(module = "blob_zero")]
@@ -14,7 +14,13 @@ pub(crate) struct Game(blob_engine::Game);
 impl Game {
     #[new]
     #[pyo3(signature = (*, players, cards, seed, dealer = 0, rules = None))]
-    fn new(players: i64, cards: i64, seed: i64, dealer: i64, rules: Option<RoundRules>) -> PyResult<Self> {
+    fn new(
+        #[pyo3(from_py_with = int)] players: i64,
+        #[pyo3(from_py_with = int)] cards: i64,
+        #[pyo3(from_py_with = int)] seed: i64,
+        #[pyo3(from_py_with = int)] dealer: i64,
+        rules: Option<RoundRules>,
+    ) -> PyResult<Self> {
         let variants = rules_or_default(rules);
         let (players, cards) = size(players, cards, variants)?;
         let dealer = seat(dealer, players)?.index();
@@ -72,10 +78,10 @@ impl Game {
     }
 
     /// Plays an action in the round in progress; when that is done, scores it and deals the next.
-    fn play(&mut self, action: i64) -> PyResult<()> {
-        match usize::try_from(action) {
-            Ok(action) => self.0.play(action).map_err(rules),
-            Err(_) => Err(rules(self.0.round().refuse(&action))),
+    fn play(&mut self, action: &Bound<'_, PyAny>) -> PyResult<()> {
+        match read_action(action)? {
+            Some(action) => self.0.play(action).map_err(rules),
+            None => Err(rules(self.0.round().refuse(action))),
         }
     }
 

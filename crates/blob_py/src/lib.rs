@@ -16,6 +16,8 @@ mod _core {
     use numpy::PyArray1;
     use pyo3::prelude::*;
 
+    use crate::error::int;
+
     #[pymodule_export]
     use crate::game::Game;
     #[pymodule_export]
@@ -36,7 +38,7 @@ mod _core {
 
     /// The text of a card's index.
     #[pyfunction]
-    fn card_text(index: i64) -> PyResult<String> {
+    fn card_text(#[pyo3(from_py_with = int)] index: i64) -> PyResult<String> {
         match u8::try_from(index).ok().and_then(Card::from_index) {
             Some(card) => Ok(card.to_string()),
             None => Err(crate::error::config(format!("card index {index}; a card index is 0 to {}", PACK - 1))),

@@ -6,7 +6,7 @@ use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use crate::error::{config, number};
+use crate::error::{config, int, number};
 use crate::round::{card_texts, legal_mask};
 
 /// Names the draws of worlds among the streams of their seed.
@@ -70,7 +70,12 @@ impl Observation {
 
     /// Worlds drawn uniformly from those that fit: uint64[count, players], each hand as a bit set over card indices.
     #[pyo3(signature = (count, seed = 1))]
-    fn sample_worlds<'py>(&self, py: Python<'py>, count: i64, seed: i64) -> PyResult<Bound<'py, PyArray2<u64>>> {
+    fn sample_worlds<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = int)] count: i64,
+        #[pyo3(from_py_with = int)] seed: i64,
+    ) -> PyResult<Bound<'py, PyArray2<u64>>> {
         if !(1..=MAX_WORLDS).contains(&count) {
             return Err(config(format!("count is {count}; one call draws 1 to {MAX_WORLDS} worlds")));
         }

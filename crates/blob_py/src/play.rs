@@ -11,7 +11,7 @@ use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::error::{config, config_fault, count, number, play as play_error, size};
+use crate::error::{config, config_fault, count, int, number, optional_int, play as play_error, size};
 use crate::evaluator::{Outputs, decode};
 use crate::round::{RoundRules, rules_or_default};
 use crate::search::Settings;
@@ -44,17 +44,17 @@ impl AgentSpec {
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
     fn search(
         evaluator: &Bound<'_, PyAny>,
-        worlds: i64,
-        simulations: i64,
+        #[pyo3(from_py_with = int)] worlds: i64,
+        #[pyo3(from_py_with = int)] simulations: i64,
         c_puct: f32,
         fpu_reduction: f32,
-        leaves_in_flight: i64,
-        virtual_loss: i64,
+        #[pyo3(from_py_with = int)] leaves_in_flight: i64,
+        #[pyo3(from_py_with = int)] virtual_loss: i64,
         noise_fraction: f32,
         noise_alpha: f32,
         temperature: f32,
         final_temperature: f32,
-        temperature_decisions: i64,
+        #[pyo3(from_py_with = int)] temperature_decisions: i64,
     ) -> PyResult<Self> {
         let settings = Settings {
             worlds,
@@ -158,17 +158,17 @@ impl Plan {
     #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
-        players: i64,
-        cards: i64,
+        #[pyo3(from_py_with = int)] players: i64,
+        #[pyo3(from_py_with = int)] cards: i64,
         agents: Vec<AgentSpec>,
-        rounds: i64,
-        seed: i64,
-        first_round: i64,
+        #[pyo3(from_py_with = int)] rounds: i64,
+        #[pyo3(from_py_with = int)] seed: i64,
+        #[pyo3(from_py_with = int)] first_round: i64,
         rotate: bool,
         rules: Option<RoundRules>,
-        threads: Option<i64>,
-        batch_rows: i64,
-        rounds_in_flight: Option<i64>,
+        #[pyo3(from_py_with = optional_int)] threads: Option<i64>,
+        #[pyo3(from_py_with = int)] batch_rows: i64,
+        #[pyo3(from_py_with = optional_int)] rounds_in_flight: Option<i64>,
         record: bool,
     ) -> PyResult<Self> {
         let rules = rules_or_default(rules);
@@ -345,6 +345,15 @@ impl Batch {
 
 /// Features and legal masks of the filled rows.
 type Decoded<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<bool>>);
+
+impl Drop for Batch {
+    /// A batch that nobody completes would be waited for for ever.
+    fn drop(&mut self) {
+        if let Some(filled) = self.filled.take() {
+            self.play.abandon(filled);
+        }
+    }
+}
 
 #[pymethods]
 impl Batch {

@@ -3,9 +3,10 @@
 use blob_engine::rng::stream;
 use blob_engine::{ACTIONS, Card, CardSet, RoundSpec, RulesError, Scoring, Seat, Suit};
 use numpy::PyArray1;
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
-use crate::error::{config, number, rules, seat, size};
+use crate::error::{config, int, number, optional_int, rules, seat, size};
 use crate::observation::Observation;
 
 /// Names the deal of a round that stands alone among the streams of its seed.
@@ -110,11 +111,11 @@ impl Round {
     #[pyo3(signature = (*, players, cards = None, trump = None, dealer = 0, seed = None, hands = None, rules = None, turned_up = None))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
-        players: i64,
-        cards: Option<i64>,
+        #[pyo3(from_py_with = int)] players: i64,
+        #[pyo3(from_py_with = optional_int)] cards: Option<i64>,
         trump: Option<&str>,
-        dealer: i64,
-        seed: Option<i64>,
+        #[pyo3(from_py_with = int)] dealer: i64,
+        #[pyo3(from_py_with = optional_int)] seed: Option<i64>,
         hands: Option<Vec<Vec<String>>>,
         rules: Option<RoundRules>,
         turned_up: Option<&str>,
@@ -224,7 +225,7 @@ impl Round {
     }
 
     /// The hand of a seat, in ascending card index.
-    fn hand(&self, seat: i64) -> PyResult<Vec<String>> {
+    fn hand(&self, #[pyo3(from_py_with = int)] seat: i64) -> PyResult<Vec<String>> {
         Ok(card_texts(self.0.hand(crate::error::seat(seat, self.players())?)))
     }
 
@@ -239,10 +240,10 @@ impl Round {
     }
 
     /// Plays an action for the seat to play.
-    fn play(&mut self, action: i64) -> PyResult<()> {
-        match usize::try_from(action) {
-            Ok(action) => self.0.play(action).map_err(rules),
-            Err(_) => Err(rules(self.0.refuse(&action))),
+    fn play(&mut self, action: &Bound<'_, PyAny>) -> PyResult<()> {
+        match read_action(action)? {
+            Some(action) => self.0.play(action).map_err(rules),
+            None => Err(rules(self.0.refuse(action))),
         }
     }
 
@@ -261,7 +262,7 @@ impl Round {
 
     /// What a seat knows; the seat to play if none is named.
     #[pyo3(signature = (seat = None))]
-    fn observe(&self, seat: Option<i64>) -> PyResult<Observation> {
+    fn observe(&self, #[pyo3(from_py_with = optional_int)] seat: Option<i64>) -> PyResult<Observation> {
         let seat = match (seat, self.0.to_play()) {
             (Some(seat), _) => crate::error::seat(seat, self.players())?,
             (None, Some(seat)) => seat,
@@ -278,6 +279,15 @@ impl Round {
         let to_play = table.to_play().map_or_else(String::new, |seat| format!(", seat {seat} to play"));
         let phase = self.phase();
         format!("<Round {}x{}, {trump}, dealer {}, {phase}{to_play}>", table.players(), table.cards(), table.dealer())
+    }
+}
+
+/// An action as a number, or none where it is an integer that can be no action.
+pub(crate) fn read_action(action: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    match action.extract::<i64>() {
+        Ok(number) => Ok(usize::try_from(number).ok()),
+        Err(error) if error.is_instance_of::<PyOverflowError>(action.py()) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -7,7 +7,7 @@ use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
-use crate::error::{config, config_fault, count, evaluation, number};
+use crate::error::{config, config_fault, count, evaluation, int, number};
 use crate::evaluator::{Outputs, decode};
 use crate::observation::Observation;
 use crate::round::Round;
@@ -133,13 +133,13 @@ pub(crate) fn search(
     py: Python<'_>,
     root: Root<'_>,
     evaluator: &Bound<'_, PyAny>,
-    worlds: i64,
-    simulations: i64,
-    seed: i64,
+    #[pyo3(from_py_with = int)] worlds: i64,
+    #[pyo3(from_py_with = int)] simulations: i64,
+    #[pyo3(from_py_with = int)] seed: i64,
     c_puct: f32,
     fpu_reduction: f32,
-    leaves_in_flight: i64,
-    virtual_loss: i64,
+    #[pyo3(from_py_with = int)] leaves_in_flight: i64,
+    #[pyo3(from_py_with = int)] virtual_loss: i64,
     noise_fraction: f32,
     noise_alpha: f32,
 ) -> PyResult<SearchResult> {

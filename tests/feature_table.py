@@ -48,10 +48,14 @@ def decode(features):
         rows = [part[name][seat * width : (seat + 1) * width] for seat in range(players)]
         return [row[0] for row in rows] if width == 1 else rows
 
-    def card(rank, suit_flags):
-        suit = at_most_one(suit_flags)
-        assert (rank == 0) == (suit is None)
-        return None if suit is None else RANKS[rank - 1] + SUITS[suit]
+    def suit(flags):
+        index = at_most_one(flags)
+        return None if index is None else SUITS[index]
+
+    trick = [suit(flags) for flags in by_seat("trick_suit", 4)]
+    winning = at_most_one(by_seat("winning"))
+    ranks = by_seat("trick_rank")
+    assert [seat for seat, rank in enumerate(ranks) if rank] == ([] if winning is None else [winning])
 
     def game_points(name):
         assert not any(part[name][players - 1 :])
@@ -61,7 +65,8 @@ def decode(features):
     return {
         "hand": cards_of(part["hand"]),
         "gone": cards_of(part["gone"]),
-        "trick": [card(*pair) for pair in zip(by_seat("trick_rank"), by_seat("trick_suit", 4), strict=True)],
+        "trick": trick,
+        "winning_card": None if winning is None else RANKS[ranks[winning] - 1] + trick[winning],
         "voids": [{suit for suit, flag in zip(SUITS, row, strict=True) if flag} for row in by_seat("void", 4)],
         "trump": [*SUITS, None][part["trump"].index(1)] if sum(part["trump"]) == 1 else "no single trump",
         "suit_led": None if suit_led is None else SUITS[suit_led],
@@ -75,7 +80,7 @@ def decode(features):
         "players": players,
         "cards": part["cards"][0],
         "to_play": part["to_play"][0],
-        "winning": at_most_one(by_seat("winning")),
+        "winning": winning,
         "ahead": game_points("ahead"),
         "behind": game_points("behind"),
         "rounds_left": part["rounds_left"][0],
@@ -84,8 +89,26 @@ def decode(features):
     }
 
 
+def standings(reference):
+    """The name of every card in play: the highest of its suit is the ace, the next the king, and so on."""
+    out = set(reference.gone()) - {winning_card(reference)}
+    names = {}
+    for suit in SUITS:
+        in_play = [rank + suit for rank in RANKS if rank + suit not in out]
+        names |= dict(zip(reversed(in_play), [rank + suit for rank in reversed(RANKS)], strict=False))
+    return names
+
+
+def winning_card(reference):
+    if not reference.trick:
+        return None
+    return dict(reference.trick)[trick_winner(reference.trick, reference.trump)]
+
+
 def facts(reference, observer, totals=None, rounds_left=0):
     """What `decode` has to give for a round of the reference, seen by a seat."""
+    names = standings(reference)
+    won_by = winning_card(reference)
     players = reference.players
     order = [(observer + place) % players for place in range(players)]
     in_trick = dict(reference.trick)
@@ -95,9 +118,11 @@ def facts(reference, observer, totals=None, rounds_left=0):
     bid_and_won = list(zip(bids, won, strict=True))
     to_play = reference.to_play
     return {
-        "hand": set(reference.hand(observer)),
-        "gone": set(reference.gone()),
-        "trick": [in_trick.get(seat) for seat in order],
+        "hand": {names[card] for card in reference.hand(observer)},
+        # All that is out of play has the lowest names, which no card in play has.
+        "gone": {*PACK} - {name for card, name in names.items() if card != won_by},
+        "trick": [in_trick[seat][1] if seat in in_trick else None for seat in order],
+        "winning_card": names.get(won_by),
         "voids": [reference.voids(seat) for seat in order],
         "trump": reference.trump,
         "suit_led": reference.trick[0][1][1] if reference.trick else None,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from deals import positions, random_deals, with_hidden_cards_moved
 from evaluators import hashing
-from feature_table import SCALE, TABLE, decode, facts, to_bytes
+from feature_table import SCALE, TABLE, decode, facts, standings, to_bytes
 from hypothesis import assume, given, settings
 from reference_rules import card_index
 
@@ -15,7 +15,7 @@ import blob_zero as bz
 def test_the_table_covers_every_feature_once():
     assert [start for _, start, _, _ in TABLE] == [0, *(end for _, _, end, _ in TABLE[:-1])]
     assert TABLE[-1][2] == bz.FEATURES == 256
-    assert bz.ENCODING_VERSION == 1
+    assert bz.ENCODING_VERSION == 2
     np.testing.assert_array_equal(bz.feature_scale(), SCALE)
     assert bz.feature_scale().dtype == np.float32
 
@@ -54,6 +54,41 @@ def test_bytes_times_scale_are_the_features():
         legal = game.round.legal_actions()
         game.play(legal[len(seen) % len(legal)])
     assert len(seen) > 15
+
+
+@given(positions())
+def test_legal_actions_are_named_by_their_standing(position):
+    deal, reference, _ = position
+    observation = deal.engine_after(reference.history).observe()
+    names = observation.standings()
+    assert (names.shape, names.dtype) == ((52,), np.uint8)
+    if reference.phase == "bidding":
+        np.testing.assert_array_equal(names, np.arange(52))
+    else:
+        cards = standings(reference)
+        for card in map(bz.card_text, observation.legal_actions()):
+            assert bz.card_text(int(names[card_index(card)])) == cards[card]
+
+
+def seen_by_seat_0(hands, actions):
+    engine = bz.Round(players=4, trump="H", dealer=0, hands=[hand.split() for hand in hands])
+    for action in actions.split():
+        engine.play(int(action) if action.isdecimal() else card_index(action))
+    return engine.observe(0).encode().tobytes()
+
+
+def test_positions_that_the_game_cannot_tell_apart_are_one_row():
+    here = seen_by_seat_0(["2S KS", "AS 2C", "3S 3C", "4S 4C"], "1 0 0 0 AS 3S 4S 2S")
+    # With the ace gone the king is the highest spade; with the king gone the ace is.
+    assert here == seen_by_seat_0(["2S AS", "KS 2C", "3S 3C", "4S 4C"], "1 0 0 0 KS 3S 4S 2S")
+    # Another three cards of that suit are gone, none of which stood between others.
+    assert here == seen_by_seat_0(["2S KS", "AS 2C", "6S 3C", "5S 4C"], "1 0 0 0 AS 6S 5S 2S")
+    # A card that counts for more once others are gone: the queen is not the highest.
+    assert here != seen_by_seat_0(["2S QS", "AS 2C", "3S 3C", "4S 4C"], "1 0 0 0 AS 3S 4S 2S")
+    # In a running trick a beaten card is out of play already, the winning one is not.
+    there = seen_by_seat_0(["2S KS", "QS 2C", "3S 3C", "4S 4C"], "1 0 0 0 QS 3S")
+    assert there == seen_by_seat_0(["2S KS", "QS 2C", "9S 3C", "4S 4C"], "1 0 0 0 QS 9S")
+    assert there != seen_by_seat_0(["2S KS", "QS 2C", "AS 3C", "4S 4C"], "1 0 0 0 QS AS")
 
 
 @given(positions())

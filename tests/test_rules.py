@@ -143,9 +143,9 @@ def test_the_turned_up_card_is_in_no_hand_and_makes_trump():
     for seed in range(20):
         rules = bz.RoundRules(turn_up=True)
         engine = bz.Round(players=4, cards=12, trump=None, dealer=0, seed=seed, rules=rules)
-        gone = np.flatnonzero(engine.observe(0).encode()[52:104])
-        assert len(gone) == 1
-        turned_up = bz.card_text(int(gone[0]))
+        turned_up = engine.turned_up
+        # It is out of play, so in the encoding it is the lowest of its suit.
+        assert np.flatnonzero(engine.observe(0).encode()[52:104]).tolist() == [bz.card_index("2" + turned_up[1])]
         assert all(turned_up not in engine.hand(seat) for seat in range(4))
         assert engine.trump == turned_up[1]
 

@@ -25,7 +25,7 @@ class Rows(Protocol):
 
     @property
     def features(self) -> npt.NDArray[np.uint8]:
-        """uint8[N, 256]: encoding v1, unscaled."""
+        """uint8[N, 256]: encoding v2, unscaled."""
 
     @property
     def legal(self) -> npt.NDArray[np.bool_]:

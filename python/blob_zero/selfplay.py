@@ -21,6 +21,7 @@ class Stats:
         decisions: decisions taken, forced actions not counted.
         simulations: simulations of all searches.
         evaluations: evaluations that searches asked for.
+        repeats: leaves that shared the evaluation of an equal row of their round.
         batches: batches handed to the evaluator.
         rows: filled rows of these batches.
         batch_rows: rows of a full batch.
@@ -31,6 +32,7 @@ class Stats:
     decisions: int
     simulations: int
     evaluations: int
+    repeats: int
     batches: int
     rows: int
     batch_rows: int
@@ -53,8 +55,8 @@ class Records:
 
     Attributes:
         features: uint8[N, 256], encoded observations; times `feature_scale()`.
-        legal: bool[N, 52], legal actions.
-        policy: float16[N, 52], shares of the actions in the root's visits; each row sums to 1.
+        legal: bool[N, 52], legal actions, by their standing as in the encoding.
+        policy: float16[N, 52], shares of the actions in the root's visits, by their standing; each row sums to 1.
         values: float32[N, 8], the round's result in [-1, 1] for each relative seat from the row's; 0 past the players.
         root_values: float32[N, 8], the mean value of the search's simulations, in the same order.
         round: uint64[N], number of the row's round.
@@ -93,6 +95,8 @@ class SelfPlay:
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
         rounds_in_flight: rounds in progress at once; enough for three full batches if None.
+        cache_entries: evaluations that each round in progress can remember, 0 to 32768, for equal rows to share; those of
+            one decision if None. It changes how many evaluations are asked for and nothing else.
         c_puct: weight of the prior against the value.
         fpu_reduction: how much less than its parent an unvisited action is taken to be worth.
         noise_fraction: share of Dirichlet noise in the priors of the root; 0 for none.
@@ -121,6 +125,7 @@ class SelfPlay:
         threads: int | None = None,
         batch_rows: int = 1024,
         rounds_in_flight: int | None = None,
+        cache_entries: int | None = None,
         c_puct: float = 1.5,
         fpu_reduction: float = 0.25,
         noise_fraction: float = 0.25,
@@ -157,6 +162,7 @@ class SelfPlay:
                 threads=threads,
                 batch_rows=batch_rows,
                 rounds_in_flight=rounds_in_flight,
+                cache_entries=cache_entries,
             )
 
         plan(0)  # refuses wrong settings now rather than in `run`
@@ -206,6 +212,7 @@ def stats(session: _core.Session, seconds: float) -> Stats:
         decisions=done.decisions,
         simulations=done.simulations,
         evaluations=done.evaluations,
+        repeats=done.repeats,
         batches=done.batches,
         rows=done.rows,
         batch_rows=session.batch_rows,

@@ -10,7 +10,7 @@ from blob_zero.replay import Batch
 
 SUITS, RANKS = 4, 13
 
-# Where encoding v1 speaks of suits (docs/observation.md): flags by card, and flags by suit.
+# Where encoding v2 speaks of suits (docs/observation.md): flags by card, and flags by suit.
 _CARD_BLOCKS = (0, 52)  # own hand, cards gone
 _SUIT_BLOCKS = (
     *range(112, 144, SUITS),  # suit of each seat's card in the trick

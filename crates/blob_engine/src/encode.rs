@@ -1,4 +1,5 @@
-//! Encoding v1: an observation as 256 numbers, all relative to the observer. `docs/observation.md` has the table.
+//! Encoding v2: an observation as 256 numbers, all relative to the observer, cards named by their [`Standing`](crate::Standing).
+//! `docs/observation.md` has the table.
 //!
 //! Each feature is stored as a byte; its value is the byte times [`FEATURE_SCALE`] of its index. Bytes keep records and
 //! batches four times smaller than floats, and are exact in half precision.
@@ -12,7 +13,7 @@ use crate::seat::MAX_PLAYERS;
 use crate::table::Phase;
 
 /// Changes whenever the meaning of a feature does.
-pub const ENCODING_VERSION: u32 = 1;
+pub const ENCODING_VERSION: u32 = 2;
 /// Numbers in an encoded observation.
 pub const FEATURES: usize = 256;
 /// An encoded observation.
@@ -26,9 +27,9 @@ const fn after(range: &Range<usize>, len: usize) -> Range<usize> {
 pub const HAND: Range<usize> = 0..PACK;
 /// Cards gone, one flag for each card.
 pub const GONE: Range<usize> = after(&HAND, PACK);
-/// Rank + 1 of the card of each relative seat in the running trick; 0 for none.
+/// Rank + 1 of the card that wins the running trick so far, at its seat; 0 for others: beaten cards win nothing.
 pub const TRICK_RANK: Range<usize> = after(&GONE, MAX_PLAYERS);
-/// Suit of the same card, four flags for each relative seat.
+/// Suit of the card of each relative seat in the running trick, four flags each.
 pub const TRICK_SUIT: Range<usize> = after(&TRICK_RANK, MAX_PLAYERS * SUITS);
 /// Voids shown, four flags for each relative seat.
 pub const VOIDS: Range<usize> = after(&TRICK_SUIT, MAX_PLAYERS * SUITS);
@@ -94,24 +95,25 @@ pub const FEATURE_SCALE: [f32; FEATURES] = {
     scale
 };
 
-/// Writes the encoding of an observation.
+/// Writes the encoding of an observation. Actions are called by the same names there: [`Standing::action`](crate::Standing::action).
 pub fn encode(observation: &Observation, out: &mut Features) {
     let (observer, table) = (observation.seat(), observation.table());
     let players = table.players();
-    observation.hand().write_flags(&mut out[HAND]);
-    table.gone().write_flags(&mut out[GONE]);
+    let (standing, trick) = (table.standing(), table.trick());
+    standing.cards(observation.hand()).write_flags(&mut out[HAND]);
+    let mut gone = standing.out_of_play();
     out[GONE.end..].fill(0);
-
-    let trick = table.trick();
     for (seat, card) in trick.plays(players) {
-        let k = seat.relative_to(observer, players);
-        out[TRICK_RANK.start + k] = card.rank() + 1;
-        out[TRICK_SUIT.start + SUITS * k + card.suit().index()] = 1;
+        out[TRICK_SUIT.start + SUITS * seat.relative_to(observer, players) + card.suit().index()] = 1;
     }
-    if let (Some(led), Some(winner)) = (trick.suit_led(), trick.winner(players)) {
+    if let (Some(led), Some(winner), Some(card)) = (trick.suit_led(), trick.winner(players), trick.winning_card()) {
+        let (k, card) = (winner.relative_to(observer, players), standing.card(card));
+        gone = gone.with(card);
         out[SUIT_LED.start + led.index()] = 1;
-        out[WINNING.start + winner.relative_to(observer, players)] = 1;
+        out[WINNING.start + k] = 1;
+        out[TRICK_RANK.start + k] = card.rank() + 1;
     }
+    gone.write_flags(&mut out[GONE]);
     out[TRUMP.start + table.trump().map_or(SUITS, Suit::index)] = 1;
 
     let totals = &table.context().totals;
@@ -155,13 +157,15 @@ pub fn encode(observation: &Observation, out: &mut Features) {
     out[TRICK_POINTS] = u8::from(rules.scoring == Scoring::ExactPlusTricks);
 }
 
-/// The facts that an encoding holds, all by relative seat: what [`decode`] reads back.
+/// The facts that an encoding holds, all by relative seat, cards by their standing: what [`decode`] reads back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // Each field is the feature of the same name.
 pub struct Decoded {
     pub hand: CardSet,
     pub gone: CardSet,
-    pub trick: Vec<Option<Card>>,
+    /// The suit that each seat has played to the running trick.
+    pub trick: Vec<Option<Suit>>,
+    pub winning_card: Option<Card>,
     pub voids: Vec<u8>,
     pub trump: Option<Suit>,
     pub suit_led: Option<Suit>,
@@ -206,13 +210,15 @@ pub fn decode(features: &Features) -> Option<Decoded> {
     };
     let seats = |range: Range<usize>| features[range][..players].to_vec();
     let less_one = |byte: u8| byte.checked_sub(1);
-    let trick = (0..players)
-        .map(|k| {
-            let rank = features[TRICK_RANK.start + k].checked_sub(1).filter(|&rank| usize::from(rank) < RANKS)?;
-            let start = TRICK_SUIT.start + SUITS * k;
-            Some(Card::new(Suit::ALL[one_hot(start..start + SUITS)?], rank))
-        })
-        .collect();
+    let suit_played = |k: usize| {
+        let start = TRICK_SUIT.start + SUITS * k;
+        one_hot(start..start + SUITS).map(|suit| Suit::ALL[suit])
+    };
+    let winning = one_hot(WINNING);
+    let winning_card = winning.and_then(|k| {
+        let rank = features[TRICK_RANK.start + k].checked_sub(1).filter(|&rank| usize::from(rank) < RANKS)?;
+        Some(Card::new(suit_played(k)?, rank))
+    });
     let voids = (0..players)
         .map(|k| (0..SUITS).fold(0, |bits, suit| bits | features[VOIDS.start + SUITS * k + suit] << suit))
         .collect();
@@ -220,7 +226,8 @@ pub fn decode(features: &Features) -> Option<Decoded> {
     Some(Decoded {
         hand: cards(HAND),
         gone: cards(GONE),
-        trick,
+        trick: (0..players).map(suit_played).collect(),
+        winning_card,
         voids,
         trump: Suit::ALL.get(one_hot(TRUMP)?).copied(),
         suit_led: one_hot(SUIT_LED).map(|k| Suit::ALL[k]),
@@ -235,7 +242,7 @@ pub fn decode(features: &Features) -> Option<Decoded> {
         players,
         cards: features[CARDS].into(),
         to_play: features[TO_PLAY].into(),
-        winning: one_hot(WINNING),
+        winning,
         ahead: (0..players - 1).map(|k| point(&AHEAD, k) - point(&BEHIND, k)).collect(),
         rounds_left: features[ROUNDS_LEFT],
         hook: features[NO_HOOK] == 0,

@@ -174,10 +174,23 @@ fn assert_reads_back(observation: &Observation) {
     let by_seat = |value: &dyn Fn(Seat) -> u8| seats.iter().map(|&seat| value(seat)).collect::<Vec<_>>();
     let bid_or = |seat, none: u8| table.bid(seat).unwrap_or(none);
     let totals = table.context().totals;
+    // By counting down: the highest card still in play is the ace, and so on.
+    let winning: CardSet = table.trick().winning_card().into_iter().collect();
+    let in_play = CardSet::FULL - (table.gone() - winning);
+    let name = |card: Card| {
+        let above = in_play.in_suit(card.suit()).iter().filter(|&other| other > card).count();
+        Card::new(card.suit(), (RANKS - 1 - above) as u8)
+    };
+    for action in observation.legal_actions().iter() {
+        let named = if table.phase() == Phase::Playing { Action::play(name(action.as_card())) } else { action };
+        assert_eq!(table.standing().action(action), named);
+        assert!(table.standing().actions(observation.legal_actions()).contains(named));
+    }
     let expected = encode::Decoded {
-        hand: observation.hand(),
-        gone: table.gone(),
-        trick: seats.iter().map(|&seat| table.trick().card_of(seat, players)).collect(),
+        hand: observation.hand().iter().map(name).collect(),
+        gone: CardSet::FULL - (observation.hand() | observation.unseen()).iter().map(name).collect(),
+        trick: seats.iter().map(|&seat| table.trick().card_of(seat, players).map(Card::suit)).collect(),
+        winning_card: table.trick().winning_card().map(name),
         voids: by_seat(&|seat| table.voids(seat).bits()),
         trump: table.trump(),
         suit_led: table.trick().suit_led(),

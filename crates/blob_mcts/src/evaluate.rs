@@ -11,14 +11,15 @@ const VALUE_TOLERANCE: f32 = 1e-3;
 /// One row of an evaluator's output, as the evaluator gives it.
 #[derive(Clone, Copy, Debug)]
 pub struct Evaluation<'a> {
-    /// Probabilities over actions; only the legal ones count, scaled to 1.
+    /// Probabilities over actions, each at its name by [`Standing`](blob_engine::Standing), as in the encoding; only the
+    /// legal ones count, scaled to 1.
     pub policy: &'a [f32; ACTIONS],
     /// The value in [-1, 1] of each relative seat from the seat to move.
     pub values: &'a [f32; MAX_PLAYERS],
 }
 
 impl Evaluation<'_> {
-    /// The sum of the policy over the legal actions.
+    /// The sum of the policy over the legal actions, given by their names.
     ///
     /// # Errors
     /// If a legal entry is negative or no number, or if there is nothing on a legal action.

@@ -6,25 +6,24 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use blob_engine::encode;
-
 use crate::agent::Plan;
+use crate::asking_search::{Answer, Questions, Row, WaitingLeaf};
 use crate::batch_buffer::RowClaim;
 use crate::batch_queue::{BatchQueue, GroupId};
 use crate::error::PlayError;
 use crate::evaluate::Evaluation;
 use crate::record::RoundRecord;
 use crate::round_task::{Counts, Pause, RoundTask};
-use crate::search::Leaf;
 
 /// Rounds of a full group. With 3 worlds a run then fills about a hundred rows, a tenth of a batch.
 pub(crate) const GROUP_ROUNDS: usize = 32;
 
-/// Leaves of one model that are out.
+/// What a run of a group asked one model.
 #[derive(Debug, Default)]
 struct InFlight {
-    /// Task and leaf of each row, in the order of the claims' rows.
-    leaves: Vec<(usize, Leaf)>,
+    /// Leaves that wait for rows.
+    leaves: Vec<WaitingLeaf>,
+    /// Where the rows are, in their order.
     claims: Vec<RowClaim>,
 }
 
@@ -34,6 +33,8 @@ pub(crate) struct Work {
     pub(crate) plan: Plan,
     /// Whether decisions are recorded.
     pub(crate) record: bool,
+    /// Evaluations that each search of a round can remember.
+    pub(crate) cache_entries: usize,
     /// Rounds handed out so far.
     pub(crate) handed_out: AtomicU64,
     pub(crate) stop: AtomicBool,
@@ -45,10 +46,12 @@ pub(crate) struct Group {
     id: GroupId,
     /// `None` where no round is left to play.
     tasks: Vec<Option<RoundTask>>,
+    /// What is out, of each model.
     in_flight: Vec<InFlight>,
+    /// What the present run asks, of each model.
+    questions: Vec<Questions>,
     /// Claims whose results were read, to give back.
     read: Vec<RowClaim>,
-    scratch: Vec<Leaf>,
     started: bool,
 }
 
@@ -65,8 +68,8 @@ impl Group {
             id,
             tasks: (0..rounds).map(|_| None).collect(),
             in_flight: (0..models).map(|_| InFlight::default()).collect(),
+            questions: (0..models).map(|_| Questions::default()).collect(),
             read: Vec::new(),
-            scratch: Vec::new(),
             started: false,
         }
     }
@@ -84,11 +87,13 @@ impl Group {
         for task in 0..self.tasks.len() {
             self.advance(task, work, &mut result)?;
         }
-        for (model, in_flight) in self.in_flight.iter_mut().enumerate() {
-            if !in_flight.leaves.is_empty() {
-                queue.claim(self.id, model, in_flight.leaves.len(), &mut in_flight.claims);
-                fill(&self.tasks, in_flight);
+        for (model, (in_flight, asked)) in self.in_flight.iter_mut().zip(&mut self.questions).enumerate() {
+            if !asked.rows.is_empty() {
+                queue.claim(self.id, model, asked.rows.len(), &mut in_flight.claims);
+                fill(&asked.rows, &mut in_flight.claims);
+                asked.rows.clear();
             }
+            std::mem::swap(&mut in_flight.leaves, &mut asked.leaves);
         }
         Ok(result)
     }
@@ -109,17 +114,17 @@ impl Group {
     /// Gives each leaf its result.
     fn receive(&mut self) -> Result<(), PlayError> {
         for InFlight { leaves, claims } in &mut self.in_flight {
-            let mut leaves = leaves.drain(..);
-            for claim in claims.drain(..) {
+            for waiting in leaves.drain(..) {
+                let task = self.tasks[waiting.task as usize].as_mut().expect("a task with leaves out is there");
+                // What is remembered needs no row; then any does.
+                let row = if let Answer::Row { row, .. } = waiting.answer { row as usize } else { 0 };
+                let (claim, place) = place_of(claims, row);
                 let (policies, values) = claim.outputs();
-                let rows = claim.rows().zip(policies.iter().zip(values)).zip(&mut leaves);
-                for ((row, (policy, values)), (task, leaf)) in rows {
-                    let task = self.tasks[task].as_mut().expect("a task with leaves out is there");
-                    task.receive(leaf, &Evaluation { policy, values })
-                        .map_err(|error| PlayError::Evaluation { row, error })?;
-                }
-                self.read.push(claim);
+                let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
+                task.receive(&waiting, &evaluation)
+                    .map_err(|error| PlayError::Evaluation { row: claim.rows().start + place, error })?;
             }
+            self.read.append(claims);
         }
         Ok(())
     }
@@ -128,15 +133,11 @@ impl Group {
     fn advance(&mut self, index: usize, work: &Work, result: &mut RunResult) -> Result<(), PlayError> {
         let slot = &mut self.tasks[index];
         while let Some(task) = slot {
-            self.scratch.clear();
             let pause = task
-                .run(&work.plan, work.record, &work.stop, &mut self.scratch, &mut result.counts)
+                .run(index, work, &mut self.questions, &mut result.counts)
                 .map_err(|error| PlayError::Evaluation { row: 0, error })?;
             match pause {
-                Pause::Waiting(model) => {
-                    self.in_flight[model].leaves.extend(self.scratch.iter().map(|&leaf| (index, leaf)));
-                    return Ok(());
-                }
+                Pause::Waiting => return Ok(()),
                 Pause::Finished(record) => {
                     result.finished.push(record);
                     match next_round(work) {
@@ -151,15 +152,27 @@ impl Group {
     }
 }
 
-/// Encodes leaves into their rows.
-fn fill(tasks: &[Option<RoundTask>], in_flight: &mut InFlight) {
-    let mut leaves = in_flight.leaves.iter();
-    for claim in &mut in_flight.claims {
+/// The claim that holds a row, and the row's place in it.
+fn place_of(claims: &[RowClaim], row: usize) -> (&RowClaim, usize) {
+    let mut place = row;
+    for claim in claims {
+        let rows = claim.rows().len();
+        if place < rows {
+            return (claim, place);
+        }
+        place -= rows;
+    }
+    unreachable!("row {row} was claimed")
+}
+
+/// Writes rows into their claims.
+fn fill(rows: &[Row], claims: &mut [RowClaim]) {
+    let mut rows = rows.iter();
+    for claim in claims {
         let (features, legal) = claim.inputs_mut();
-        for ((features, legal), &(task, leaf)) in features.iter_mut().zip(legal).zip(&mut leaves) {
-            let observation = tasks[task].as_ref().expect("a task with leaves out is there").observe(leaf);
-            encode(&observation, features);
-            observation.legal_actions().write_flags(legal);
+        for ((features, legal), row) in features.iter_mut().zip(legal).zip(&mut rows) {
+            *features = row.features;
+            row.legal.write_flags(legal);
         }
     }
 }

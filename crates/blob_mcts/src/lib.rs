@@ -5,8 +5,10 @@
 //! leaves of all of them into the batches of a [`BatchQueue`].
 
 mod agent;
+mod asking_search;
 mod batch_buffer;
 mod batch_queue;
+mod cache;
 mod config;
 mod error;
 mod evaluate;

@@ -9,6 +9,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::agent::Plan;
 use crate::batch_queue::{BatchQueue, FilledBatch, GroupId, NextBatch};
+use crate::cache::MAX_ENTRIES;
 use crate::error::{ConfigError, PlayError};
 use crate::group::{GROUP_ROUNDS, Group, Work};
 use crate::record::RoundRecord;
@@ -24,11 +25,14 @@ pub struct PlayConfig {
     pub rounds_in_flight: Option<usize>,
     /// Whether searched decisions are recorded.
     pub record: bool,
+    /// Evaluations that each round in progress can remember, for equal rows to share; `None` for those of one decision, 0
+    /// for none.
+    pub cache_entries: Option<usize>,
 }
 
 impl Default for PlayConfig {
     fn default() -> Self {
-        Self { threads: None, batch_rows: 1024, rounds_in_flight: None, record: true }
+        Self { threads: None, batch_rows: 1024, rounds_in_flight: None, record: true, cache_entries: None }
     }
 }
 
@@ -42,12 +46,16 @@ impl PlayConfig {
         };
         within("threads", self.threads, 1024, "a run has 1 to 1024 worker threads")?;
         within("batch_rows", Some(self.batch_rows), 1 << 20, "a batch has 1 to 1048576 rows")?;
+        within("cache_entries", self.cache_entries.map(|entries| entries + 1), MAX_ENTRIES + 1, "0 to 32768")?;
         within("rounds_in_flight", self.rounds_in_flight, 1 << 20, "1 to 1048576 rounds are in progress at once")
     }
 }
 
 /// Batches whose rows are out at once by default: one at the evaluator, one ready, one being filled.
 const BATCHES_IN_FLIGHT: usize = 3;
+
+/// Most evaluations that a round remembers by default, about 100 bytes each.
+const MOST_CACHE_ENTRIES: usize = 1024;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +70,8 @@ pub struct Progress {
     pub simulations: u64,
     /// Evaluations of finished searches, by the queue or at once.
     pub evaluations: u64,
+    /// Leaves that shared the evaluation of an equal row of their round.
+    pub repeats: u64,
     /// Batches sent to evaluators.
     pub batches: u64,
     /// Filled rows of these batches.
@@ -78,6 +88,7 @@ struct Shared {
     decisions: AtomicU64,
     simulations: AtomicU64,
     evaluations: AtomicU64,
+    repeats: AtomicU64,
 }
 
 /// A plan being played.
@@ -120,13 +131,20 @@ impl Play {
         let groups = sizes.iter().enumerate().map(|(id, &size)| Mutex::new(Group::new(id, size, models))).collect();
         let shared = Arc::new(Shared {
             queue: BatchQueue::new(config.batch_rows, models, sizes.len()),
-            work: Work { plan, record: config.record, handed_out: AtomicU64::new(0), stop: AtomicBool::new(false) },
+            work: Work {
+                record: config.record,
+                cache_entries: config.cache_entries.unwrap_or_else(|| default_cache_entries(&plan)),
+                plan,
+                handed_out: AtomicU64::new(0),
+                stop: AtomicBool::new(false),
+            },
             groups,
             finished: Mutex::default(),
             rounds_done: AtomicU64::new(0),
             decisions: AtomicU64::new(0),
             simulations: AtomicU64::new(0),
             evaluations: AtomicU64::new(0),
+            repeats: AtomicU64::new(0),
         });
         let play = Self { shared, pool };
         play.spawn(0..sizes.len());
@@ -176,6 +194,7 @@ impl Play {
             decisions: shared.decisions.load(Ordering::Relaxed),
             simulations: shared.simulations.load(Ordering::Relaxed),
             evaluations: shared.evaluations.load(Ordering::Relaxed),
+            repeats: shared.repeats.load(Ordering::Relaxed),
             batches,
             rows,
         }
@@ -227,6 +246,7 @@ impl Shared {
                     self.decisions.fetch_add(counts.decisions, Ordering::Relaxed);
                     self.simulations.fetch_add(counts.simulations, Ordering::Relaxed);
                     self.evaluations.fetch_add(counts.evaluations, Ordering::Relaxed);
+                    self.repeats.fetch_add(counts.repeats, Ordering::Relaxed);
                     if !result.finished.is_empty() {
                         self.rounds_done.fetch_add(result.finished.len() as u64, Ordering::Relaxed);
                         self.finished.lock().unwrap_or_else(PoisonError::into_inner).extend(result.finished);
@@ -249,6 +269,15 @@ impl Shared {
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}
+
+/// As many evaluations as the largest search of a plan asks for, within reason.
+fn default_cache_entries(plan: &Plan) -> usize {
+    let simulations = |agent: &crate::Agent| match agent {
+        crate::Agent::Search { config, .. } => config.worlds.saturating_mul(config.simulations).saturating_add(1),
+        _ => 0,
+    };
+    plan.agents.iter().map(simulations).max().unwrap_or(0).min(MOST_CACHE_ENTRIES)
 }
 
 /// Rounds enough for [`BATCHES_IN_FLIGHT`] full batches, and for a group on every thread.

@@ -3,16 +3,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use blob_engine::rng::stream;
-use blob_engine::{Action, Observation, Round, encode, rule_action};
+use blob_engine::{ACTIONS, Action, Observation, Round, encode, rule_action};
 use half::f16;
 
 use crate::agent::{Agent, LeafEvaluator, Plan};
+use crate::asking_search::{AskingSearch, Questions, WaitingLeaf};
 use crate::config::Temperature;
 use crate::error::EvaluationError;
 use crate::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
 use crate::exploration::choose;
+use crate::group::Work;
 use crate::record::{DecisionRecord, RoundRecord, relative_to};
-use crate::search::{Leaf, Search};
+use crate::search::Search;
 
 /// Names the streams of a seed.
 const SEARCH: u64 = 0x7365_6172;
@@ -22,8 +24,8 @@ const PLAYOUT: u64 = 0x726f_6c6c;
 /// Why a task stopped running.
 #[derive(Debug)]
 pub(crate) enum Pause {
-    /// Its leaves, appended to the caller's list, wait for this model.
-    Waiting(usize),
+    /// Its leaves, added to the caller's questions, wait.
+    Waiting,
     /// The round is finished.
     Finished(RoundRecord),
     /// The run was stopped.
@@ -37,6 +39,8 @@ pub(crate) struct Counts {
     pub(crate) simulations: u64,
     /// Evaluations that searches asked for, by the queue or at once.
     pub(crate) evaluations: u64,
+    /// Leaves that shared an evaluation with an equal one before them.
+    pub(crate) repeats: u64,
 }
 
 /// A round in progress.
@@ -48,7 +52,7 @@ pub(crate) struct RoundTask {
     /// Decisions taken so far, by any agent.
     decision: u32,
     /// One search for each agent that searches, kept for its memory.
-    searches: Vec<Option<Search>>,
+    searches: Vec<Option<AskingSearch>>,
     searching: bool,
     records: Vec<DecisionRecord>,
 }
@@ -61,7 +65,7 @@ impl RoundTask {
             round: plan.deal(index)?,
             seats: plan.seats(index),
             decision: 0,
-            searches: vec![None; plan.agents.len()],
+            searches: (0..plan.agents.len()).map(|_| None).collect(),
             searching: false,
             records: Vec::new(),
         })
@@ -75,18 +79,19 @@ impl RoundTask {
         self.decision = 0;
         self.searching = false;
         self.records.clear();
+        self.searches.iter_mut().flatten().for_each(AskingSearch::forget);
         Ok(())
     }
 
-    /// Runs until leaves are out, which it appends, or the round is finished.
+    /// Runs until leaves are out, which it adds to the questions to their model, or the round is finished.
     pub(crate) fn run(
         &mut self,
-        plan: &Plan,
-        record: bool,
-        stop: &AtomicBool,
-        leaves: &mut Vec<Leaf>,
+        id: usize,
+        work: &Work,
+        questions: &mut [Questions],
         counts: &mut Counts,
     ) -> Result<Pause, EvaluationError> {
+        let Work { plan, stop, .. } = work;
         loop {
             if stop.load(Ordering::Relaxed) {
                 return Ok(Pause::Stopped);
@@ -103,33 +108,37 @@ impl RoundTask {
                 Agent::Search { config, evaluator, temperature } => {
                     let observation = self.round.observe(seat);
                     let names = (self.name(SEARCH), self.name(PLAYOUT));
-                    let search = match &mut self.searches[agent] {
-                        Some(search) if self.searching => search,
-                        Some(search) => {
-                            search.begin(&observation, stream(plan.seed, &names.0));
-                            search
+                    let asking = match &mut self.searches[agent] {
+                        Some(asking) if self.searching => asking,
+                        Some(asking) => {
+                            asking.begin(&observation, stream(plan.seed, &names.0));
+                            asking
                         }
-                        slot => slot.insert(Search::new(&observation, config, stream(plan.seed, &names.0))),
+                        slot => slot.insert(AskingSearch::new(
+                            &observation,
+                            config,
+                            stream(plan.seed, &names.0),
+                            work.cache_entries,
+                        )),
                     };
                     self.searching = true;
                     match evaluator {
                         LeafEvaluator::Model(model) => {
-                            let before = leaves.len();
-                            search.select(leaves);
-                            if leaves.len() > before {
-                                return Ok(Pause::Waiting(model));
+                            if asking.ask(id, &mut questions[model])? {
+                                return Ok(Pause::Waiting);
                             }
                         }
-                        LeafEvaluator::Uniform => run_inline(search, &mut Uniform, stop)?,
+                        LeafEvaluator::Uniform => run_inline(&mut asking.search, &mut Uniform, stop)?,
                         LeafEvaluator::Rollout => {
-                            run_inline(search, &mut Rollout { rng: &mut stream(plan.seed, &names.1) }, stop)?;
+                            let rng = &mut stream(plan.seed, &names.1);
+                            run_inline(&mut asking.search, &mut Rollout { rng }, stop)?;
                         }
                     }
                     if stop.load(Ordering::Relaxed) {
                         return Ok(Pause::Stopped);
                     }
                     self.searching = false;
-                    Some(self.choose(plan, agent, &observation, temperature, record, counts))
+                    Some(self.choose(work, agent, &observation, temperature, counts))
                 }
             };
             counts.decisions += 1;
@@ -138,26 +147,13 @@ impl RoundTask {
         }
     }
 
-    /// The observation of a leaf that is out.
-    pub(crate) fn observe(&self, leaf: Leaf) -> Observation {
-        self.active().observe(leaf)
-    }
-
     /// Takes the evaluation of a leaf that is out.
-    pub(crate) fn receive(&mut self, leaf: Leaf, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let agent = self.active_agent();
+    pub(crate) fn receive(&mut self, leaf: &WaitingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let agent = self.round.to_play().map_or(0, |seat| usize::from(self.seats[seat]));
         match &mut self.searches[agent] {
-            Some(search) => search.receive(leaf, evaluation),
+            Some(asking) => asking.receive(leaf, row),
             None => unreachable!("a leaf is out, so its search exists"),
         }
-    }
-
-    fn active_agent(&self) -> usize {
-        self.round.to_play().map_or(0, |seat| usize::from(self.seats[seat]))
-    }
-
-    fn active(&self) -> &Search {
-        self.searches[self.active_agent()].as_ref().expect("a leaf is out, so its search exists")
     }
 
     /// Names a stream of this decision.
@@ -168,23 +164,30 @@ impl RoundTask {
     /// Chooses an action from the finished search, and records the decision.
     fn choose(
         &mut self,
-        plan: &Plan,
+        work: &Work,
         agent: usize,
         observation: &Observation,
         temperature: Temperature,
-        record: bool,
         counts: &mut Counts,
     ) -> Action {
-        let outcome = self.searches[agent].as_ref().expect("just searched").outcome();
+        let asking = self.searches[agent].as_ref().expect("just searched");
+        let (plan, outcome) = (&work.plan, asking.outcome());
         counts.simulations += outcome.simulations;
         counts.evaluations += outcome.evaluations;
-        if record {
+        counts.repeats += asking.repeats();
+        if work.record {
             let mut features = [0; blob_engine::FEATURES];
             encode(observation, &mut features);
+            let standing = observation.table().standing();
+            let shares = outcome.policy();
+            let mut policy = [f16::ZERO; ACTIONS];
+            for action in outcome.legal.iter() {
+                policy[standing.action(action).index()] = f16::from_f32(shares[action.index()]);
+            }
             self.records.push(DecisionRecord {
                 features,
-                legal: outcome.legal.bits(),
-                policy: outcome.policy().map(f16::from_f32),
+                legal: standing.actions(outcome.legal).bits(),
+                policy,
                 root_values: relative_to(observation.seat(), plan.players, &outcome.values),
                 seat: observation.seat(),
             });

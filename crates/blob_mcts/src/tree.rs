@@ -245,12 +245,13 @@ impl Tree {
         let mover = self.nodes[id as usize].mover;
         let position = self.position(id);
         let legal = position.legal_actions();
-        let mass = evaluation.legal_mass(legal)?;
+        let standing = position.table().standing();
+        let mass = evaluation.legal_mass(standing.actions(legal))?;
         let values = evaluation.absolute_values(mover, position.table().players())?;
         let first_edge = self.edges.len() as u32;
         self.edges.extend(legal.iter().map(|action| Edge {
             child: NO_NODE,
-            prior: evaluation.policy[action.index()] / mass,
+            prior: evaluation.policy[standing.action(action).index()] / mass,
             visits: 0,
             value_sum: 0.0,
             in_flight: 0,

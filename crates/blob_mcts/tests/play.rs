@@ -63,12 +63,20 @@ fn records(plan: &Plan, config: PlayConfig) -> (Vec<RoundRecord>, Progress) {
 }
 
 fn config(threads: usize, batch_rows: usize, rounds_in_flight: usize) -> PlayConfig {
-    PlayConfig { threads: Some(threads), batch_rows, rounds_in_flight: Some(rounds_in_flight), record: true }
+    PlayConfig {
+        threads: Some(threads),
+        batch_rows,
+        rounds_in_flight: Some(rounds_in_flight),
+        record: true,
+        cache_entries: None,
+    }
 }
 
-/// One round at a time, one thread, one row a batch: nothing is concurrent.
+/// One round at a time, one thread, one row a batch, nothing remembered: no two leaves have to do with each other.
 fn sequential(plan: &Plan) -> Vec<RoundRecord> {
-    records(plan, config(1, 1, 1)).0
+    let (played, progress) = records(plan, PlayConfig { cache_entries: Some(0), ..config(1, 1, 1) });
+    assert_eq!(progress.repeats, 0);
+    played
 }
 
 proptest! {
@@ -81,9 +89,15 @@ proptest! {
         rounds in 1u64..60,
         players in 3usize..=5,
         cards in 1usize..=4,
+        leaves_in_flight in 1usize..4,
+        cache_entries in prop_oneof![Just(None), (0usize..40).prop_map(Some)],
     ) {
-        let plan = plan(players, cards, rounds, vec![network(3, 8, 0)]);
-        let (played, progress) = records(&plan, config(threads, batch_rows, in_flight));
+        let mut agent = network(3, 8, 0);
+        if let Agent::Search { config, .. } = &mut agent {
+            config.leaves_in_flight = leaves_in_flight;
+        }
+        let plan = plan(players, cards, rounds, vec![agent]);
+        let (played, progress) = records(&plan, PlayConfig { cache_entries, ..config(threads, batch_rows, in_flight) });
         prop_assert_eq!(&played, &sequential(&plan));
         prop_assert_eq!(played.len() as u64, rounds);
         prop_assert_eq!(progress.rounds_done, rounds);
@@ -107,6 +121,21 @@ fn eight_threads_fill_batches() {
     let fill = progress.rows as f64 / (progress.batches * 256) as f64;
     assert!(fill > 0.9, "batches are {fill} full");
     assert_eq!(progress.simulations, progress.decisions * 90);
+}
+
+/// Rows repeat: at the least, the last cards of a hand can be played in orders that come to the same.
+#[test]
+fn equal_rows_are_evaluated_once() {
+    let plan = plan(4, 5, 60, vec![network(3, 30, 0)]);
+    let of = |cache_entries| records(&plan, PlayConfig { cache_entries, ..config(2, 64, 32) }).1;
+    let (without, with, tight) = (of(Some(0)), of(None), of(Some(8)));
+    assert_eq!(without.repeats, 0);
+    for progress in [with, tight] {
+        assert_eq!(progress.evaluations + progress.repeats, without.evaluations);
+        assert_eq!(progress.rows, progress.evaluations);
+    }
+    assert!(with.repeats > tight.repeats && tight.repeats > 0, "{with:?} {tight:?}");
+    assert!(with.evaluations * 10 < without.evaluations * 9, "{with:?}");
 }
 
 #[test]

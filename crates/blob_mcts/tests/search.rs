@@ -51,10 +51,11 @@ impl Naive {
             values[mover.after(k, players)] = relative[k];
         }
         let legal: Vec<Action> = world.legal_actions().iter().collect();
-        let mass: f32 = legal.iter().map(|action| policy[action.index()]).sum();
+        let named = |action: &Action| policy[world.table().standing().action(*action).index()];
+        let mass: f32 = legal.iter().map(named).sum();
         let node = Self {
             mover,
-            priors: legal.iter().map(|action| policy[action.index()] / mass).collect(),
+            priors: legal.iter().map(|action| named(action) / mass).collect(),
             visits: vec![0; legal.len()],
             sums: vec![0.0; legal.len()],
             children: legal.iter().map(|_| None).collect(),

@@ -1,7 +1,7 @@
 //! `Observation`: what one seat knows.
 
 use blob_engine::rng::stream;
-use blob_engine::{FEATURE_SCALE, FEATURES, WorldSampler};
+use blob_engine::{ACTIONS, Action, FEATURE_SCALE, FEATURES, WorldSampler};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -51,6 +51,18 @@ impl Observation {
     /// The same as bool[52].
     fn legal_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         legal_mask(py, self.0.legal_actions())
+    }
+
+    /// The name of each action by its standing, uint8[52]: where an evaluator's policy speaks of the action. Of meaning for
+    /// legal actions alone; bids keep their numbers.
+    fn standings<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
+        let standing = self.0.table().standing();
+        let names: [u8; ACTIONS] = std::array::from_fn(|k| {
+            let action = Action::from_index(k).expect("below 52");
+            let legal = self.0.legal_actions().contains(action);
+            (if legal { standing.action(action) } else { action }).index() as u8
+        });
+        PyArray1::from_slice(py, &names)
     }
 
     /// The encoding as float32[256]; docs/observation.md names every index.

@@ -128,6 +128,12 @@ impl Progress {
         self.0.evaluations
     }
 
+    /// Leaves of finished searches that shared the evaluation of an equal row of their round.
+    #[getter]
+    fn repeats(&self) -> u64 {
+        self.0.repeats
+    }
+
     /// Batches handed to evaluators.
     #[getter]
     fn batches(&self) -> u64 {
@@ -155,7 +161,7 @@ pub(crate) struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, record = true))]
+    #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, cache_entries = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
         #[pyo3(from_py_with = int)] players: i64,
@@ -169,6 +175,7 @@ impl Plan {
         #[pyo3(from_py_with = optional_int)] threads: Option<i64>,
         #[pyo3(from_py_with = int)] batch_rows: i64,
         #[pyo3(from_py_with = optional_int)] rounds_in_flight: Option<i64>,
+        #[pyo3(from_py_with = optional_int)] cache_entries: Option<i64>,
         record: bool,
     ) -> PyResult<Self> {
         let rules = rules_or_default(rules);
@@ -187,6 +194,7 @@ impl Plan {
             threads: threads.map(|threads| count("threads", threads)).transpose()?,
             batch_rows: count("batch_rows", batch_rows)?,
             rounds_in_flight: rounds_in_flight.map(|rounds| count("rounds_in_flight", rounds)).transpose()?,
+            cache_entries: cache_entries.map(|entries| count("cache_entries", entries)).transpose()?,
             record,
         };
         plan.check().map_err(play_error)?;

@@ -200,7 +200,8 @@ fn run(search: &mut Search, evaluator: &Bound<'_, PyAny>) -> PyResult<Outcome> {
         for ((&leaf, bytes), mut mask) in leaves.iter().zip(&mut bytes).zip(legal.rows_mut()) {
             let observation = search.observe(leaf);
             encode(&observation, bytes);
-            observation.legal_actions().iter().for_each(|action| mask[action.index()] = true);
+            let names = observation.table().standing().actions(observation.legal_actions());
+            names.iter().for_each(|action| mask[action.index()] = true);
         }
         let result = evaluator.call1((decode(&bytes).into_pyarray(py), legal.into_pyarray(py)))?;
         let outputs = Outputs::new(&result, leaves.len(), leaves.len())?;

@@ -95,8 +95,8 @@ class SelfPlay:
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
         rounds_in_flight: rounds in progress at once; enough for three full batches if None.
-        cache_entries: evaluations that each round in progress can remember, 0 to 32768, for equal rows to share; those of
-            one decision if None. It changes how many evaluations are asked for and nothing else.
+        cache_entries: evaluations that each round in progress can remember, 0 to 32768, for equal rows to share; those
+            of one decision if None. It changes how many evaluations are asked for and nothing else.
         c_puct: weight of the prior against the value.
         fpu_reduction: how much less than its parent an unvisited action is taken to be worth.
         noise_fraction: share of Dirichlet noise in the priors of the root; 0 for none.

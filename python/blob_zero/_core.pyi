@@ -189,6 +189,7 @@ class AgentSpec:
         simulations: int,
         c_puct: float,
         fpu_reduction: float,
+        worlds_in_flight: int | None,
         leaves_in_flight: int,
         virtual_loss: int,
         noise_fraction: float,
@@ -205,6 +206,8 @@ class AgentSpec:
 class Progress:
     @property
     def rounds_done(self) -> int: ...
+    @property
+    def rounds_begun(self) -> int: ...
     @property
     def rounds(self) -> int: ...
     @property

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -30,9 +31,9 @@ class Evaluator(Protocol):
             legal: bool[B, 52], the legal actions of that seat, cards by their standing as in the encoding.
 
         Returns:
-            Policy float32[B, 52], probabilities over actions by the same names, of which the search keeps the legal ones and
-            scales them to 1; and values float32[B, 8] in [-1, 1], one for each relative seat from the seat to move, on the
-            scale `2 * score / (10 + cards) - 1`; entries past the players in play are ignored.
+            Policy float32[B, 52], probabilities over actions by the same names, of which the search keeps the legal
+            ones and scales them to 1; and values float32[B, 8] in [-1, 1], one for each relative seat from the seat to move,
+            on the scale `2 * score / (10 + cards) - 1`; entries past the players in play are ignored.
         """
         ...
 
@@ -58,9 +59,35 @@ class BatchEvaluator(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How the time of the threads that serve an evaluator was spent, in seconds summed over these threads.
+
+    Attributes:
+        batch_sizes: uint32[batches], the filled rows of each batch.
+        threads: threads that served.
+        total: from the start of each thread to its end.
+        waiting: waiting for a batch that was not ready.
+        evaluating: in the evaluator.
+        handing_over: taking views of a batch and giving its outputs back to the core.
+    """
+
+    batch_sizes: NDArray[np.uint32]
+    threads: int
+    total: float
+    waiting: float
+    evaluating: float
+    handing_over: float
+
+    @property
+    def python(self) -> float:
+        """Seconds in the loop's own Python code: what is none of the others."""
+        return max(self.total - self.waiting - self.evaluating - self.handing_over, 0.0)
+
+
 def drive(
     session: _core.Session, evaluators: Sequence[Evaluator | BatchEvaluator], on_progress: OnProgress | None
-) -> None:
+) -> Serving:
     """Evaluates the batches of a session until every round is finished, and closes it however that ends.
 
     Args:
@@ -68,17 +95,21 @@ def drive(
         evaluators: the evaluator of each model.
         on_progress: called about four times a second on this thread, and once at the end.
 
+    Returns:
+        How the time was spent.
+
     Raises:
         EvaluatorError: if an evaluator returns the wrong shape, no numbers, or nothing on a legal action.
         BaseException: whatever an evaluator or `on_progress` raises.
     """
     # An evaluator that may be called by several threads at once says so; a batch is one thread's alone.
     workers = min((getattr(evaluator, "workers", 1) for evaluator in evaluators), default=1)
+    servers = [_Server(session, evaluators) for _ in range(workers)]
     try:
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evaluator") as pool:
             try:
-                others = [pool.submit(_serve, session, evaluators, None) for _ in range(workers - 1)]
-                _serve(session, evaluators, on_progress)
+                others = [pool.submit(server.serve, None) for server in servers[1:]]
+                servers[0].serve(on_progress)
             finally:
                 # Ends the waits of the other threads.
                 session.close()
@@ -88,29 +119,63 @@ def drive(
             on_progress(session.progress())
     finally:
         session.close()
+    return Serving(
+        batch_sizes=np.concatenate([np.array(server.batch_sizes, dtype=np.uint32) for server in servers]),
+        threads=workers,
+        total=sum(server.total for server in servers),
+        waiting=sum(server.waiting for server in servers),
+        evaluating=sum(server.evaluating for server in servers),
+        handing_over=sum(server.handing_over for server in servers),
+    )
 
 
-def _serve(
-    session: _core.Session, evaluators: Sequence[Evaluator | BatchEvaluator], on_progress: OnProgress | None
-) -> None:
-    """Evaluates batches until there are no more; if that fails, ends the session for the other threads as well."""
-    due = time.monotonic() + PROGRESS_INTERVAL
+class _Server:
+    """One thread's loop over batches, and its clock."""
 
-    def report() -> None:
-        nonlocal due
-        if on_progress is not None and time.monotonic() >= due:
-            on_progress(session.progress())
-            due = time.monotonic() + PROGRESS_INTERVAL
+    def __init__(self, session: _core.Session, evaluators: Sequence[Evaluator | BatchEvaluator]) -> None:
+        self.session = session
+        self.evaluators = evaluators
+        self.batch_sizes: list[int] = []
+        self.total = self.waiting = self.evaluating = self.handing_over = 0.0
 
-    try:
-        while (batch := session.next_batch(report)) is not None:
-            evaluator = evaluators[batch.model]
-            if isinstance(evaluator, BatchEvaluator):
-                outputs = evaluator.evaluate_batch(batch.features, batch.legal)
-            else:
-                outputs = evaluator(*batch.decode())
-            batch.complete(outputs)
-            report()
-    except BaseException:
-        session.close()
-        raise
+    def serve(self, on_progress: OnProgress | None) -> None:
+        """Evaluates batches until there are no more; if that fails, ends the session for the other threads as well."""
+        clock = time.perf_counter
+        due = clock() + PROGRESS_INTERVAL
+
+        def report() -> None:
+            nonlocal due
+            if on_progress is not None and clock() >= due:
+                on_progress(self.session.progress())
+                due = clock() + PROGRESS_INTERVAL
+
+        started = clock()
+        try:
+            while True:
+                asked = clock()
+                batch = self.session.next_batch(report)
+                ready = clock()
+                self.waiting += ready - asked
+                if batch is None:
+                    break
+                self.batch_sizes.append(batch.rows)
+                evaluator = self.evaluators[batch.model]
+                if isinstance(evaluator, BatchEvaluator):
+                    features, legal = batch.features, batch.legal
+                    given = clock()
+                    outputs = evaluator.evaluate_batch(features, legal)
+                else:
+                    decoded = batch.decode()
+                    given = clock()
+                    outputs = evaluator(*decoded)
+                answered = clock()
+                batch.complete(outputs)
+                done = clock()
+                self.evaluating += answered - given
+                self.handing_over += given - ready + done - answered
+                report()
+        except BaseException:
+            self.session.close()
+            raise
+        finally:
+            self.total = clock() - started

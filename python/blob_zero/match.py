@@ -87,6 +87,7 @@ class Agent:
             simulations=self.simulations,
             c_puct=self.c_puct,
             fpu_reduction=self.fpu_reduction,
+            worlds_in_flight=None,
             leaves_in_flight=self.leaves_in_flight,
             virtual_loss=self.virtual_loss,
             noise_fraction=0.0,
@@ -167,7 +168,7 @@ def play_match(
         record=False,
     )
     session = plan.start()
-    drive(session, evaluators, progress)
+    serving = drive(session, evaluators, progress)
     seconds = time.perf_counter() - started
     columns = session.take_records()
     shape = (deals, players, players)
@@ -175,5 +176,5 @@ def play_match(
         points=columns["points"].reshape(shape),
         bids=columns["bids"].reshape(shape),
         tricks=columns["tricks"].reshape(shape),
-        stats=stats(session, seconds),
+        stats=stats(session, serving, seconds),
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from blob_zero import _core
 from blob_zero.errors import ConfigError
-from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, drive
+from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, Serving, drive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Stats:
         rows: filled rows of these batches.
         batch_rows: rows of a full batch.
         seconds: time from start to end.
+        serving: how the evaluator's threads spent that time.
     """
 
     rounds: int
@@ -37,6 +38,7 @@ class Stats:
     rows: int
     batch_rows: int
     seconds: float
+    serving: Serving
 
     @property
     def rounds_per_minute(self) -> float:
@@ -104,6 +106,7 @@ class SelfPlay:
         temperature: actions are drawn in proportion to `visits ** (1 / temperature)`; 0 takes the most visited.
         final_temperature: the same, after the first `temperature_decisions` decisions of a round.
         temperature_decisions: see above.
+        worlds_in_flight: worlds of one search whose trees grow at the same time, all if None; it changes no result.
         leaves_in_flight: leaves of one tree that may wait at once; more than 1 costs strength.
         virtual_loss: lost visits that a waiting leaf counts as.
 
@@ -133,6 +136,7 @@ class SelfPlay:
         temperature: float = 1.0,
         final_temperature: float = 0.5,
         temperature_decisions: int = 8,
+        worlds_in_flight: int | None = None,
         leaves_in_flight: int = 1,
         virtual_loss: int = 1,
     ) -> None:
@@ -143,6 +147,7 @@ class SelfPlay:
                 simulations=simulations,
                 c_puct=c_puct,
                 fpu_reduction=fpu_reduction,
+                worlds_in_flight=worlds_in_flight,
                 leaves_in_flight=leaves_in_flight,
                 virtual_loss=virtual_loss,
                 noise_fraction=noise_fraction,
@@ -196,15 +201,15 @@ class SelfPlay:
             )
         if isinstance(evaluator, str):
             session = self._plan(evaluator).start()
-            drive(session, [], progress)
+            serving = drive(session, [], progress)
         else:
             session = self._plan(0).start()
-            drive(session, [evaluator], progress)
+            serving = drive(session, [evaluator], progress)
         seconds = time.perf_counter() - started
-        return Records(**session.take_records(), stats=stats(session, seconds))
+        return Records(**session.take_records(), stats=stats(session, serving, seconds))
 
 
-def stats(session: _core.Session, seconds: float) -> Stats:
+def stats(session: _core.Session, serving: Serving, seconds: float) -> Stats:
     """What a finished session did in `seconds`."""
     done = session.progress()
     return Stats(
@@ -217,4 +222,5 @@ def stats(session: _core.Session, seconds: float) -> Stats:
         rows=done.rows,
         batch_rows=session.batch_rows,
         seconds=seconds,
+        serving=serving,
     )

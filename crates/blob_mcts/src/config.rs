@@ -62,6 +62,8 @@ pub struct SearchConfig {
     pub c_puct: f32,
     /// How much less than its parent an unvisited action is taken to be worth, times the root of the prior visited.
     pub fpu_reduction: f32,
+    /// Worlds whose trees grow at the same time; `None` for all. Results do not depend on it.
+    pub worlds_in_flight: Option<usize>,
     /// Leaves of one tree that may wait for an evaluation at once; more than 1 needs virtual loss and costs strength.
     pub leaves_in_flight: usize,
     /// Lost visits that each waiting leaf counts as on its path.
@@ -78,6 +80,7 @@ impl Default for SearchConfig {
             simulations: 30,
             c_puct: 1.5,
             fpu_reduction: 0.25,
+            worlds_in_flight: None,
             leaves_in_flight: 1,
             virtual_loss: 1,
             root_noise: None,
@@ -104,6 +107,12 @@ impl SearchConfig {
             "fpu_reduction",
             self.fpu_reduction,
             "it is a finite number of at least 0",
+        )?;
+        E::check(
+            self.worlds_in_flight != Some(0),
+            "worlds_in_flight",
+            0,
+            "at least 1 world of a search is in progress",
         )?;
         E::check(
             (1..=1024).contains(&self.leaves_in_flight),

@@ -62,6 +62,8 @@ const MOST_CACHE_ENTRIES: usize = 1024;
 pub struct Progress {
     /// Rounds finished.
     pub rounds_done: u64,
+    /// Rounds begun; while it is less than `rounds`, there is work for every row.
+    pub rounds_begun: u64,
     /// Rounds of the plan.
     pub rounds: u64,
     /// Decisions taken.
@@ -190,6 +192,7 @@ impl Play {
         let (batches, rows) = shared.queue.sent();
         Progress {
             rounds_done: shared.rounds_done.load(Ordering::Relaxed),
+            rounds_begun: shared.work.handed_out.load(Ordering::Relaxed).min(shared.work.plan.rounds),
             rounds: shared.work.plan.rounds,
             decisions: shared.decisions.load(Ordering::Relaxed),
             simulations: shared.simulations.load(Ordering::Relaxed),

@@ -147,6 +147,7 @@ impl Search {
             }
             Stage::RootOut => {}
             Stage::Running => {
+                let mut free = self.config.worlds_in_flight.unwrap_or(usize::MAX);
                 for (k, tree) in self.trees.iter_mut().enumerate() {
                     while (tree.started() as usize) < self.config.simulations
                         && tree.waiting() < self.config.leaves_in_flight
@@ -156,6 +157,10 @@ impl Search {
                             Walk::Ended => {}
                             Walk::Collision => break,
                         }
+                    }
+                    free -= usize::from(tree.waiting() > 0);
+                    if free == 0 {
+                        break;
                     }
                 }
             }

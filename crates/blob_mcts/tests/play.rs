@@ -90,15 +90,20 @@ proptest! {
         players in 3usize..=5,
         cards in 1usize..=4,
         leaves_in_flight in 1usize..4,
+        worlds_in_flight in prop_oneof![Just(None), (1usize..4).prop_map(Some)],
         cache_entries in prop_oneof![Just(None), (0usize..40).prop_map(Some)],
     ) {
-        let mut agent = network(3, 8, 0);
-        if let Agent::Search { config, .. } = &mut agent {
-            config.leaves_in_flight = leaves_in_flight;
-        }
-        let plan = plan(players, cards, rounds, vec![agent]);
+        let agent = |worlds_in_flight| {
+            let mut agent = network(3, 8, 0);
+            if let Agent::Search { config, .. } = &mut agent {
+                (config.leaves_in_flight, config.worlds_in_flight) = (leaves_in_flight, worlds_in_flight);
+            }
+            agent
+        };
+        let one_by_one = plan(players, cards, rounds, vec![agent(Some(1))]);
+        let plan = plan(players, cards, rounds, vec![agent(worlds_in_flight)]);
         let (played, progress) = records(&plan, PlayConfig { cache_entries, ..config(threads, batch_rows, in_flight) });
-        prop_assert_eq!(&played, &sequential(&plan));
+        prop_assert_eq!(&played, &sequential(&one_by_one));
         prop_assert_eq!(played.len() as u64, rounds);
         prop_assert_eq!(progress.rounds_done, rounds);
         prop_assert_eq!(progress.rows, progress.evaluations);

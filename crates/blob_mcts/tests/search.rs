@@ -250,6 +250,7 @@ const DEEP: SearchConfig = SearchConfig {
     simulations: 400,
     c_puct: 1.0,
     fpu_reduction: 0.0,
+    worlds_in_flight: None,
     leaves_in_flight: 1,
     virtual_loss: 1,
     root_noise: None,

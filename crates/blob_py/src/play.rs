@@ -40,7 +40,7 @@ impl AgentSpec {
 
     /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that batches ask.
     #[staticmethod]
-    #[pyo3(signature = (*, evaluator, worlds, simulations, c_puct, fpu_reduction, leaves_in_flight, virtual_loss, noise_fraction, noise_alpha, temperature, final_temperature, temperature_decisions))]
+    #[pyo3(signature = (*, evaluator, worlds, simulations, c_puct, fpu_reduction, worlds_in_flight, leaves_in_flight, virtual_loss, noise_fraction, noise_alpha, temperature, final_temperature, temperature_decisions))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
     fn search(
         evaluator: &Bound<'_, PyAny>,
@@ -48,6 +48,7 @@ impl AgentSpec {
         #[pyo3(from_py_with = int)] simulations: i64,
         c_puct: f32,
         fpu_reduction: f32,
+        #[pyo3(from_py_with = optional_int)] worlds_in_flight: Option<i64>,
         #[pyo3(from_py_with = int)] leaves_in_flight: i64,
         #[pyo3(from_py_with = int)] virtual_loss: i64,
         noise_fraction: f32,
@@ -61,6 +62,7 @@ impl AgentSpec {
             simulations,
             c_puct,
             fpu_reduction,
+            worlds_in_flight,
             leaves_in_flight,
             virtual_loss,
             noise_fraction,
@@ -102,6 +104,12 @@ impl Progress {
     #[getter]
     fn rounds_done(&self) -> u64 {
         self.0.rounds_done
+    }
+
+    /// Rounds begun.
+    #[getter]
+    fn rounds_begun(&self) -> u64 {
+        self.0.rounds_begun
     }
 
     /// Rounds to play.

@@ -73,6 +73,7 @@ pub(crate) struct Settings {
     pub(crate) simulations: i64,
     pub(crate) c_puct: f32,
     pub(crate) fpu_reduction: f32,
+    pub(crate) worlds_in_flight: Option<i64>,
     pub(crate) leaves_in_flight: i64,
     pub(crate) virtual_loss: i64,
     pub(crate) noise_fraction: f32,
@@ -87,6 +88,7 @@ impl Settings {
             simulations: count("simulations", self.simulations)?,
             c_puct: self.c_puct,
             fpu_reduction: self.fpu_reduction,
+            worlds_in_flight: self.worlds_in_flight.map(|worlds| count("worlds_in_flight", worlds)).transpose()?,
             leaves_in_flight: count("leaves_in_flight", self.leaves_in_flight)?,
             virtual_loss: u32::try_from(count("virtual_loss", self.virtual_loss)?).unwrap_or(u32::MAX),
             // Checked even where it is not used, so that a wrong setting is never silent.
@@ -148,6 +150,7 @@ pub(crate) fn search(
         simulations,
         c_puct,
         fpu_reduction,
+        worlds_in_flight: None,
         leaves_in_flight,
         virtual_loss,
         noise_fraction,

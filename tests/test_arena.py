@@ -9,10 +9,9 @@ from blob_zero.arena import (
     bootstrap_interval,
     paired_differences,
     parse_agent,
-    parse_search,
     summarize,
 )
-from blob_zero.config import SearchConfig
+from blob_zero.config import SearchConfig, parse_search
 from blob_zero.errors import ConfigError
 
 

@@ -5,7 +5,6 @@ Luck of the deal and of the seat is then the same for both, and the difference o
 by deal.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 import blob_zero as bz
 from blob_zero.checkpoint import load_network
-from blob_zero.config import InferenceConfig, SearchConfig
+from blob_zero.config import InferenceConfig, SearchConfig, parse_search
 from blob_zero.errors import ConfigError
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
@@ -251,18 +250,6 @@ def parse_agent(text: str) -> Literal["random", "rule"] | SearchConfig | Path:
             f"unknown agent {text!r}: should be random, rule, rollout:WxS, or a path of a run or checkpoint"
         )
     return path
-
-
-def parse_search(text: str) -> SearchConfig:
-    """Read `WxS`: worlds and simulations in each, both at least 1.
-
-    Raises:
-        ConfigError: it has another form.
-    """
-    form = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
-    if form is None:
-        raise ConfigError(f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations")
-    return SearchConfig(worlds=int(form[1]), simulations=int(form[2]))
 
 
 def _side(records: MatchRecords, mine: npt.NDArray[np.bool_]) -> Side:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from blob_zero.bench.cli import app as bench_app
 from blob_zero.config import InferenceConfig, load_config, preset_path, preset_summary, presets
 from blob_zero.errors import BlobError, ConfigError
 
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+app.add_typer(bench_app, name="bench")
 
 Device = Annotated[
     str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N. Never replaced by another.")
@@ -99,8 +102,8 @@ def arena(
     In every deal FIRST has one seat, each in turn, against SECOND in all
     others. The difference is in points a round, with its 95 % interval.
     """
-    from blob_zero.arena import LocalJudge, parse_search
-    from blob_zero.config import parse_config
+    from blob_zero.arena import LocalJudge
+    from blob_zero.config import parse_config, parse_search
     from blob_zero.progress import standings_table
 
     parse_config({"game": {"players": players, "cards": cards}}, source="arena")

@@ -5,6 +5,7 @@ A configuration is one TOML file. Every knob has its meaning here and its reason
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -223,6 +224,18 @@ def parse_config(settings: Mapping[str, Any], *, source: str) -> Config:
         problems = [_describe(problem["type"], problem["loc"], problem["input"], problem["msg"])
                     for problem in error.errors()]  # fmt: skip
         raise ConfigError(f"{source}: " + "; ".join(problems)) from None
+
+
+def parse_search(text: str) -> SearchConfig:
+    """Read `WxS`: worlds and simulations in each, both at least 1.
+
+    Raises:
+        ConfigError: it has another form.
+    """
+    form = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
+    if form is None:
+        raise ConfigError(f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations")
+    return SearchConfig(worlds=int(form[1]), simulations=int(form[2]))
 
 
 def presets() -> dict[str, Path]:

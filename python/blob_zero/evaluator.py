@@ -32,8 +32,8 @@ class Evaluator(Protocol):
 
         Returns:
             Policy float32[B, 52], probabilities over actions by the same names, of which the search keeps the legal
-            ones and scales them to 1; and values float32[B, 8] in [-1, 1], one for each relative seat from the seat to move,
-            on the scale `2 * score / (10 + cards) - 1`; entries past the players in play are ignored.
+            ones and scales them to 1; and values float32[B, 8] in [-1, 1], one for each relative seat from the seat to
+            move, on the scale `2 * score / (10 + cards) - 1`; entries past the players in play are ignored.
         """
         ...
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS};
-use blob_mcts::{Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Play, PlayConfig, Seating, Temperature};
+use blob_mcts::{
+    Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Play, PlayConfig, Seating, Temperature,
+    play_with_null_evaluator,
+};
 use half::f16;
 use numpy::ndarray::{Array2, ArrayView2};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
@@ -208,6 +211,27 @@ impl Plan {
         plan.check().map_err(play_error)?;
         settings.check().map_err(config_fault)?;
         Ok(Self { plan, settings })
+    }
+
+    /// Plays with an evaluator in Rust that answers equal priors and values of 0, until the end or until `keep_going`, asked
+    /// about 20 times a second, gives False: what search, scheduler and queue cost by themselves.
+    fn play_with_null_evaluator(&self, py: Python<'_>, keep_going: &Bound<'_, PyAny>) -> PyResult<Progress> {
+        let keep_going = keep_going.clone().unbind();
+        let mut raised = None;
+        let progress = py
+            .detach(|| {
+                play_with_null_evaluator(&self.plan, &self.settings, || {
+                    Python::attach(|py| {
+                        let answer = py.check_signals().and_then(|()| keep_going.bind(py).call0()?.is_truthy());
+                        answer.unwrap_or_else(|error| {
+                            raised = Some(error);
+                            false
+                        })
+                    })
+                })
+            })
+            .map_err(play_error)?;
+        raised.map_or(Ok(Progress(progress)), Err)
     }
 
     /// Starts the worker threads.

@@ -1,0 +1,225 @@
+"""`bench compare`: the designs that were tried before, as settings of this system, side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+import blob_zero as bz
+from blob_zero.bench.limits import Workers, run_for
+from blob_zero.bench.machine import cores, peak_memory
+from blob_zero.bench.settings import PlaySettings, build_evaluator, parse_shape
+from blob_zero.bench.tables import Row
+
+if TYPE_CHECKING:
+    from blob_zero.selfplay import Records
+
+LEVELS = {"light": "2x20", "medium": "3x30", "heavy": "5x50"}
+
+COLUMNS = {
+    "level": "search",
+    "threads": "threads",
+    "design": "design",
+    "rounds_per_min": "rounds/min",
+    "speedup": "x sequential",
+    "evaluations_per_s": "evals/s",
+    "evaluations_per_simulation": "evals a simulation",
+    "batch_fill_mean": "fill",
+    "batch_size_mean": "rows a batch",
+    "policy_tv_mean": "TV mean",
+    "policy_tv_p95": "TV p95",
+    "exact_tv_max": "TV, exact numbers",
+    "points_difference": "points a round",
+    "points_low": "from",
+    "points_high": "to",
+}
+
+
+@dataclass(frozen=True)
+class Design:
+    """A way to play, as changes to the settings.
+
+    Attributes:
+        name: for people.
+        changes: fields of `PlaySettings`.
+        kind: `search` designs differ in what is in flight, `inference` designs in how the network is computed.
+    """
+
+    name: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    kind: Literal["search", "inference"] = "search"
+
+
+def designs(worlds: int) -> list[Design]:
+    """All designs for a search of so many worlds; the first is what the others are compared with."""
+    one = {"rounds_in_flight": 1}
+    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "compile": False}
+    folded = plain | {"fold": True}
+    half = folded | {"dtype": "auto"}
+    return [
+        Design("sequential: one round, one leaf", one | {"batch_rows": 1, "worlds_in_flight": 1}),
+        Design("virtual loss, 10 leaves", one | {"batch_rows": 10, "worlds_in_flight": 1, "leaves_in_flight": 10}),
+        Design("virtual loss, 30 leaves", one | {"batch_rows": 30, "worlds_in_flight": 1, "leaves_in_flight": 30}),
+        Design("worlds in parallel", one | {"batch_rows": worlds}),
+        Design("8 rounds, one evaluator", {"batch_rows": 8 * worlds, "rounds_in_flight": 8}),
+        Design("64 rounds, one evaluator", {"batch_rows": 64 * worlds // 2, "rounds_in_flight": 64}),
+        Design("thousands of rounds"),
+        Design("thousands, nothing remembered", {"cache_entries": 0}),
+        Design("thousands, plain fp32", plain, "inference"),
+        Design("thousands, folded fp32", folded, "inference"),
+        Design("thousands, folded, half precision", half, "inference"),
+        Design("thousands, folded, half, compiled", half | {"compile": True}, "inference"),
+    ]
+
+
+class ExactEvaluator:
+    """A judge in whole numbers, whose answer to a row does not depend on the rows around it to the last bit.
+
+    A network's does: matrix products of other sizes round differently. With this judge a difference between two
+    designs is one of the search, not of arithmetic.
+    """
+
+    workers = 1
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(5)
+        self._policy = rng.integers(-99, 99, (256, 52))
+        self._values = rng.integers(-99, 99, (256, 8))
+
+    def evaluate_batch(
+        self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Some smooth function of the features."""
+        del legal
+        rows = features.astype(np.int64)
+        policy = 1 + np.abs(rows @ self._policy) % 1024
+        values = (np.abs(rows @ self._values) % 2049) / 1024 - 1
+        return policy.astype(np.float32), values.astype(np.float32)
+
+
+def bench_compare(
+    settings: PlaySettings,
+    *,
+    levels: Sequence[str] = tuple(LEVELS),
+    threads: Sequence[int] | None = None,
+    seconds: float = 4.0,
+    policy_rounds: int = 8,
+    deals: int = 40,
+    notice: Callable[[str], None] = lambda _: None,
+) -> list[Row]:
+    """Measure every design at every level and number of threads.
+
+    Args:
+        settings: what the designs change.
+        levels: names of `LEVELS`.
+        threads: numbers of threads; 1 and one for each core if None.
+        seconds: seconds each design is timed for.
+        policy_rounds: rounds in which policies are compared with those of the sequential design.
+        deals: deals, each from every seat, in which a design with virtual loss meets the sequential one.
+        notice: is told of each step.
+    """
+    rows: list[Row] = []
+    for level in levels:
+        worlds, simulations = parse_shape(LEVELS.get(level, level))
+        for count in threads or sorted({1, cores()}):
+            at = replace(settings, worlds=worlds, simulations=simulations, threads=count)
+            rows += _level(at, f"{worlds}x{simulations}", seconds, policy_rounds, deals, notice)
+    return rows
+
+
+def _level(
+    settings: PlaySettings, level: str, seconds: float, policy_rounds: int, deals: int, notice: Callable[[str], None]
+) -> list[Row]:
+    rows: list[Row] = []
+    exact = ExactEvaluator()
+    decisions = _decisions_a_round(settings)
+    first: tuple[Records, Records] | None = None
+    sequential_rate = 0.0
+    for design in designs(settings.worlds):
+        here = replace(settings, **design.changes)
+        notice(f"{level}, {here.threads} threads: {design.name}")
+        evaluator = build_evaluator(here)
+        run = run_for(here, evaluator, seconds=seconds)
+        done = run.progress
+        # Rounds are long and few here, so their rate is told by the simulations: those of a round are known.
+        rate = 60 * done.simulations / run.seconds / (decisions * here.worlds * here.simulations)
+        sequential_rate = sequential_rate or rate
+        played = here.self_play(rounds=policy_rounds).run(evaluator)
+        exactly = here.self_play(rounds=policy_rounds).run(exact)
+        first = first or (played, exactly)
+        distances = policy_distances(played, first[0])
+        row: Row = {
+            "level": level,
+            "threads": here.threads,
+            "design": design.name,
+            "rounds_per_min": rate,
+            "speedup": rate / sequential_rate,
+            "evaluations_per_s": done.rows / run.seconds,
+            "evaluations_per_simulation": done.evaluations / max(done.simulations, 1),
+            "batch_fill_mean": done.rows / max(done.batches, 1) / here.batch_rows,
+            "batch_size_mean": done.rows / max(done.batches, 1),
+            "policy_tv_mean": float(distances.mean()),
+            "policy_tv_p95": float(np.quantile(distances, 0.95)),
+            "policies_compared": len(distances),
+            "exact_tv_max": float(policy_distances(exactly, first[1]).max()),
+            "device": str(getattr(evaluator, "device", "none")),
+            "peak_memory_bytes": peak_memory(),
+        }
+        if here.leaves_in_flight > 1:
+            row |= _points(here, settings, build_evaluator(replace(settings, batch_rows=256)), deals)
+        rows.append(row)
+    return rows
+
+
+def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.float64]:
+    """Total variation, 0 to 1, between the policies of decisions that both runs met.
+
+    A decision is the same where round, number and encoded state are: after a different choice a round goes on
+    elsewhere, and is not compared from there on.
+    """
+    known = {
+        (number, features.tobytes()): policy
+        for number, features, policy in zip(reference.round, reference.features, reference.policy, strict=True)
+    }
+    distances = [
+        0.5 * np.abs(policy.astype(np.float64) - known[number, features.tobytes()]).sum()
+        for number, features, policy in zip(played.round, played.features, played.policy, strict=True)
+        if (number, features.tobytes()) in known
+    ]
+    return np.array(distances)
+
+
+def _decisions_a_round(settings: PlaySettings) -> float:
+    """Searched decisions of a round: those of other rounds of the same shape, told by a judge that costs nothing."""
+    quick = replace(settings, worlds=1, simulations=8, rounds=500, batch_rows=256, rounds_in_flight=None)
+    records = quick.self_play().run("uniform")
+    return len(records.round) / 500
+
+
+def _points(design: PlaySettings, settings: PlaySettings, evaluator: Workers, deals: int) -> Row:
+    """Points a round of a design against the same search with one leaf in flight, on paired deals."""
+    from blob_zero.arena import summarize
+
+    def agent(leaves: int) -> bz.Agent:
+        return bz.Agent.network(
+            evaluator, worlds=settings.worlds, simulations=settings.simulations, leaves_in_flight=leaves
+        )
+
+    match = bz.play_match(
+        agent(design.leaves_in_flight),
+        agent(1),
+        players=settings.players,
+        cards=settings.cards,
+        deals=deals,
+        seed=settings.seed,
+        threads=settings.threads,
+        batch_rows=256,
+    )
+    summary = summarize(match)
+    return {
+        "points_difference": summary.difference,
+        "points_low": summary.low,
+        "points_high": summary.high,
+    }

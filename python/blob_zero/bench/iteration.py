@@ -1,0 +1,82 @@
+"""`bench iteration`: one whole iteration of training, self-play and learning apart."""
+
+import time
+from collections.abc import Callable
+
+from blob_zero.bench.machine import peak_memory
+from blob_zero.bench.tables import Row
+from blob_zero.config import Config
+from blob_zero.evaluator import OnProgress
+
+COLUMNS = {
+    "rounds_per_min": "self-play, rounds/min",
+    "selfplay_seconds": "self-play, seconds",
+    "rows": "rows of it",
+    "examples_per_s": "training, examples/s",
+    "training_seconds": "training, seconds",
+    "steps": "steps",
+    "iteration_seconds": "both, seconds",
+    "peak_memory_bytes": "peak memory, bytes",
+    "device": "device",
+}
+
+
+def bench_iteration(
+    config: Config,
+    *,
+    device: str,
+    notice: Callable[[str], None] = lambda _: None,
+    progress: OnProgress | None = None,
+) -> Row:
+    """Play an iteration's rounds with the untrained network and train on them, as `blob-zero train` does.
+
+    Compilation is done before the clock starts: a run pays it once. The replay ring holds one iteration, so training
+    sees the rows of these rounds alone.
+
+    Args:
+        config: the settings of a run.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        notice: is told of each step.
+        progress: is told how far self-play is.
+    """
+    from blob_zero.devices import resolve_device
+    from blob_zero.network import SEATS, NetworkShape, seeded_network
+    from blob_zero.replay import ReplayRing
+    from blob_zero.seeds import Purpose, stream, stream_seed
+    from blob_zero.self_player import LocalSelfPlay
+    from blob_zero.trainer import Trainer
+
+    where = resolve_device(device)
+    seed = config.run.seed
+    shape = NetworkShape(values=SEATS, **config.network.model_dump())
+    net = seeded_network(shape, seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
+    player = LocalSelfPlay(config, device=str(where))
+    notice("warming up")
+    player.play(net, seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=10**9, rounds=32)
+    rounds = config.selfplay.rounds
+    notice(f"self-play, {rounds:,} rounds")
+    began = time.perf_counter()
+    played = player.play(
+        net, seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds, progress=progress
+    )
+    played_at = time.perf_counter()
+    replay = ReplayRing(config.training.replay_rows)
+    replay.append(played.rows, root_value_weight=config.training.root_value_weight)
+    trainer = Trainer(net, config.training, device=where, iterations=config.run.iterations)
+    notice("training")
+    learning = time.perf_counter()
+    learned = trainer.train(replay, stream(seed, Purpose.MINIBATCHES, 0), iteration=0)
+    learned_at = time.perf_counter()
+    return {
+        "rounds_per_min": 60 * rounds / (played_at - began),
+        "selfplay_seconds": played_at - began,
+        "rounds": rounds,
+        "rows": len(played.rows.features),
+        "batch_size_mean": played.batch_rows / played.batches if played.batches else None,
+        "examples_per_s": learned.examples_per_second,
+        "training_seconds": learned_at - learning,
+        "steps": learned.steps,
+        "iteration_seconds": played_at - began + learned_at - learning,
+        "peak_memory_bytes": peak_memory(),
+        "device": str(where),
+    }

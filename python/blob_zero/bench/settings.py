@@ -1,0 +1,180 @@
+"""What is measured: the round, the search, and who evaluates it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+import blob_zero as bz
+from blob_zero.bench.tables import Row
+from blob_zero.errors import ConfigError
+
+if TYPE_CHECKING:
+    from blob_zero.inference import Inference
+    from blob_zero.network import BlobNet
+
+Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaySettings:
+    """Self-play to be measured; None leaves a choice to the system.
+
+    Attributes:
+        players: 3 to 8.
+        cards: cards dealt to each.
+        worlds: worlds of each search.
+        simulations: simulations in each world.
+        rounds: rounds to play.
+        evaluator: `network`, or `null`, which answers equal priors and values of 0 without computing anything.
+        network: a run or checkpoint; the full BlobNet with fresh weights if None.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        threads: threads of the search, and on a CPU of the network; one for each core if None.
+        batch_rows: rows of a batch.
+        rounds_in_flight: rounds in progress at once.
+        worlds_in_flight: worlds of one search in progress at once; all if None.
+        leaves_in_flight: leaves of one tree in flight.
+        cache_entries: evaluations that a round remembers.
+        fold: whether the network is folded.
+        dtype: numbers that it computes with.
+        compile: whether it is compiled.
+        seed: all randomness follows from it.
+    """
+
+    players: int = 4
+    cards: int = 5
+    worlds: int = 3
+    simulations: int = 30
+    rounds: int = 4000
+    evaluator: Literal["network", "null"] = "network"
+    network: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    batch_rows: int = 1024
+    rounds_in_flight: int | None = None
+    worlds_in_flight: int | None = None
+    leaves_in_flight: int = 1
+    cache_entries: int | None = None
+    fold: bool = True
+    dtype: Dtype = "auto"
+    compile: bool = True
+    seed: int = 1
+
+    def columns(self) -> Row:
+        """The settings as columns."""
+        values = asdict(self)
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+    def self_play(self, *, rounds: int | None = None, first_round: int = 0) -> bz.SelfPlay:
+        """The rounds to play, all or so many."""
+        return bz.SelfPlay(
+            players=self.players,
+            cards=self.cards,
+            worlds=self.worlds,
+            simulations=self.simulations,
+            rounds=self.rounds if rounds is None else rounds,
+            first_round=first_round,
+            seed=self.seed,
+            threads=self.threads,
+            batch_rows=self.batch_rows,
+            rounds_in_flight=self.rounds_in_flight,
+            worlds_in_flight=self.worlds_in_flight,
+            leaves_in_flight=self.leaves_in_flight,
+            cache_entries=self.cache_entries,
+        )
+
+    def with_rounds(self, rounds: int) -> "PlaySettings":
+        """The same with another number of rounds."""
+        return replace(self, rounds=rounds)
+
+
+class NullEvaluator:
+    """Equal priors and values of 0, in memory that is never written again: what Python costs without a network.
+
+    Args:
+        rows: rows of a batch.
+    """
+
+    workers = 1
+
+    def __init__(self, rows: int) -> None:
+        self.outputs = np.ones((rows, 52), np.float32), np.zeros((rows, 8), np.float32)
+
+    def evaluate_batch(
+        self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """The same outputs whatever is asked."""
+        del features, legal
+        return self.outputs
+
+
+def build_network(settings: PlaySettings) -> "BlobNet":
+    """The network of the settings.
+
+    Raises:
+        CheckpointError: the path holds none.
+    """
+    from blob_zero.checkpoint import load_network
+    from blob_zero.config import NetworkConfig
+    from blob_zero.network import SEATS, NetworkShape, seeded_network
+
+    if settings.network is not None:
+        return load_network(settings.network)
+    return seeded_network(NetworkShape(values=SEATS, **NetworkConfig().model_dump()), seed=settings.seed)
+
+
+def build_evaluator(
+    settings: PlaySettings, notice: Callable[[str], None] = lambda _: None
+) -> "Inference | NullEvaluator":
+    """The evaluator of the settings, warmed up and compiled for their batches.
+
+    Args:
+        settings: see there.
+        notice: is told of what takes long.
+
+    Raises:
+        DeviceError: the device is not there.
+        ConfigError: the network cannot play.
+    """
+    if settings.evaluator == "null":
+        return NullEvaluator(settings.batch_rows)
+    from blob_zero.inference import Inference
+
+    inference = Inference(
+        build_network(settings),
+        device=settings.device,
+        dtype=settings.dtype,
+        fold=settings.fold,
+        compile=settings.compile,
+        workers=settings.threads if settings.device == "cpu" else None,
+    )
+    notice("compiling and warming up" if settings.compile else "warming up")
+    empty = np.zeros((settings.batch_rows, 256), np.uint8), np.zeros((settings.batch_rows, 52), np.bool_)
+    inference.evaluate_batch(*empty)
+    return inference
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """Read `WxS`: worlds and simulations in each.
+
+    Raises:
+        ConfigError: it has another form.
+    """
+    from blob_zero.config import parse_search
+
+    search = parse_search(text)
+    return search.worlds, search.simulations
+
+
+def check_at_least_1(**values: int | None) -> None:
+    """Refuse what is below 1.
+
+    Raises:
+        ConfigError: names the first such value.
+    """
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}; should be at least 1")

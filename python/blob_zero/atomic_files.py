@@ -102,6 +102,7 @@ def remove_folder(path: Path) -> None:
         if path.exists():
             _remove_tree(doomed)
             path.rename(doomed)
+            _sync_folder(path.parent)
             _remove_tree(doomed)
 
 

@@ -66,7 +66,7 @@ def train(
         with stoppable(stopped), open_display(console) as display:
             standings = run_training(settings, folder, display=display, device=device, override=override)
     except KeyboardInterrupt as stop:
-        console.print(stopped)
+        console.print(stopped, soft_wrap=True)
         raise typer.Exit(exit_status(stop)) from None
     game, search = settings.game, settings.search
     table = standings_table(

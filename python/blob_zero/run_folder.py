@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import blob_zero as bz
-from blob_zero.atomic_files import make_folder, write_atomically
+from blob_zero.atomic_files import make_folder, remove_partial, write_atomically
 from blob_zero.checkpoint import (
     Checkpoint,
     latest_checkpoint,
@@ -145,12 +145,17 @@ class Run:
                 files={METRICS: self.metrics.content()},
             ),
         )
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete the checkpoints that are not to be kept, and what interrupted writes left."""
         prune_checkpoints(
             self.checkpoints,
             newest=self.iteration,
             keep=self.config.run.keep_checkpoints,
             pinned={0, self.best_iteration},
         )
+        remove_partial(self.folder)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to where a checkpoint was written.
@@ -213,6 +218,7 @@ def open_run(
     run = Run(config, folder, device=device)
     if checkpoint is not None:
         run.restore(checkpoint)
+        run.tidy()
         if run.iteration >= config.run.iterations:
             notice(f"the run in {folder} is finished; its {run.iteration} iterations are done")
         else:

@@ -31,14 +31,14 @@ def lock_run(folder: Path) -> Iterator[None]:
     make_folder(folder)
     # Threads of one process are kept apart like processes, and none may release the other's lock.
     lock = FileLock(folder / LOCK, thread_local=True)
-    try:
-        with explained("lock", folder / LOCK):
+    with explained("lock", folder / LOCK):
+        try:
             lock.acquire(blocking=False)
-    except Timeout:
-        raise RunLockedError(
-            f"the run folder {folder} is in use by {_holder(folder)}: "
-            "wait for that to end, stop it, or choose another folder"
-        ) from None
+        except Timeout:
+            raise RunLockedError(
+                f"the run folder {folder} is in use by {_holder(folder)}: "
+                "wait for that to end, stop it, or choose another folder"
+            ) from None
     try:
         about = {
             "pid": os.getpid(),

@@ -69,7 +69,8 @@ def play(folder: Path, disk: Disk | None) -> None:
     """The whole run, or the rest of it; the body of a process."""
     from blob_zero.training import train
 
-    sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the process ends
+    # Kept for whoever looks into a trial that failed.
+    sys.stderr = sys.stdout = folder.with_suffix(".log").open("w")
     try:
         with stoppable("ended by the watching thread"):
             if disk is None:
@@ -80,7 +81,9 @@ def play(folder: Path, disk: Disk | None) -> None:
     except Stopped as stop:
         os._exit(exit_status(stop))
     except CheckpointError as error:
-        os._exit(DISK_FAILED if isinstance(error.__cause__, OSError) else 1)
+        if not isinstance(error.__cause__, OSError):
+            raise
+        os._exit(DISK_FAILED)
 
 
 @dataclass
@@ -140,7 +143,8 @@ class Trials:
             if status == 0:
                 break
         else:
-            assert self._process(run).wait() == 0
+            status = self._process(run).wait()
+            assert status == 0, self._said(run, "nothing", status)
         assert_same_end(run, self.whole)
         self.tally.runs += 1
         self.tally.commits += CONFIG.run.iterations
@@ -156,12 +160,12 @@ class Trials:
         at = self.random.randrange(1, self.calls)
         if kind == "death at a write":
             status = self._process(run, DyingDisk(run, at=at)).wait()
-            assert status in (0, DIED), status
+            assert status in (0, DIED), self._said(run, kind, status)
         elif kind == "failing disk":
             error = self.random.choice([errno.ENOSPC, errno.EROFS, errno.EIO])
             times = self.random.choice([1, 3, 10**6])
             status = self._process(run, BrokenDisk(run, error, at=at, times=times)).wait()
-            assert status in (0, DISK_FAILED), status
+            assert status in (0, DISK_FAILED), self._said(run, kind, status)
         else:
             status = self._signal(run, kind)
         if status:
@@ -178,7 +182,7 @@ class Trials:
         status = process.wait()
         took = time.monotonic() - sent
         expected = -number if number == signal.SIGKILL else 128 + number
-        assert status in (0, expected), f"{kind} ended the process with status {status}"
+        assert status in (0, expected), self._said(run, kind, status)
         if status and number != signal.SIGKILL:
             assert took < LIMIT, f"{kind} took {took:.2f} s"
             self.tally.slowest_stop = max(self.tally.slowest_stop, took)
@@ -196,10 +200,13 @@ class Trials:
                 path.write_bytes(content[:at])
             case "empty":
                 path.write_bytes(b"")
-            case "changed" if path.parent == newest:
+            case "changed":
                 path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
             case _:
                 path.unlink()
+
+    def _said(self, run: Path, kind: str, status: int) -> str:
+        return f"{kind}: the process ended with status {status}\n{run.with_suffix('.log').read_text()}"
 
     def _process(self, run: Path, disk: Disk | None = None) -> "_Started":
         return _Started(run, disk)

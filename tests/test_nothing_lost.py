@@ -116,7 +116,7 @@ def test_a_short_write_is_finished(tmp_path):
     assert (tmp_path / "file").read_bytes() == bytes(range(256)) * 9
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "rows lost"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "rows lost", "a number changed"])
 def test_damaged_metrics_come_back_from_the_checkpoint(tmp_path, whole, damage):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
@@ -125,6 +125,8 @@ def test_damaged_metrics_come_back_from_the_checkpoint(tmp_path, whole, damage):
         path.unlink()
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:100])
+    elif damage == "a number changed":
+        pl.read_parquet(path).with_columns(pl.col("rows") + 1).write_parquet(path)
     else:
         pl.read_parquet(path).head(1).write_parquet(path)
     display = SilentDisplay()
@@ -134,13 +136,24 @@ def test_damaged_metrics_come_back_from_the_checkpoint(tmp_path, whole, damage):
     assert_same_end(folder, whole)
 
 
-@pytest.mark.parametrize("content", [None, b"[run\n"])
-def test_lost_settings_come_back_from_the_checkpoint(tmp_path, whole, content):
+@pytest.mark.parametrize("damage", ["missing", "empty", "no TOML", "cut off between two settings", "edited"])
+def test_lost_settings_come_back_from_the_checkpoint(tmp_path, whole, damage):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
-    (folder / "config.toml").unlink()
-    if content is not None:
-        (folder / "config.toml").write_bytes(content)
+    path = folder / "config.toml"
+    text = path.read_text()
+    if damage == "missing":
+        path.unlink()
+    else:
+        cut = text.index("[search]")
+        path.write_text(
+            {
+                "empty": "",
+                "no TOML": text + "[run\n",
+                "cut off between two settings": text[:cut],
+                "edited": text.replace("iterations = 3", "iterations = 4"),
+            }[damage]
+        )
     display = SilentDisplay()
     run(folder, display=display)
     assert "config.toml" in display.messages[0]
@@ -184,9 +197,11 @@ def test_a_table_that_was_played_is_not_played_again(tmp_path, whole):
     assert run(folder, judge=none) == standings
     assert none.matches == []
     assert_same_end(folder, whole)
-    (folder / "standings.json").write_bytes(b"{")
-    assert run(folder) == standings
-    assert_same_end(folder, whole)
+    path = folder / "standings.json"
+    for damaged in ("{", "[]", path.read_text().replace("5.0", "6.0")):
+        path.write_text(damaged)
+        assert run(folder) == standings
+        assert_same_end(folder, whole)
 
 
 def test_a_table_of_other_settings_or_weights_is_played_again(tmp_path, whole):

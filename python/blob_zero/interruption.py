@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-GRACE = 1.5
+GRACE = 1.25
 """Seconds from the first signal to the end of the process at the latest."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

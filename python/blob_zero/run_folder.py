@@ -9,6 +9,7 @@ A checkpoint's folder is the commit: it holds copies of the configuration and th
 beside it are made again where they are damaged, or ahead of it.
 """
 
+import hashlib
 import platform
 from collections.abc import Callable
 from importlib import metadata
@@ -37,6 +38,8 @@ from blob_zero.trainer import Trainer
 
 CONFIG = "config.toml"
 METRICS = "metrics.parquet"
+
+_SEAL = "# SHA-256 of the lines above: "
 
 _ROLLBACKS_ALLOWED = 3
 """Iterations in a row whose training may come to nothing before the run says that it cannot go on."""
@@ -223,30 +226,39 @@ def open_run(
             notice(f"the run in {folder} is finished; its {run.iteration} iterations are done")
         else:
             notice(f"going on in {folder} after iteration {run.iteration} of {config.run.iterations}")
-    write_atomically(saved_config, to_toml(config).encode())
+    write_atomically(saved_config, _sealed(to_toml(config)).encode())
     if checkpoint is None:
         run.metrics.keep_until(0)
         run.commit()
     return run
 
 
+def _sealed(text: str) -> str:
+    """The settings with a last line that vouches for them: half of a TOML file may be valid, with other settings."""
+    return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
 def _settings(path: Path, checkpoint: Checkpoint, notice: Callable[[str], None]) -> Config:
     """The run's settings: those of its file, which may be newer than the checkpoint, or else the checkpoint's."""
     try:
-        return load_config(path)
+        config = load_config(path)
+        text = path.read_text(encoding="utf-8")
+        if text != _sealed(text.rpartition(_SEAL)[0]):
+            raise ConfigError(f"{path} is not as the run wrote it")
     except ConfigError as error:
         notice(f"{error}; taking the settings of the checkpoint")
         return parse_config(checkpoint.state.get("config", {}), source=f"the checkpoint of {path.parent}")
+    return config
 
 
 def _repair_metrics(path: Path, checkpoint: Checkpoint, notice: Callable[[str], None]) -> None:
-    """Write the metrics again from the checkpoint where they are missing, unreadable or too short."""
+    """Write the metrics again from the checkpoint where they are missing or damaged; they may only be longer."""
     content = checkpoint.files.get(METRICS)
     if content is None:  # a checkpoint of an older version, or before there were any
         return
     try:
-        rows = len(MetricsLog(path).frame)
-        problem = f"{path} has {rows} of {checkpoint.iteration} rows" if rows < checkpoint.iteration else None
+        same = MetricsLog(path).begins_with(content)
+        problem = "" if same else f"{path} is damaged: it does not begin as the checkpoint's copy of it"
     except CheckpointError as error:
         problem = str(error)
     if problem:

@@ -43,7 +43,7 @@ class SavedStandings:
 
     def __init__(self, path: Path, *, net: BlobNet, config: Config) -> None:
         self.path = path
-        self._about = {"weights": _digest(net), "settings": _relevant(config)}
+        self._about = {"weights": _digest_of_weights(net), "settings": _relevant(config)}
         self.standings = self._read()
 
     def append(self, standing: Standing) -> None:
@@ -54,16 +54,16 @@ class SavedStandings:
         """
         standings = [*self.standings, standing]
         saved = {**self._about, "standings": _STANDINGS.dump_python(standings, mode="json")}
-        write_atomically(self.path, json.dumps(saved, indent=2).encode())
+        write_atomically(self.path, json.dumps({**saved, "sha256": _digest_of(saved)}, indent=2).encode())
         self.standings = standings
 
     def _read(self) -> list[Standing]:
         try:
             saved = json.loads(self.path.read_bytes())
-            if {key: saved[key] for key in self._about} != self._about:
+            if saved.pop("sha256") != _digest_of(saved) or {key: saved[key] for key in self._about} != self._about:
                 return []
             return _STANDINGS.validate_python(saved["standings"])
-        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
             return []  # playing again costs seconds, and gives the same
 
 
@@ -79,7 +79,12 @@ def _relevant(config: Config) -> dict[str, Any]:
     }
 
 
-def _digest(net: BlobNet) -> str:
+def _digest_of(saved: dict[str, Any]) -> str:
+    """SHA-256 over the file's other entries."""
+    return hashlib.sha256(json.dumps(saved, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_of_weights(net: BlobNet) -> str:
     """SHA-256 over names and bytes of the weights."""
     digest = hashlib.sha256()
     for name, tensor in net.state_dict().items():

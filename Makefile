@@ -20,11 +20,12 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export VIRTUAL_ENV := $(abspath $(VENV))
 
-.PHONY: help train test bench lint format clean toolchain
+.PHONY: help train test soak bench lint format clean toolchain
 
 help:
 	@echo 'make train    train the quick preset on this machine and print how strong the result is'
 	@echo 'make test     lint, then all Rust and Python tests'
+	@echo 'make soak     kill, stop and hurt runs for five minutes (MINUTES=60: an hour) and count what was lost'
 	@echo 'make bench    criterion benchmarks of the engine, the search and the scheduler'
 	@echo 'make lint     formatting, clippy, ruff, mypy and the stub of the extension'
 	@echo 'make format   rewrite sources in the project format'
@@ -36,6 +37,10 @@ train: $(EXTENSION)
 test: lint
 	cargo test --workspace --locked $(QUIET)
 	$(BIN)/python -m pytest $(QUIET)
+
+# Tiny networks gain nothing from more threads, and the trials run beside other work.
+soak: $(EXTENSION)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --minutes $(or $(MINUTES),5)
 
 bench: toolchain
 	cargo bench --locked --package blob_benches

@@ -5,6 +5,7 @@ import torch
 from training_fakes import SMALL
 
 import blob_zero as bz
+from blob_zero.atomic_files import write_atomically
 from blob_zero.checkpoint import (
     Checkpoint,
     checkpoint_paths,
@@ -13,7 +14,6 @@ from blob_zero.checkpoint import (
     load_network,
     prune_checkpoints,
     save_checkpoint,
-    write_atomically,
 )
 from blob_zero.errors import CheckpointError
 from blob_zero.network import NetworkShape, seeded_network
@@ -94,7 +94,7 @@ def test_a_write_that_stops_halfway_leaves_the_one_before(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("blob_zero.checkpoint._write_synced", full_disk)
+        patched.setattr("os.fsync", full_disk)
         with pytest.raises(CheckpointError, match=r"000002.*No space left"):
             save_checkpoint(tmp_path, example(2))
     assert iteration_of(tmp_path) == 1
@@ -114,7 +114,7 @@ def test_the_newest_and_the_pinned_stay(tmp_path):
     for iteration in range(8):
         save_checkpoint(tmp_path, example(iteration))
     (tmp_path / ".000008.partial").mkdir()
-    prune_checkpoints(tmp_path, keep=2, pinned={0, 3})
+    prune_checkpoints(tmp_path, newest=7, keep=2, pinned={0, 3})
     assert [int(path.name) for path in checkpoint_paths(tmp_path)] == [0, 3, 6, 7]
     assert len(list(tmp_path.iterdir())) == 4
 

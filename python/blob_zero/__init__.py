@@ -5,6 +5,7 @@ Rules, search and self-play need numpy alone; `BlobNet` imports torch when it is
 
 from typing import TYPE_CHECKING, Any
 
+from blob_zero import _startup as _startup  # before all that takes its time to import
 from blob_zero._core import (
     ACTIONS,
     ENCODING_VERSION,
@@ -29,6 +30,7 @@ from blob_zero.errors import (
     DeviceError,
     EvaluatorError,
     IllegalActionError,
+    RunLockedError,
 )
 from blob_zero.evaluator import BatchEvaluator, Evaluator
 from blob_zero.match import Agent, MatchRecord, play_match
@@ -58,6 +60,7 @@ __all__ = [
     "Records",
     "Round",
     "RoundRules",
+    "RunLockedError",
     "SearchResult",
     "SelfPlay",
     "__version__",

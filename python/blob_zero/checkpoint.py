@@ -1,25 +1,23 @@
 """Checkpoints: folders that are either whole or not there.
 
-A checkpoint is written under another name, its files are flushed to disk, its manifest (the SHA-256 of each
-file) last, and then it is renamed into place. What the manifest does not vouch for is not used. Files are
-safetensors and JSON.
+A checkpoint is written under another name, its manifest (the SHA-256 of each file) last, and then renamed into place
+(blob_zero.atomic_files). What the manifest does not vouch for is not used. Files are safetensors, JSON and Parquet.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 import blob_zero as bz
+from blob_zero.atomic_files import remove_folder, remove_partial, write_folder_atomically
 from blob_zero.errors import CheckpointError
 from blob_zero.network import BlobNet, NetworkShape
 
@@ -40,6 +38,8 @@ class Checkpoint:
     """Groups of named tensors, one file each."""
     state: Mapping[str, Any]
     """All else, as JSON."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that are kept as they are, by name; of a kind other than safetensors and JSON."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -49,28 +49,21 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         The checkpoint's own folder.
 
     Raises:
-        CheckpointError: it cannot be written; what was there before is unharmed.
+        CheckpointError: it cannot be written, or a number in it is not finite; what was there before is unharmed.
     """
-    final = folder / f"{checkpoint.iteration:06d}"
-    partial = folder / f".{final.name}.partial"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        hashes: dict[str, str] = {}
-        for name, content in _files(checkpoint):
-            _write_synced(partial / name, content)
-            hashes[name] = hashlib.sha256(content).hexdigest()
-        manifest = {"iteration": checkpoint.iteration, "sha256": hashes}
-        _write_synced(partial / MANIFEST, json.dumps(manifest, indent=2).encode())
-        _sync_folder(partial)
-        # Only a damaged checkpoint can stand here: a run goes on from the newest whole one.
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
-        _sync_folder(folder)
-    except OSError as error:
-        raise CheckpointError(f"cannot write checkpoint {final}: {error.strerror or error}") from error
-    return final
+    groups = {name: net.state_dict() for name, net in checkpoint.networks.items()} | dict(checkpoint.tensors)
+    broken = [f"{name}.{key}" for name, group in groups.items() for key in not_finite(group)]
+    path = folder / f"{checkpoint.iteration:06d}"
+    if broken:
+        raise CheckpointError(f"{path} is not written: not finite are {', '.join(broken)}")
+    # Only a damaged checkpoint can stand here: a run goes on from the newest whole one.
+    write_folder_atomically(path, _files(checkpoint))
+    return path
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names of the tensors that hold a NaN or an infinity."""
+    return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -89,28 +82,37 @@ def load_checkpoint(path: Path) -> Checkpoint:
     state = _read_json(path / STATE)
     networks: dict[str, BlobNet] = {}
     tensors: dict[str, dict[str, Tensor]] = {}
+    files: dict[str, bytes] = {}
     for name in hashes:
         stem, _, kind = name.rpartition(".")
+        if kind not in ("safetensors", "json"):
+            files[name] = (path / name).read_bytes()
         if kind == "safetensors":
             metadata, group = _read_tensors(path / name)
             if "blobnet" in metadata:
                 networks[stem] = _build_network(path / name, metadata, group)
             else:
                 tensors[stem] = group
-    return Checkpoint(iteration=manifest["iteration"], networks=networks, tensors=tensors, state=state)
+    iteration = manifest.get("iteration")
+    if not isinstance(iteration, int):
+        raise CheckpointError(f"{path / MANIFEST} is damaged: its iteration is {iteration!r}")
+    return Checkpoint(iteration=iteration, networks=networks, tensors=tensors, state=state, files=files)
 
 
 def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint of a folder, and a line for each newer one that is damaged.
 
     Raises:
-        CheckpointError: there are checkpoints and none is whole.
+        CheckpointError: there are checkpoints and none is whole, or one may not be read: that is no damage, and to
+            go on from an older one would write over it.
     """
     damaged: list[str] = []
     for path in reversed(checkpoint_paths(folder)):
         try:
             return load_checkpoint(path), damaged
         except CheckpointError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise
             damaged.append(str(error))
     if damaged:
         raise CheckpointError(f"no checkpoint in {folder} is whole: " + "; ".join(damaged))
@@ -124,14 +126,25 @@ def checkpoint_paths(folder: Path) -> list[Path]:
     return sorted((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
 
 
-def prune_checkpoints(folder: Path, *, keep: int, pinned: Collection[int]) -> None:
-    """Delete all but the newest `keep` and the pinned iterations, and what interrupted writes left."""
-    numbered = checkpoint_paths(folder)
-    for path in numbered[: max(0, len(numbered) - keep)]:
-        if int(path.name) not in pinned:
-            shutil.rmtree(path)
-    for path in folder.glob(".*.partial"):
-        shutil.rmtree(path)
+def prune_checkpoints(folder: Path, *, newest: int, keep: int, pinned: Collection[int]) -> None:
+    """Delete what a run at iteration `newest` needs no more, and what interrupted writes left.
+
+    Args:
+        folder: the checkpoints.
+        newest: later ones are damaged, since the run did not go on from them; they go.
+        keep: how many of the others stay, the newest ones.
+        pinned: iterations that stay in any case.
+
+    Raises:
+        CheckpointError: something cannot be deleted.
+    """
+    paths = checkpoint_paths(folder)
+    valid = [path for path in paths if int(path.name) <= newest]
+    kept = {path for path in valid if int(path.name) in pinned} | set(valid[-keep:])
+    for path in paths:
+        if path not in kept:
+            remove_folder(path)
+    remove_partial(folder)
 
 
 def load_network(path: Path) -> BlobNet:
@@ -154,31 +167,23 @@ def load_network(path: Path) -> BlobNet:
     return _build_network(path, metadata, tensors)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file by one rename, so that a reader or a power cut sees the old content or the new.
-
-    Raises:
-        CheckpointError: it cannot be written; the old content is unharmed.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        _write_synced(partial, content)
-        partial.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from error
-
-
 def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file, made one after the other to hold one in memory at a time."""
+    """Name and content of each file, the manifest last; made one by one, to hold one in memory at a time."""
+    hashes: dict[str, str] = {}
+    for name, content in _contents(checkpoint):
+        hashes[name] = hashlib.sha256(content).hexdigest()
+        yield name, content
+    yield MANIFEST, json.dumps({"iteration": checkpoint.iteration, "sha256": hashes}, indent=2).encode()
+
+
+def _contents(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     for name, net in checkpoint.networks.items():
         about = {"encoding": bz.ENCODING_VERSION, "shape": net.shape._asdict()}
         # One entry, as safetensors writes several in an order that changes: same weights, same bytes.
         yield f"{name}.safetensors", _serialize(net.state_dict(), {"blobnet": json.dumps(about)})
     for name, tensors in checkpoint.tensors.items():
         yield f"{name}.safetensors", _serialize(tensors, None)
+    yield from checkpoint.files.items()
     yield STATE, json.dumps(checkpoint.state, indent=2).encode()
 
 
@@ -227,19 +232,3 @@ def _hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    """Flush a folder's entries, so that a rename in it is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

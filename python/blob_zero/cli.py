@@ -54,6 +54,7 @@ def train(
     fresh deals.
     """
     # PyTorch takes seconds to import, and help and presets need none of it.
+    from blob_zero.interruption import exit_status, stoppable
     from blob_zero.progress import open_display, standings_table
     from blob_zero.training import train as run_training
 
@@ -63,12 +64,13 @@ def train(
     settings = load_config(path, set_ or ())
     folder = run_dir or Path("runs") / path.stem
     console = Console()
+    stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"
     try:
-        with open_display(console) as display:
+        with stoppable(stopped), open_display(console) as display:
             standings = run_training(settings, folder, display=display, device=device, override=override)
-    except KeyboardInterrupt:
-        console.print(f"stopped; what is finished is saved in {folder}, and the same command goes on")
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stop:
+        console.print(stopped, soft_wrap=True)
+        raise typer.Exit(exit_status(stop)) from None
     game, search = settings.game, settings.search
     table = standings_table(
         [(standing.opponent, standing.match) for standing in standings],

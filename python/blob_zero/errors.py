@@ -20,6 +20,10 @@ class CheckpointError(BlobError):
     """A checkpoint that is missing, damaged or of another shape."""
 
 
+class RunLockedError(BlobError):
+    """A run folder that another process is at work in; names the process, its machine and since when."""
+
+
 class DeviceError(BlobError):
     """A device that was asked for and is not there."""
 

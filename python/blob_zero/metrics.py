@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from blob_zero.checkpoint import write_atomically
+from blob_zero.atomic_files import write_atomically
 from blob_zero.errors import CheckpointError
 
 Value = int | float | bool | None
@@ -107,10 +107,19 @@ class MetricsLog:
             self.frame = kept
             self._write()
 
-    def _write(self) -> None:
+    def begins_with(self, content: bytes) -> bool:
+        """Whether the first rows are those of another such file's bytes."""
+        other = pl.read_parquet(io.BytesIO(content))
+        return self.frame.head(len(other)).equals(other)
+
+    def content(self) -> bytes:
+        """The file's bytes, as its last row left it."""
         content = io.BytesIO()
         self.frame.write_parquet(content)
-        write_atomically(self.path, content.getvalue())
+        return content.getvalue()
+
+    def _write(self) -> None:
+        write_atomically(self.path, self.content())
 
 
 def metrics_markdown() -> str:

@@ -3,8 +3,13 @@
 RUN/config.toml        the configuration as used
 RUN/metrics.parquet    one row an iteration (docs/metrics.md)
 RUN/checkpoints/N/     what iteration N left; 0 is the untrained network
+RUN/standings.json     the table that ends the run
+
+A checkpoint's folder is the commit: it holds copies of the configuration and the metrics as well, from which the files
+beside it are made again where they are damaged, or ahead of it.
 """
 
+import hashlib
 import platform
 from collections.abc import Callable
 from importlib import metadata
@@ -14,20 +19,30 @@ import numpy as np
 import torch
 
 import blob_zero as bz
+from blob_zero.atomic_files import make_folder, remove_partial, write_atomically
 from blob_zero.checkpoint import (
     Checkpoint,
     latest_checkpoint,
+    not_finite,
     prune_checkpoints,
     save_checkpoint,
-    write_atomically,
 )
-from blob_zero.config import Config, differences, load_config, to_toml
-from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.config import Config, differences, load_config, parse_config, to_toml
+from blob_zero.errors import BlobError, CheckpointError, ConfigError
+from blob_zero.interruption import held
 from blob_zero.metrics import MetricsLog, Row
 from blob_zero.network import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.replay import ReplayRing
 from blob_zero.seeds import Purpose, stream_seed
 from blob_zero.trainer import Trainer
+
+CONFIG = "config.toml"
+METRICS = "metrics.parquet"
+
+_SEAL = "# SHA-256 of the lines above: "
+
+_ROLLBACKS_ALLOWED = 3
+"""Iterations in a row whose training may come to nothing before the run says that it cannot go on."""
 
 
 class Run:
@@ -40,6 +55,7 @@ class Run:
         best: the network that plays, and that the run would give away now.
         best_iteration: the iteration that made it.
         untrained: the network as it began.
+        rollbacks: iterations in a row, up to this one, whose training was undone.
     """
 
     def __init__(self, config: Config, folder: Path, *, device: torch.device) -> None:
@@ -52,9 +68,10 @@ class Run:
         self.learner = copy_of(self.untrained)
         self.best = copy_of(self.untrained)
         self.best_iteration = 0
+        self.rollbacks = 0
         self.replay = ReplayRing(config.training.replay_rows)
         self.trainer = Trainer(self.learner, config.training, device=device, iterations=config.run.iterations)
-        self.metrics = MetricsLog(folder / "metrics.parquet")
+        self.metrics = MetricsLog(folder / METRICS)
 
     @property
     def checkpoints(self) -> Path:
@@ -66,12 +83,50 @@ class Run:
         self.best.load_state_dict(self.learner.state_dict())
         self.best_iteration = self.iteration
 
+    def undo_broken_training(self, notice: Callable[[str], None]) -> None:
+        """Put the learner back to the last checkpoint if training left a NaN or an infinity in it or its optimizer.
+
+        The iteration counts: its rounds stay in the replay ring, and the next one draws other minibatches.
+
+        Args:
+            notice: takes a line on what was found.
+
+        Raises:
+            BlobError: it happened in too many iterations in a row.
+        """
+        broken = not_finite({**self.learner.state_dict(), **self.trainer.state()})
+        if not broken:
+            self.rollbacks = 0
+            return
+        self.rollbacks += 1
+        count = len(broken)
+        what = f"training of iteration {self.iteration + 1} left numbers that are not finite in {broken[0]}"
+        if count > 1:
+            what += f" and {count - 1} more tensor{'s' if count > 2 else ''}"
+        if self.rollbacks >= _ROLLBACKS_ALLOWED:
+            raise BlobError(
+                f"{what}, as in the {self.rollbacks - 1} iterations before: lower training.learning_rate, or set "
+                "training.precision to fp32 (with --override)"
+            )
+        checkpoint, _ = latest_checkpoint(self.checkpoints)
+        if checkpoint is None:
+            raise CheckpointError(f"{what}, and {self.checkpoints} has no checkpoint to go back to")
+        self._restore_learner(checkpoint)
+        notice(f"{what}; the learner is back where iteration {checkpoint.iteration} left it")
+
     def commit(self, row: Row | None = None) -> None:
         """Write the run as it is: when this returns, the iteration cannot be lost.
 
-        The metrics come first: a row too many is dropped when the run is opened, one too few could not be
-        made again.
+        A first Ctrl-C or SIGTERM waits for the end of it, if that comes soon.
+
+        Raises:
+            CheckpointError: it cannot be written, or a number in it is not finite; the checkpoint before is whole.
         """
+        with held():
+            self._commit(row)
+
+    def _commit(self, row: Row | None) -> None:
+        # The file that is watched comes first: a row too many is dropped when the run is opened.
         if row is not None:
             self.metrics.append(row)
         replay = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in self.replay.state().items()}
@@ -84,14 +139,26 @@ class Run:
                 state={
                     "rounds": self.rounds,
                     "best_iteration": self.best_iteration,
+                    "rollbacks": self.rollbacks,
                     "encoding_version": bz.ENCODING_VERSION,
                     "versions": _versions(),
                     "config": self.config.model_dump(mode="json"),
                     "metrics": row,
                 },
+                files={METRICS: self.metrics.content()},
             ),
         )
-        prune_checkpoints(self.checkpoints, keep=self.config.run.keep_checkpoints, pinned={0, self.best_iteration})
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete the checkpoints that are not to be kept, and what interrupted writes left."""
+        prune_checkpoints(
+            self.checkpoints,
+            newest=self.iteration,
+            keep=self.config.run.keep_checkpoints,
+            pinned={0, self.best_iteration},
+        )
+        remove_partial(self.folder)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to where a checkpoint was written.
@@ -100,23 +167,21 @@ class Run:
             CheckpointError: it lacks something, or is of another network.
         """
         try:
-            for name, net in {
-                "weights": self.best,
-                "learner": self.learner,
-                "untrained": self.untrained,
-            }.items():
-                saved = checkpoint.networks[name]
-                if saved.shape != net.shape:
-                    raise CheckpointError(f"the checkpoint's network is {saved.shape}; this run's is {net.shape}")
-                net.load_state_dict(saved.state_dict())
-            self.trainer.load_state(checkpoint.tensors["optimizer"])
+            _load(self.best, checkpoint.networks["weights"])
+            _load(self.untrained, checkpoint.networks["untrained"])
+            self._restore_learner(checkpoint)
             self.replay.load_state({name: x.numpy() for name, x in checkpoint.tensors["replay"].items()})
             self.rounds = checkpoint.state["rounds"]
             self.best_iteration = checkpoint.state["best_iteration"]
+            self.rollbacks = checkpoint.state.get("rollbacks", 0)
         except KeyError as error:
             raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
         self.iteration = checkpoint.iteration
         self.metrics.keep_until(self.iteration)
+
+    def _restore_learner(self, checkpoint: Checkpoint) -> None:
+        _load(self.learner, checkpoint.networks["learner"])
+        self.trainer.load_state(checkpoint.tensors["optimizer"])
 
 
 def open_run(
@@ -140,33 +205,71 @@ def open_run(
         ConfigError: the run has other settings; the message lists which.
         CheckpointError: the folder cannot be written, or none of its checkpoints is whole.
     """
-    saved_config = folder / "config.toml"
+    saved_config = folder / CONFIG
     checkpoint, damaged = latest_checkpoint(folder / "checkpoints")
     for line in damaged:
         notice(f"skipping a damaged checkpoint: {line}")
     if checkpoint is not None:
-        changed = differences(load_config(saved_config), config)
+        changed = differences(_settings(saved_config, checkpoint, notice), config)
         if changed and not override:
             raise ConfigError(
                 f"the run in {folder} has other settings: {'; '.join(changed)}. "
                 "Use its settings, another --run-dir, or --override to go on with the new ones"
             )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CheckpointError(f"cannot make the run folder {folder}: {error.strerror or error}") from error
+        _repair_metrics(folder / METRICS, checkpoint, notice)
+    make_folder(folder)
     run = Run(config, folder, device=device)
     if checkpoint is not None:
         run.restore(checkpoint)
+        run.tidy()
         if run.iteration >= config.run.iterations:
             notice(f"the run in {folder} is finished; its {run.iteration} iterations are done")
         else:
             notice(f"going on in {folder} after iteration {run.iteration} of {config.run.iterations}")
-    write_atomically(saved_config, to_toml(config).encode())
+    write_atomically(saved_config, _sealed(to_toml(config)).encode())
     if checkpoint is None:
         run.metrics.keep_until(0)
         run.commit()
     return run
+
+
+def _sealed(text: str) -> str:
+    """The settings with a last line that vouches for them: half of a TOML file may be valid, with other settings."""
+    return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def _settings(path: Path, checkpoint: Checkpoint, notice: Callable[[str], None]) -> Config:
+    """The run's settings: those of its file, which may be newer than the checkpoint, or else the checkpoint's."""
+    try:
+        config = load_config(path)
+        text = path.read_text(encoding="utf-8")
+        if text != _sealed(text.rpartition(_SEAL)[0]):
+            raise ConfigError(f"{path} is not as the run wrote it")
+    except ConfigError as error:
+        notice(f"{error}; taking the settings of the checkpoint")
+        return parse_config(checkpoint.state.get("config", {}), source=f"the checkpoint of {path.parent}")
+    return config
+
+
+def _repair_metrics(path: Path, checkpoint: Checkpoint, notice: Callable[[str], None]) -> None:
+    """Write the metrics again from the checkpoint where they are missing or damaged; they may only be longer."""
+    content = checkpoint.files.get(METRICS)
+    if content is None:  # a checkpoint of an older version, or before there were any
+        return
+    try:
+        same = MetricsLog(path).begins_with(content)
+        problem = "" if same else f"{path} is damaged: it does not begin as the checkpoint's copy of it"
+    except CheckpointError as error:
+        problem = str(error)
+    if problem:
+        notice(f"{problem}; writing it again from the checkpoint")
+        write_atomically(path, content)
+
+
+def _load(net: BlobNet, saved: BlobNet) -> None:
+    if saved.shape != net.shape:
+        raise CheckpointError(f"the checkpoint's network is {saved.shape}; this run's is {net.shape}")
+    net.load_state_dict(saved.state_dict())
 
 
 def copy_of(net: BlobNet) -> BlobNet:

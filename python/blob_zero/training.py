@@ -1,27 +1,20 @@
 """The training run: self-play, learning, judging, and again."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from blob_zero.arena import Judge, LocalJudge, MatchSummary
+from blob_zero.arena import Judge, LocalJudge
 from blob_zero.config import Config, FixedOpponent
 from blob_zero.devices import resolve_device
 from blob_zero.metrics import Value
 from blob_zero.progress import Display
 from blob_zero.run_folder import Run, open_run
+from blob_zero.run_lock import lock_run
 from blob_zero.seeds import Purpose, stream, stream_seed
 from blob_zero.self_player import LocalSelfPlay, SelfPlayer
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How the run's best network did against one opponent."""
-
-    opponent: FixedOpponent
-    match: MatchSummary
+from blob_zero.standings import STANDINGS, SavedStandings, Standing
 
 
 def train(
@@ -52,14 +45,22 @@ def train(
         The best network against each opponent, on deals that nothing in the run has seen.
 
     Raises:
-        BlobError: a setting, device or folder cannot be used, or training met only losses that are not
-        finite.
+        BlobError: a setting, device or folder cannot be used, another process is at work in the folder, or training
+        met only losses that are not finite.
     """
     where = resolve_device(device)
     _configure_torch(config, where)
     player = player or LocalSelfPlay(config, device=str(where))
     judge = judge or _local_judge(config, device=str(where))
-    run = open_run(config, folder, device=where, override=override, notice=display.message)
+    with lock_run(folder):
+        run = open_run(config, folder, device=where, override=override, notice=display.message)
+        _iterate(run, player, judge, display)
+        return _final_standings(run, judge, display)
+
+
+def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> None:
+    """Do the iterations that the run still lacks, each committed at its end."""
+    config = run.config
     seed, iterations = config.run.seed, config.run.iterations
 
     while run.iteration < iterations:
@@ -83,12 +84,13 @@ def train(
             iteration=run.iteration,
             progress=display.training,
         )
+        run.undo_broken_training(display.message)
         run.iteration += 1
         learned_at = time.perf_counter()
 
         promotion = _promotion(run, judge, display)
         due = run.iteration % config.evaluation.every == 0 or run.iteration == iterations
-        standings = _standings(run, judge, display, fresh=False) if due else []
+        standings = _standings(run, judge, display) if due else []
         judged_at = time.perf_counter()
 
         row: dict[str, Value] = {
@@ -121,8 +123,6 @@ def train(
         run.commit(row)
         display.iteration_done(row)
 
-    return _standings(run, judge, display, fresh=True)
-
 
 def _promotion(run: Run, judge: Judge, display: Display) -> dict[str, Value]:
     """Make the learner's network the best if it is shown to be, and tell of it in the metrics' columns."""
@@ -145,21 +145,35 @@ def _promotion(run: Run, judge: Judge, display: Display) -> dict[str, Value]:
     }
 
 
-def _standings(run: Run, judge: Judge, display: Display, *, fresh: bool) -> list[Standing]:
-    """The best network against each opponent, on the deals of every measurement or on fresh ones."""
+def _standings(run: Run, judge: Judge, display: Display) -> list[Standing]:
+    """The best network against each opponent, on the deals of every measurement."""
+    return [
+        _standing(run, judge, display, opponent, deals=run.config.evaluation.deals, purpose=Purpose.EVALUATION)
+        for opponent in run.config.evaluation.opponents
+    ]
+
+
+def _final_standings(run: Run, judge: Judge, display: Display) -> list[Standing]:
+    """The same on fresh deals; what the run's folder has of them already is not played again."""
     options = run.config.evaluation
-    purpose = Purpose.FINAL_TABLE if fresh else Purpose.EVALUATION
-    standings: list[Standing] = []
-    for opponent in options.opponents:
-        display.judging(opponent)
-        match = judge.match(
-            run.best,
-            run.untrained if opponent == "untrained" else opponent,
-            deals=options.final_deals if fresh else options.deals,
-            seed=stream_seed(run.config.run.seed, purpose),
-        )
-        standings.append(Standing(opponent, match))
-    return standings
+    saved = SavedStandings(run.folder / STANDINGS, net=run.best, config=run.config)
+    for opponent in options.opponents[len(saved.standings) :]:
+        standing = _standing(run, judge, display, opponent, deals=options.final_deals, purpose=Purpose.FINAL_TABLE)
+        saved.append(standing)
+    return saved.standings
+
+
+def _standing(
+    run: Run, judge: Judge, display: Display, opponent: FixedOpponent, *, deals: int, purpose: Purpose
+) -> Standing:
+    display.judging(opponent)
+    match = judge.match(
+        run.best,
+        run.untrained if opponent == "untrained" else opponent,
+        deals=deals,
+        seed=stream_seed(run.config.run.seed, purpose),
+    )
+    return Standing(opponent, match)
 
 
 def _standing_columns(standing: Standing) -> dict[str, Value]:

@@ -1,0 +1,46 @@
+"""Crash trials for minutes: `make soak`, or `python tests/soak.py --minutes N --seed S`. Prints what happened."""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from crash_trials import CONFIG, KINDS, Trials
+from rich.console import Console
+from rich.table import Table
+from write_trials import every_moment
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
+    options = parser.parse_args()
+    console = Console()
+    console.print(f"seed {options.seed}, {options.minutes:g} minutes")
+    end = time.monotonic() + 60 * options.minutes
+    table = Table(box=None, show_header=False)
+    with tempfile.TemporaryDirectory(prefix="blob-zero-soak-") as name:
+        folder = Path(name)
+        # Half of the time at most goes to the writes one by one.
+        tried, moments = every_moment(folder / "writes", end=time.monotonic() + 30 * options.minutes)
+        table.add_row("ends of the process and failures of the disk at a write, one after the other", f"{tried:,}")
+        table.add_row("of the moments there are", f"{moments:,}")
+        console.print(table)
+        trials = Trials(folder, seed=options.seed)
+        while time.monotonic() < end:
+            trials.one_run()
+    tally = trials.tally
+    table = Table(box=None, show_header=False)
+    table.add_row("runs brought to their end, each equal to the undisturbed one", f"{tally.runs:,}")
+    table.add_row(f"iterations committed ({CONFIG.run.iterations} a run), none lost", f"{tally.commits:,}")
+    for kind in KINDS:
+        table.add_row(f"hit by: {kind}", f"{tally.faults[kind]:,}")
+    table.add_row("slowest end after Ctrl-C or SIGTERM", f"{tally.slowest_stop:.2f} s")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    # A failure is an AssertionError that names the run and what differs.
+    sys.exit(main())

@@ -1,146 +1,48 @@
 """BlobNet as an evaluator for the search: folded, and in the precision its device is fast in."""
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 import blob_zero as bz
+from blob_zero.cuda_batches import CudaBatches
 from blob_zero.devices import auto_dtype, resolve_device
 from blob_zero.errors import ConfigError
-from blob_zero.network import ACTIONS, FEATURES, SEATS, BlobNet, EncoderLayer
+from blob_zero.folded_net import FoldedNet, PlainNet
+from blob_zero.network import ACTIONS, FEATURES, SEATS, BlobNet
+from blob_zero.packed_net import PackedNet, packing_works
 
 Features = npt.NDArray[np.float32]
 Legal = npt.NDArray[np.bool_]
 Answer = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LEAST = torch.finfo(torch.float32).min
 
-
-class _FoldedLayer(nn.Module):
-    """An encoder layer whose attention and residual are one linear map, W_o W_v + I."""
-
-    def __init__(self, *, width: int, feed_forward: int) -> None:
-        super().__init__()
-        self.attention = nn.Linear(width, width)
-        self.norm1 = nn.LayerNorm(width)
-        self.linear1 = nn.Linear(width, feed_forward)
-        self.linear2 = nn.Linear(feed_forward, width)
-        self.norm2 = nn.LayerNorm(width)
-
-    def load(self, layer: EncoderLayer) -> None:
-        weight, bias = (part.double() for part in layer.value_projection())
-        out_weight = layer.self_attn.out_proj.weight.double()
-        out_bias = layer.self_attn.out_proj.bias.double()
-        identity = torch.eye(len(bias), dtype=torch.float64, device=bias.device)
-        self.attention.weight.copy_(out_weight @ weight + identity)
-        self.attention.bias.copy_(out_weight @ bias + out_bias)
-        for name in ("norm1", "linear1", "linear2", "norm2"):
-            _copy(getattr(self, name), getattr(layer, name))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.norm1(self.attention(x))
-        output: Tensor = self.norm2(x + self.linear2(functional.relu(self.linear1(x))))
-        return output
+CUDA_WORKERS = 3
+"""Batches on a GPU at once: one is copied in, one is computed, one is copied out."""
 
 
-class FoldedNet(nn.Module):
-    """BlobNet for inference: the same function of raw uint8 features, in fewer and larger operations.
+class Batches(Protocol):
+    """Evaluates whole batches of one size; several threads may call it."""
 
-    Attention over one token is linear, so W_o W_v + I replaces it and its residual; the feature scale goes
-    into the first layer, the position into the first norm, and the first layers of both heads are one.
-    """
-
-    def __init__(self, net: BlobNet) -> None:
-        super().__init__()
-        shape = net.shape
-        self.policy_hidden = shape.policy_hidden
-        self.embed = nn.Linear(FEATURES, shape.width)
-        self.embed_norm = nn.LayerNorm(shape.width)
-        self.layers = nn.ModuleList(
-            _FoldedLayer(width=shape.width, feed_forward=shape.feed_forward) for _ in range(shape.layers)
-        )
-        self.heads = nn.Linear(shape.width, shape.policy_hidden + shape.value_hidden)
-        self.policy = nn.Linear(shape.policy_hidden, ACTIONS)
-        self.value = nn.Linear(shape.value_hidden, shape.values)
-
-    @torch.no_grad()
-    def load(self, net: BlobNet) -> None:
-        """Take the weights of a network of the same shape, in place."""
-        scale = torch.from_numpy(bz.feature_scale()).to(net.embed.weight.device)
-        self.embed.weight.copy_(net.embed.weight.double() * scale.double())
-        self.embed.bias.copy_(net.embed.bias)
-        self.embed_norm.weight.copy_(net.embed_norm.weight)
-        self.embed_norm.bias.copy_(net.embed_norm.bias + net.position)
-        for folded, layer in zip(self.layers, net.layers, strict=True):
-            assert isinstance(folded, _FoldedLayer)
-            assert isinstance(layer, EncoderLayer)
-            folded.load(layer)
-        for mine, policy, value in zip(
-            self.heads.parameters(),
-            net.policy_head[0].parameters(),
-            net.value_head[0].parameters(),
-            strict=True,
-        ):
-            mine.copy_(torch.cat([policy, value]))
-        _copy(self.policy, net.policy_head[2])
-        _copy(self.value, net.value_head[2])
-
-    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Map raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
-        x = self.embed_norm(self.embed(raw))
-        for layer in self.layers:
-            x = layer(x)
-        hidden = functional.relu(self.heads(x))
-        policy_hidden, value_hidden = hidden[:, : self.policy_hidden], hidden[:, self.policy_hidden :]
-        return self.policy(policy_hidden), torch.tanh(self.value(value_hidden))
-
-
-class PlainNet(nn.Module):
-    """BlobNet as it was trained, behind the interface of `FoldedNet`, which is checked against it."""
-
-    scale: Tensor
-
-    def __init__(self, net: BlobNet) -> None:
-        super().__init__()
-        self.net = BlobNet(**net.shape._asdict())
-        self.register_buffer("scale", torch.from_numpy(bz.feature_scale()))
-
-    @torch.no_grad()
-    def load(self, net: BlobNet) -> None:
-        """Take the weights of a network of the same shape, in place."""
-        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
-            mine.copy_(theirs)
-
-    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Map raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
-        output: tuple[Tensor, Tensor] = self.net(raw * self.scale)
-        return output
-
-
-class _Buffers:
-    """Host memory for batches of one size, page-locked where the device reads it directly."""
-
-    def __init__(self, rows: int, *, values: int, pinned: bool) -> None:
-        self.rows = rows
-        self.features = torch.zeros(rows, FEATURES, dtype=torch.uint8, pin_memory=pinned)
-        self.legal = torch.zeros(rows, ACTIONS, dtype=torch.bool, pin_memory=pinned)
-        self.policy = torch.zeros(rows, ACTIONS, pin_memory=pinned)
-        self.values = torch.zeros(rows, values, pin_memory=pinned)
+    def __call__(self, features: npt.NDArray[np.uint8], legal: Legal, /) -> Answer:
+        """Policy float32[rows, 52] and values float32[rows, 8], in memory of their own."""
 
 
 class Inference:
     """An evaluator for `Round` searches, `SelfPlay` and matches: a copy of a network, ready on a device.
 
     It keeps its own weights, so training can go on with the network it was made from; `load` brings them up
-    to date. Several threads may call it at once.
+    to date. Several threads may call it at once, but not while `load` runs.
 
     On a CPU it wants `workers` threads with a batch each, and computes each batch on the thread that brings it.
     PyTorch's own threads would share one batch, and wait for each other at every operation: on two cores that is no
@@ -151,11 +53,15 @@ class Inference:
         device: `auto` (CUDA if there is any), `cpu`, `cuda` or `cuda:N`.
         dtype: `auto`, `fp32`, `bf16` or `fp16`; the softmax over the legal actions is float32 in any case.
         fold: whether attention, feature scale and heads are folded; the function stays the same.
-        compile: whether torch.compile builds the network at the first batch of each size.
-        workers: threads that `drive` calls it from; on a CPU one for each of PyTorch's threads if None, else 1.
+        pack: whether a folded network's matrices are laid out for the CPU's matrix units; no effect on a GPU.
+        compile: whether torch.compile builds the network. `auto` does so on a GPU alone: on a CPU packing is faster.
+        cuda_graphs: whether a GPU replays a recorded batch, instead of being told each operation.
+        pinned: whether batches for a GPU lie in page-locked memory.
+        copy_streams: whether a GPU copies batches in and out while it computes another.
+        workers: threads that `drive` calls it from; if None, one for each of PyTorch's threads on a CPU, 3 on a GPU.
 
     Raises:
-        ConfigError: the network has another number of values, or the dtype is unknown.
+        ConfigError: the network has another number of values, or a setting is unknown.
         DeviceError: the device is not there; the message names what is.
     """
 
@@ -166,7 +72,11 @@ class Inference:
         device: str = "cpu",
         dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
         fold: bool = True,
-        compile: bool = False,  # noqa: A002 - torch.compile's own word
+        pack: bool = True,
+        compile: bool | Literal["auto"] = "auto",  # noqa: A002 - torch.compile's own word
+        cuda_graphs: bool = True,
+        pinned: bool = True,
+        copy_streams: bool = True,
         workers: int | None = None,
     ) -> None:
         if net.shape.values != SEATS:
@@ -178,24 +88,48 @@ class Inference:
         name = auto_dtype(self.device) if dtype == "auto" else dtype
         if name not in _DTYPES:
             raise ConfigError(f"inference dtype {dtype!r}: should be auto, {', '.join(_DTYPES)}")
+        if compile not in (True, False, "auto"):
+            raise ConfigError(f"inference compile {compile!r}: should be auto, true or false")
         self.dtype = _DTYPES[name]
         self.shape = net.shape
-        self._net: FoldedNet | PlainNet = FoldedNet(net) if fold else PlainNet(net)
-        self._net.requires_grad_(False)
-        self._net.to(self.device, self.dtype).eval()
-        self.load(net)
-        self._forward: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = (
-            torch.compile(self._evaluate, fullgraph=True, dynamic=False) if compile else self._evaluate
-        )
+        on_cpu = self.device.type == "cpu"
         if workers is None:
-            workers = torch.get_num_threads() if self.device.type == "cpu" else 1
+            workers = torch.get_num_threads() if on_cpu else CUDA_WORKERS
         if workers < 1:
             raise ConfigError(f"inference workers {workers}: should be at least 1")
         self.workers = workers
-        self._local = threading.local()
+        self.compiled = not on_cpu if compile == "auto" else compile
+        self.packed = on_cpu and fold and pack and not self.compiled and packing_works(self.dtype)
+        self._cuda = {"graphs": cuda_graphs, "pinned": pinned, "copy_streams": copy_streams}
+        self._net: FoldedNet | PlainNet = FoldedNet(net) if fold else PlainNet(net)
+        self._net.requires_grad_(requires_grad=False)
+        self._net.to(self.device, self.dtype).eval()
+        self._compiled: Forward | None = None
+        self._by_rows: dict[int, Batches] = {}
+        self._packed: dict[int, PackedNet] = {}
+        self._preparing = threading.Lock()
+        self.load(net)
+
+    def prepare(self, rows: int) -> None:
+        """Make ready for batches of so many rows: compile, record, warm up. The first such batch would do it else.
+
+        Where compiling is impossible, a warning says why, once, and inference goes on without.
+        """
+        with self._preparing:
+            if rows in self._by_rows:
+                return
+            try:
+                self._by_rows[rows] = self._batches(rows)
+            except Exception as error:
+                if not self.compiled:
+                    raise
+                reason = str(error).strip().partition("\n")[0]
+                warnings.warn(f"torch.compile failed ({reason}); inference goes on without it", stacklevel=3)
+                self.compiled, self._compiled = False, None
+                self._by_rows[rows] = self._batches(rows)
 
     def load(self, net: BlobNet) -> None:
-        """Take new weights in place, so that compiled code and fixed memory stay valid.
+        """Take new weights in place, so that compiled code, recorded graphs and fixed memory stay valid.
 
         Raises:
             ConfigError: the network has another shape.
@@ -203,6 +137,8 @@ class Inference:
         if net.shape != self.shape:
             raise ConfigError(f"cannot load a network of {net.shape} into inference for {self.shape}")
         self._net.load(net)
+        for packed in self._packed.values():
+            packed.load()
 
     def __call__(self, features: Features, legal: Legal) -> Answer:
         """Evaluate scaled features float32[B, 256] with their legal actions bool[B, 52].
@@ -212,7 +148,7 @@ class Inference:
         """
         raw = torch.from_numpy(features / bz.feature_scale()).to(self.device)
         with torch.inference_mode():
-            policy, values = self._evaluate(raw, torch.from_numpy(np.array(legal)).to(self.device))
+            policy, values = self._forward(self._net)(raw, torch.from_numpy(np.array(legal)).to(self.device))
             return policy.cpu().numpy(), values.cpu().numpy()
 
     def evaluate_batch(self, features: npt.NDArray[np.uint8], legal: Legal) -> Answer:
@@ -223,38 +159,61 @@ class Inference:
         Returns:
             Policy float32[rows, 52] and values float32[rows, 8], in memory of their own.
         """
-        buffers = self._buffers_for(len(features))
-        np.copyto(buffers.features.numpy(), features)
-        np.copyto(buffers.legal.numpy(), legal)
-        if self.device.type == "cpu":
-            with _one_thread(), torch.inference_mode():
-                policy, values = self._forward(buffers.features, buffers.legal)
-                return policy.numpy(), values.numpy()
-        # One fixed shape a run: the place where a captured CUDA graph would be replayed.
-        with torch.inference_mode():
-            policy, values = self._forward(
-                buffers.features.to(self.device, non_blocking=True),
-                buffers.legal.to(self.device, non_blocking=True),
-            )
-            buffers.policy.copy_(policy, non_blocking=True)
-            buffers.values.copy_(values, non_blocking=True)
-            torch.cuda.current_stream(self.device).synchronize()
-        # The next batch writes the page-locked memory again, perhaps before this answer is read.
-        return buffers.policy.numpy().copy(), buffers.values.numpy().copy()
+        rows = len(features)
+        if rows not in self._by_rows:
+            self.prepare(rows)
+        return self._by_rows[rows](features, legal)
 
-    def _evaluate(self, raw: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
-        logits, values = self._net(raw.to(self.dtype))
-        # The finite lowest number and not -inf, which would make a row without a legal action NaN.
-        policy = torch.softmax(logits.float().masked_fill(~legal, _LEAST), dim=1) * legal
-        return policy, values.float()
+    def _batches(self, rows: int) -> Batches:
+        """What evaluates batches of so many rows, warmed up."""
+        if self.device.type == "cuda":
+            forward = self._compiled_forward() if self.compiled else self._forward(self._net)
+            return CudaBatches(forward, rows=rows, values=SEATS, device=self.device, slots=self.workers, **self._cuda)
+        if self.packed:
+            assert isinstance(self._net, FoldedNet)
+            self._packed[rows] = PackedNet(self._net, rows=rows)
+            forward = self._forward(self._packed[rows])
+        else:
+            forward = self._compiled_forward() if self.compiled else self._forward(self._net)
+        return _CpuBatches(forward, rows=rows)
 
-    def _buffers_for(self, rows: int) -> _Buffers:
-        """This thread's memory for batches of so many rows."""
-        buffers: _Buffers | None = getattr(self._local, "buffers", None)
-        if buffers is None or buffers.rows != rows:
-            buffers = _Buffers(rows, values=self.shape.values, pinned=self.device.type == "cuda")
-            self._local.buffers = buffers
-        return buffers
+    def _compiled_forward(self) -> Forward:
+        if self._compiled is None:
+            self._compiled = torch.compile(self._forward(self._net), fullgraph=True, dynamic=False)
+        return self._compiled
+
+    def _forward(self, net: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Forward:
+        """From raw features and legal actions to probabilities and values."""
+        dtype = self.dtype
+
+        def forward(raw: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+            logits, values = net(raw.to(dtype))
+            # The finite lowest number and not -inf, which would make a row without a legal action NaN.
+            policy = torch.softmax(logits.float().masked_fill(~legal, _LEAST), dim=1) * legal
+            return policy, values.float()
+
+        return forward
+
+
+class _CpuBatches:
+    """Batches on a CPU, each computed by the thread that brings it."""
+
+    def __init__(self, forward: Forward, *, rows: int) -> None:
+        self._forward = forward
+        self._rows = rows
+        self._local = threading.local()
+        self(np.zeros((rows, FEATURES), np.uint8), np.zeros((rows, ACTIONS), np.bool_))
+
+    def __call__(self, features: npt.NDArray[np.uint8], legal: Legal) -> Answer:
+        # Views of the core's memory are read-only, which PyTorch has no notion of; a copy costs 1 % of a batch.
+        if not hasattr(self._local, "features"):
+            self._local.features = torch.zeros(self._rows, FEATURES, dtype=torch.uint8)
+            self._local.legal = torch.zeros(self._rows, ACTIONS, dtype=torch.bool)
+        np.copyto(self._local.features.numpy(), features)
+        np.copyto(self._local.legal.numpy(), legal)
+        with _one_thread(), torch.inference_mode():
+            policy, values = self._forward(self._local.features, self._local.legal)
+            return policy.numpy(), values.numpy()
 
 
 @contextmanager
@@ -266,8 +225,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _copy(target: nn.Module, source: nn.Module) -> None:
-    for mine, theirs in zip(target.parameters(), source.parameters(), strict=True):
-        mine.copy_(theirs)

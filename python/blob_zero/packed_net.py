@@ -39,7 +39,7 @@ class _PackedLayer(NamedTuple):
 class PackedNet:
     """A folded network on the CPU whose linear layers keep their weights reordered, bias, relu and sum included.
 
-    A plain linear layer has its weight reordered at every call, which costs a quarter of the time of a batch of 1,024
+    A plain linear layer has its weight reordered at every call, over a quarter of the time at batch 1,024
     (docs/LOG.md). The operations are those that torch.compile itself puts in place of linear layers whose weights never
     change; called directly they need no compiler, and new weights no second compilation.
 

@@ -1,4 +1,4 @@
-"""BlobNet for inference: the same function of raw features, in fewer and larger operations."""
+"""Two forms of BlobNet that read raw features: folded for speed, and plain to check the fold against."""
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ class FoldedLayer(nn.Module):
         self.norm2 = nn.LayerNorm(width)
 
     def load(self, layer: EncoderLayer) -> None:
-        """Fold the weights of a layer, in double precision."""
+        """Take the weights of a layer of the same sizes, in place."""
         weight, bias = (part.double() for part in layer.value_projection())
         out_weight = layer.self_attn.out_proj.weight.double()
         out_bias = layer.self_attn.out_proj.bias.double()
@@ -28,10 +28,10 @@ class FoldedLayer(nn.Module):
         self.attention.weight.copy_(out_weight @ weight + identity)
         self.attention.bias.copy_(out_weight @ bias + out_bias)
         for name in ("norm1", "linear1", "linear2", "norm2"):
-            copy_parameters(getattr(self, name), getattr(layer, name))
+            _copy(getattr(self, name), getattr(layer, name))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map tokens [B, width] to tokens [B, width]."""
+        """Map [B, width] to [B, width]."""
         x = self.norm1(self.attention(x))
         output: Tensor = self.norm2(x + self.linear2(functional.relu(self.linear1(x))))
         return output
@@ -76,8 +76,8 @@ class FoldedNet(nn.Module):
             strict=True,
         ):
             mine.copy_(torch.cat([policy, value]))
-        copy_parameters(self.policy, net.policy_head[2])
-        copy_parameters(self.value, net.value_head[2])
+        _copy(self.policy, net.policy_head[2])
+        _copy(self.value, net.value_head[2])
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Map raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
@@ -111,7 +111,6 @@ class PlainNet(nn.Module):
         return output
 
 
-def copy_parameters(target: nn.Module, source: nn.Module) -> None:
-    """Copy the parameters of a module of the same form, in place."""
+def _copy(target: nn.Module, source: nn.Module) -> None:
     for mine, theirs in zip(target.parameters(), source.parameters(), strict=True):
         mine.copy_(theirs)

@@ -1,10 +1,12 @@
-"""BlobNet as an evaluator for the search: folded, and in the precision its device is fast in."""
+"""BlobNet as an evaluator for the search: folded, packed or compiled, and in the precision its device is fast in."""
 
 import threading
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from functools import cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,56 +14,49 @@ import torch
 from torch import Tensor
 
 import blob_zero as bz
-from blob_zero.cuda_batches import CudaBatches
 from blob_zero.devices import auto_dtype, resolve_device
-from blob_zero.errors import ConfigError
+from blob_zero.errors import ConfigError, EvaluatorError
 from blob_zero.folded_net import FoldedNet, PlainNet
-from blob_zero.network import ACTIONS, FEATURES, SEATS, BlobNet
-from blob_zero.packed_net import PackedNet, packing_works
+from blob_zero.lanes import Answer, CudaRuntime, DeviceLane, HostLane, Lane, Legal
+from blob_zero.network import SEATS, BlobNet
+from blob_zero.packed_net import PackedNet, packing_obstacle
 
 Features = npt.NDArray[np.float32]
-Legal = npt.NDArray[np.bool_]
-Answer = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
-Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Switch = Literal["auto"] | bool
+Network = FoldedNet | PlainNet | PackedNet
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LEAST = torch.finfo(torch.float32).min
-
-CUDA_WORKERS = 3
-"""Batches on a GPU at once: one is copied in, one is computed, one is copied out."""
-
-
-class Batches(Protocol):
-    """Evaluates whole batches of one size; several threads may call it."""
-
-    def __call__(self, features: npt.NDArray[np.uint8], legal: Legal, /) -> Answer:
-        """Policy float32[rows, 52] and values float32[rows, 8], in memory of their own."""
 
 
 class Inference:
     """An evaluator for `Round` searches, `SelfPlay` and matches: a copy of a network, ready on a device.
 
     It keeps its own weights, so training can go on with the network it was made from; `load` brings them up
-    to date. Several threads may call it at once, but not while `load` runs.
+    to date. Several threads may call it at once, but none during a `load`.
 
     On a CPU it wants `workers` threads with a batch each, and computes each batch on the thread that brings it.
-    PyTorch's own threads would share one batch, and wait for each other at every operation: on two cores that is no
-    faster, and where another process needs a core as well it is many times slower.
+    PyTorch's own threads would share one batch, and wait for each other at every operation: on two cores that is
+    slower, and where another process needs a core as well many times slower. On a GPU the workers' copies and
+    computations overlap.
 
     Args:
         net: the network; it must have the 8 values the search needs.
         device: `auto` (CUDA if there is any), `cpu`, `cuda` or `cuda:N`.
         dtype: `auto`, `fp32`, `bf16` or `fp16`; the softmax over the legal actions is float32 in any case.
         fold: whether attention, feature scale and heads are folded; the function stays the same.
-        pack: whether a folded network's matrices are laid out for the CPU's matrix units; no effect on a GPU.
-        compile: whether torch.compile builds the network. `auto` does so on a GPU alone: on a CPU packing is faster.
-        cuda_graphs: whether a GPU replays a recorded batch, instead of being told each operation.
-        pinned: whether batches for a GPU lie in page-locked memory.
-        copy_streams: whether a GPU copies batches in and out while it computes another.
-        workers: threads that `drive` calls it from; if None, one for each of PyTorch's threads on a CPU, 3 on a GPU.
+        pack: whether a folded network's weights are laid out for the CPU's matrix units. Auto: wherever they can be and
+            the network is not compiled.
+        compile: whether torch.compile builds the network, once for each number of rows. Auto: on CUDA only; on a CPU
+            packing is faster and costs no time. Where it fails, a warning says why and the network runs without.
+        cuda_graphs: on CUDA, whether the work of a batch is captured once and replayed with one launch.
+        pinned_memory: on CUDA, whether batches are copied from page-locked memory, beside other work.
+        copy_streams: on CUDA, whether copies have streams of their own and overlap with other batches' computation.
+        workers: threads that `drive` calls it from. If None: on a CPU one for each of PyTorch's threads, on CUDA 2, one
+            that copies while the other computes.
 
     Raises:
-        ConfigError: the network has another number of values, or a setting is unknown.
+        ConfigError: the network has another number of values, the dtype is unknown, or two settings exclude each other.
         DeviceError: the device is not there; the message names what is.
     """
 
@@ -72,10 +67,10 @@ class Inference:
         device: str = "cpu",
         dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
         fold: bool = True,
-        pack: bool = True,
-        compile: bool | Literal["auto"] = "auto",  # noqa: A002 - torch.compile's own word
+        pack: Switch = "auto",
+        compile: Switch = "auto",  # noqa: A002 - torch.compile's own word
         cuda_graphs: bool = True,
-        pinned: bool = True,
+        pinned_memory: bool = True,
         copy_streams: bool = True,
         workers: int | None = None,
     ) -> None:
@@ -88,48 +83,34 @@ class Inference:
         name = auto_dtype(self.device) if dtype == "auto" else dtype
         if name not in _DTYPES:
             raise ConfigError(f"inference dtype {dtype!r}: should be auto, {', '.join(_DTYPES)}")
-        if compile not in (True, False, "auto"):
-            raise ConfigError(f"inference compile {compile!r}: should be auto, true or false")
-        self.dtype = _DTYPES[name]
-        self.shape = net.shape
-        on_cpu = self.device.type == "cpu"
         if workers is None:
-            workers = torch.get_num_threads() if on_cpu else CUDA_WORKERS
+            workers = torch.get_num_threads() if self.device.type == "cpu" else 2
         if workers < 1:
             raise ConfigError(f"inference workers {workers}: should be at least 1")
         self.workers = workers
-        self.compiled = not on_cpu if compile == "auto" else compile
-        self.packed = on_cpu and fold and pack and not self.compiled and packing_works(self.dtype)
-        self._cuda = {"graphs": cuda_graphs, "pinned": pinned, "copy_streams": copy_streams}
-        self._net: FoldedNet | PlainNet = FoldedNet(net) if fold else PlainNet(net)
-        self._net.requires_grad_(requires_grad=False)
-        self._net.to(self.device, self.dtype).eval()
-        self._compiled: Forward | None = None
-        self._by_rows: dict[int, Batches] = {}
-        self._packed: dict[int, PackedNet] = {}
-        self._preparing = threading.Lock()
+        self.dtype = _DTYPES[name]
+        self.shape = net.shape
+        self._compile = self.device.type == "cuda" if compile == "auto" else compile
+        self._compiled_rows: set[int] = set()
+        self._net = self._network(net, fold=fold, pack=pack)
+        self._runtime = (
+            CudaRuntime(self.device, graphs=cuda_graphs, pinned=pinned_memory, copy_streams=copy_streams)
+            if self.device.type == "cuda"
+            else None
+        )
+        self._idle: defaultdict[int, list[Lane]] = defaultdict(list)
+        self._lock = threading.Lock()
         self.load(net)
 
-    def prepare(self, rows: int) -> None:
-        """Make ready for batches of so many rows: compile, record, warm up. The first such batch would do it else.
-
-        Where compiling is impossible, a warning says why, once, and inference goes on without.
-        """
-        with self._preparing:
-            if rows in self._by_rows:
-                return
-            try:
-                self._by_rows[rows] = self._batches(rows)
-            except Exception as error:
-                if not self.compiled:
-                    raise
-                reason = str(error).strip().partition("\n")[0]
-                warnings.warn(f"torch.compile failed ({reason}); inference goes on without it", stacklevel=3)
-                self.compiled, self._compiled = False, None
-                self._by_rows[rows] = self._batches(rows)
+    @property
+    def steps(self) -> str:
+        """What makes it fast, in words: `folded, packed, torch.bfloat16`."""
+        form = {FoldedNet: "folded", PlainNet: "plain", PackedNet: "folded, packed"}[type(self._net)]
+        graphs = ", CUDA graphs" if self._runtime is not None and self._runtime.graphs else ""
+        return f"{form}{', compiled' if self._compile else ''}{graphs}, {self.dtype}"
 
     def load(self, net: BlobNet) -> None:
-        """Take new weights in place, so that compiled code, recorded graphs and fixed memory stay valid.
+        """Take new weights in place, so that compiled code, captured graphs and fixed memory stay valid.
 
         Raises:
             ConfigError: the network has another shape.
@@ -137,19 +118,37 @@ class Inference:
         if net.shape != self.shape:
             raise ConfigError(f"cannot load a network of {net.shape} into inference for {self.shape}")
         self._net.load(net)
-        for packed in self._packed.values():
-            packed.load()
+        if self.device.type == "cuda":
+            # The streams of batches do not wait for this one.
+            torch.cuda.synchronize(self.device)
+
+    def prepare(self, rows: int) -> None:
+        """Compile, capture and warm up for batches of so many rows, for every worker, before anything is timed.
+
+        Raises:
+            ConfigError: fewer than 1 row.
+        """
+        if rows < 1:
+            raise ConfigError(f"inference for batches of {rows} rows: should be at least 1")
+        while len(self._idle[rows]) < self.workers:
+            lane = self._new_lane(rows)
+            # The shapes of a batch without any position: a row without a legal action is harmless.
+            lane.evaluate(np.zeros((rows, bz.FEATURES), np.uint8), np.zeros((rows, bz.ACTIONS), np.bool_))
+            self._idle[rows].append(lane)
 
     def __call__(self, features: Features, legal: Legal) -> Answer:
         """Evaluate scaled features float32[B, 256] with their legal actions bool[B, 52].
 
         Returns:
             Probabilities float32[B, 52] over the legal actions, summing to 1, and values float32[B, 8].
+
+        Raises:
+            EvaluatorError: the network's outputs are not finite.
         """
         raw = torch.from_numpy(features / bz.feature_scale()).to(self.device)
         with torch.inference_mode():
-            policy, values = self._forward(self._net)(raw, torch.from_numpy(np.array(legal)).to(self.device))
-            return policy.cpu().numpy(), values.cpu().numpy()
+            policy, values = _answer(self._net, raw, torch.from_numpy(np.array(legal)).to(self.device), self.dtype)
+            return _finite(policy.cpu().numpy(), values.cpu().numpy())
 
     def evaluate_batch(self, features: npt.NDArray[np.uint8], legal: Legal) -> Answer:
         """Evaluate a whole batch buffer of raw features uint8[rows, 256] with bool[rows, 52].
@@ -158,70 +157,92 @@ class Inference:
 
         Returns:
             Policy float32[rows, 52] and values float32[rows, 8], in memory of their own.
+
+        Raises:
+            EvaluatorError: the network's outputs are not finite.
         """
-        rows = len(features)
-        if rows not in self._by_rows:
-            self.prepare(rows)
-        return self._by_rows[rows](features, legal)
+        with self._lane(len(features)) as lane:
+            return _finite(*lane.evaluate(features, legal))
 
-    def _batches(self, rows: int) -> Batches:
-        """What evaluates batches of so many rows, warmed up."""
-        if self.device.type == "cuda":
-            forward = self._compiled_forward() if self.compiled else self._forward(self._net)
-            return CudaBatches(forward, rows=rows, values=SEATS, device=self.device, slots=self.workers, **self._cuda)
-        if self.packed:
-            assert isinstance(self._net, FoldedNet)
-            self._packed[rows] = PackedNet(self._net, rows=rows)
-            forward = self._forward(self._packed[rows])
-        else:
-            forward = self._compiled_forward() if self.compiled else self._forward(self._net)
-        return _CpuBatches(forward, rows=rows)
+    def _network(self, net: BlobNet, *, fold: bool, pack: Switch) -> Network:
+        if pack is True and (not fold or self._compile):
+            other = "compile = true" if self._compile else "fold = false"
+            raise ConfigError(f"inference pack = true and {other} exclude each other: should be one of them or auto")
+        module: FoldedNet | PlainNet = FoldedNet(net) if fold else PlainNet(net)
+        module.requires_grad_(False)
+        module.to(self.device, self.dtype).eval()
+        if not isinstance(module, FoldedNet) or self._compile or not pack:
+            return module
+        obstacle = packing_obstacle(self.device, self.dtype)
+        if obstacle is None:
+            return PackedNet(module)
+        if pack is True:
+            raise ConfigError(f"inference pack = true: {obstacle}; should be auto or false here")
+        return module
 
-    def _compiled_forward(self) -> Forward:
-        if self._compiled is None:
-            self._compiled = torch.compile(self._forward(self._net), fullgraph=True, dynamic=False)
-        return self._compiled
+    @contextmanager
+    def _lane(self, rows: int) -> Iterator[Lane]:
+        """A lane that no other thread uses, for batches of so many rows."""
+        with self._lock:
+            idle = self._idle[rows]
+            lane = idle.pop() if idle else None
+        if lane is None:
+            lane = self._new_lane(rows)
+        yield lane
+        # Not after an error: what it left in the lane's memory is unknown.
+        with self._lock:
+            self._idle[rows].append(lane)
 
-    def _forward(self, net: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Forward:
-        """From raw features and legal actions to probabilities and values."""
-        dtype = self.dtype
+    def _new_lane(self, rows: int) -> Lane:
+        if self._runtime is None:
+            return HostLane(rows, self.shape.values, forward=self._forward)
+        return DeviceLane(rows, self.shape.values, forward=self._forward, runtime=self._runtime)
 
-        def forward(raw: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
-            logits, values = net(raw.to(dtype))
-            # The finite lowest number and not -inf, which would make a row without a legal action NaN.
-            policy = torch.softmax(logits.float().masked_fill(~legal, _LEAST), dim=1) * legal
-            return policy, values.float()
-
-        return forward
-
-
-class _CpuBatches:
-    """Batches on a CPU, each computed by the thread that brings it."""
-
-    def __init__(self, forward: Forward, *, rows: int) -> None:
-        self._forward = forward
-        self._rows = rows
-        self._local = threading.local()
-        self(np.zeros((rows, FEATURES), np.uint8), np.zeros((rows, ACTIONS), np.bool_))
-
-    def __call__(self, features: npt.NDArray[np.uint8], legal: Legal) -> Answer:
-        # Views of the core's memory are read-only, which PyTorch has no notion of; a copy costs 1 % of a batch.
-        if not hasattr(self._local, "features"):
-            self._local.features = torch.zeros(self._rows, FEATURES, dtype=torch.uint8)
-            self._local.legal = torch.zeros(self._rows, ACTIONS, dtype=torch.bool)
-        np.copyto(self._local.features.numpy(), features)
-        np.copyto(self._local.legal.numpy(), legal)
-        with _one_thread(), torch.inference_mode():
-            policy, values = self._forward(self._local.features, self._local.legal)
-            return policy.numpy(), values.numpy()
+    def _forward(self, raw: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+        if not self._compile:
+            return _answer(self._net, raw, legal, self.dtype)
+        if len(raw) in self._compiled_rows:
+            return _compiled()(self._net, raw, legal, self.dtype)
+        try:
+            answer = _compiled()(self._net, raw, legal, self.dtype)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            # Compilers fail in as many ways as there are machines: none there, an old one, a full disk, a bug.
+            answer = _answer(self._net, raw, legal, self.dtype)
+            self._compile = False
+            cause = str(error).strip().partition("\n")[0]
+            warnings.warn(
+                f"cannot compile the network for {self.device}, going on without: {type(error).__name__}: {cause}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return answer
+        self._compiled_rows.add(len(raw))
+        return answer
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Lets PyTorch compute on the calling thread alone."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _answer(net: Network, raw: Tensor, legal: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Policy float32[B, 52] over the legal actions and values float32[B, values] for raw features [B, 256]."""
+    logits, values = net(raw.to(dtype))
+    # The finite lowest number and not -inf, which would make a row without a legal action NaN.
+    policy = torch.softmax(logits.float().masked_fill(~legal, _LEAST), dim=1) * legal
+    return policy, values.float()
+
+
+@cache
+def _compiled() -> Callable[[Network, Tensor, Tensor, torch.dtype], tuple[Tensor, Tensor]]:
+    """`_answer`, compiled. One for all: networks of the same shape, whose weights are inputs, share the code."""
+    return torch.compile(_answer, fullgraph=True, dynamic=False)
+
+
+def _finite(policy: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) -> Answer:
+    """The answer as it is, if all of it is finite: a NaN would spread through the search's means unseen."""
+    # A sum is finite only if all terms are; no array of flags is made.
+    if not np.isfinite(policy.sum(dtype=np.float64) + values.sum(dtype=np.float64)):
+        wrong = ~np.isfinite(np.concatenate([policy, values], axis=1)).all(axis=1)
+        raise EvaluatorError(
+            f"the network's outputs are not finite in {wrong.sum()} of {len(policy)} rows, first in row "
+            f"{int(wrong.argmax())}; its weights should be finite and within the range of the inference dtype"
+        )
+    return policy, values

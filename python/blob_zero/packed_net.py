@@ -1,95 +1,102 @@
-"""The folded network on a CPU, its matrices laid out once as the processor's matrix units read them.
+"""The folded network with its weights laid out for the CPU's matrix units, which no compiler is needed for."""
 
-PyTorch's own linear layer brings its matrix into that layout at every call, and adds bias and ReLU in passes of their
-own. oneDNN's operators, which torch.compile uses as well, take a matrix that was laid out before and do the rest at
-once. Called directly they need no compiler, and new weights are laid out anew in milliseconds.
-"""
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from blob_zero.folded_net import FoldedLayer, FoldedNet
+from blob_zero.network import BlobNet
 
 
-def packing_works(dtype: torch.dtype) -> bool:
-    """Whether this build of PyTorch has the operators, and they run here with numbers of this type."""
-    if not torch._C._has_mkldnn:
-        return False
-    try:
-        layer = _PackedLinear(nn.Linear(16, 16).to(dtype), rows=16)
-        with torch.inference_mode():
-            layer(torch.zeros(16, 16, dtype=dtype), "relu")
-    except (AttributeError, NotImplementedError, RuntimeError):
-        return False
-    return True
+class _Packed(NamedTuple):
+    """A linear layer as oneDNN wants it."""
 
+    weight: Tensor
+    """[out, in] in oneDNN's own blocked layout."""
+    bias: Tensor
 
-class _PackedLinear:
-    """A linear layer whose matrix is laid out for batches of so many rows."""
+    def __call__(self, x: Tensor, then: str = "none") -> Tensor:
+        """Map [B, in] to [B, out]; `then` is "none" or "relu"."""
+        output: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, then, [], "")
+        return output
 
-    def __init__(self, linear: nn.Linear, *, rows: int) -> None:
-        self.bias = linear.bias
-        with torch.no_grad():
-            self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), rows)
-
-    def __call__(self, x: Tensor, activation: str = "none") -> Tensor:
-        output: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, activation, [], "")
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """The layer's output and [B, out] added to it."""
+        output: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, "add")
         return output
 
 
-class _PackedLayer:
-    def __init__(self, layer: FoldedLayer, *, rows: int) -> None:
-        self.attention = _PackedLinear(layer.attention, rows=rows)
-        self.norm1 = _Norm(layer.norm1)
-        self.linear1 = _PackedLinear(layer.linear1, rows=rows)
-        self.linear2 = _PackedLinear(layer.linear2, rows=rows)
-        self.norm2 = _Norm(layer.norm2)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        x = self.norm1(self.attention(x))
-        return self.norm2(x + self.linear2(self.linear1(x, "relu")))
-
-
-class _Norm:
-    """A layer norm with its factors in fp32, which is as fast as in half precision."""
-
-    def __init__(self, norm: nn.LayerNorm) -> None:
-        self.shape, self.eps = norm.normalized_shape, norm.eps
-        self.weight, self.bias = norm.weight.detach().float(), norm.bias.detach().float()
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return functional.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+class _PackedLayer(NamedTuple):
+    attention: _Packed
+    norm1: nn.LayerNorm
+    linear1: _Packed
+    linear2: _Packed
+    norm2: nn.LayerNorm
 
 
 class PackedNet:
-    """A folded network with packed matrices, on a CPU.
+    """A folded network on the CPU whose linear layers keep their weights reordered, bias, relu and sum included.
+
+    A plain linear layer has its weight reordered at every call, over a quarter of the time at batch 1,024
+    (docs/LOG.md). The operations are those that torch.compile itself puts in place of linear layers whose weights never
+    change; called directly they need no compiler, and new weights no second compilation.
 
     Args:
-        folded: the network, in the precision to compute in. It is kept: after it has new weights, `load` packs them.
-        rows: rows of the batches it is laid out for; others work as well.
+        folded: the network; its weights are read now and at each `load`.
     """
 
-    def __init__(self, folded: FoldedNet, *, rows: int) -> None:
-        self._folded = folded
-        self._rows = rows
-        self.load()
+    def __init__(self, folded: FoldedNet) -> None:
+        self.folded = folded
+        self._pack()
 
-    def load(self) -> None:
-        """Pack the weights that the folded network has now."""
-        folded, rows = self._folded, self._rows
-        self._embed = _PackedLinear(folded.embed, rows=rows)
-        self._embed_norm = _Norm(folded.embed_norm)
-        self._layers = [_PackedLayer(layer, rows=rows) for layer in folded.layers if isinstance(layer, FoldedLayer)]
-        self._heads = _PackedLinear(folded.heads, rows=rows)
-        self._policy = _PackedLinear(folded.policy, rows=rows)
-        self._value = _PackedLinear(folded.value, rows=rows)
+    def load(self, net: BlobNet) -> None:
+        """Take the weights of a network of the same shape."""
+        self.folded.load(net)
+        self._pack()
 
     def __call__(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Map raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
-        x = self._embed_norm(self._embed(raw))
+        x = self.folded.embed_norm(self._embed(raw))
         for layer in self._layers:
-            x = layer(x)
+            x = layer.norm1(layer.attention(x))
+            x = layer.norm2(layer.linear2.plus(layer.linear1(x, "relu"), x))
         hidden = self._heads(x, "relu")
-        policy_hidden = self._folded.policy_hidden
-        return self._policy(hidden[:, :policy_hidden]), torch.tanh(self._value(hidden[:, policy_hidden:]))
+        split = self.folded.policy_hidden
+        return self._policy(hidden[:, :split]), torch.tanh(self._value(hidden[:, split:]))
+
+    def _pack(self) -> None:
+        folded = self.folded
+        self._embed = _pack(folded.embed)
+        self._layers: list[_PackedLayer] = []
+        for layer in folded.layers:
+            assert isinstance(layer, FoldedLayer)
+            self._layers.append(
+                _PackedLayer(
+                    _pack(layer.attention), layer.norm1, _pack(layer.linear1), _pack(layer.linear2), layer.norm2
+                )
+            )
+        self._heads, self._policy, self._value = _pack(folded.heads), _pack(folded.policy), _pack(folded.value)
+
+
+def packing_obstacle(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why a network cannot be packed there in those numbers; None where it can."""
+    if device.type != "cpu":
+        return f"weights are packed for a CPU, and the device is {device}"
+    has_mkldnn: Callable[[], bool] = torch.backends.mkldnn.is_available
+    if not has_mkldnn():
+        return "this build of PyTorch has no oneDNN"
+    if not all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")):
+        return f"PyTorch {torch.__version__} has no operation for packed linear layers"
+    try:
+        _pack(nn.Linear(16, 16, dtype=dtype))(torch.zeros(2, 16, dtype=dtype))
+    except RuntimeError as error:
+        return f"oneDNN refuses {dtype} on this CPU ({str(error).partition(chr(10))[0]})"
+    return None
+
+
+def _pack(linear: nn.Linear) -> _Packed:
+    with torch.no_grad():
+        weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
+        return _Packed(weight, linear.bias.detach())

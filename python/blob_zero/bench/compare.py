@@ -52,12 +52,22 @@ class Design:
     kind: Literal["search", "inference"] = "search"
 
 
-def designs(worlds: int) -> list[Design]:
-    """All designs for a search of so many worlds; the first is what the others are compared with."""
+def designs(worlds: int, device: str = "cpu") -> list[Design]:
+    """All designs for a search of so many worlds on a kind of device; the first is what others are compared with."""
     one = {"rounds_in_flight": 1}
-    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "compile": False}
-    folded = plain | {"fold": True}
+    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "pack": "auto", "compile": False, "cuda_graphs": False}
+    folded = plain | {"fold": True, "pack": False}
     half = folded | {"dtype": "auto"}
+    compiled = half | {"compile": True}
+    last = (
+        [Design("thousands, folded, half, packed", half | {"pack": "auto"}, "inference")]
+        if device == "cpu"
+        else [
+            Design("thousands, compiled, graphs", compiled | {"cuda_graphs": True}, "inference"),
+            Design("the same, pageable memory", compiled | {"cuda_graphs": True, "pinned_memory": False}, "inference"),
+            Design("the same, one stream", compiled | {"cuda_graphs": True, "copy_streams": False}, "inference"),
+        ]
+    )
     return [
         Design("sequential: one round, one leaf", one | {"batch_rows": 1, "worlds_in_flight": 1}),
         Design("virtual loss, 10 leaves", one | {"batch_rows": 10, "worlds_in_flight": 1, "leaves_in_flight": 10}),
@@ -70,7 +80,8 @@ def designs(worlds: int) -> list[Design]:
         Design("thousands, plain fp32", plain, "inference"),
         Design("thousands, folded fp32", folded, "inference"),
         Design("thousands, folded, half precision", half, "inference"),
-        Design("thousands, folded, half, compiled", half | {"compile": True}, "inference"),
+        Design("thousands, folded, half, compiled", compiled, "inference"),
+        *last,
     ]
 
 
@@ -137,7 +148,7 @@ def _level(
     decisions = _decisions_a_round(settings)
     first: tuple[Records, Records] | None = None
     sequential_rate = 0.0
-    for design in designs(settings.worlds):
+    for design in designs(settings.worlds, _kind(settings)):
         here = replace(settings, **design.changes)
         notice(f"{level}, {here.threads} threads: {design.name}")
         evaluator = build_evaluator(here)
@@ -171,6 +182,12 @@ def _level(
             row |= _points(here, settings, build_evaluator(replace(settings, batch_rows=256)), deals)
         rows.append(row)
     return rows
+
+
+def _kind(settings: PlaySettings) -> str:
+    from blob_zero.devices import resolve_device
+
+    return resolve_device(settings.device).type
 
 
 def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.float64]:

@@ -172,7 +172,7 @@ def compare(
     net: Network = None,
     seconds: Annotated[float, typer.Option(help="Seconds that each design is timed for.")] = 4.0,
     policy_rounds: Annotated[int, typer.Option(help="Rounds in which policies are compared.")] = 8,
-    deals: Annotated[int, typer.Option(min=2, help="Paired deals that tell what virtual loss costs.")] = 40,
+    deals: Annotated[int, typer.Option(min=2, help="Paired deals that tell what virtual loss costs.")] = 200,
     json: Json = False,
     out: Out = None,
 ) -> None:

@@ -117,7 +117,7 @@ def bench_compare(
     threads: Sequence[int] | None = None,
     seconds: float = 4.0,
     policy_rounds: int = 8,
-    deals: int = 40,
+    deals: int = 200,
     notice: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
     """Measure every design at every level and number of threads.
@@ -154,10 +154,12 @@ def _level(
         evaluator = build_evaluator(here)
         run = run_for(here, evaluator, seconds=seconds)
         done = run.progress
-        # Rounds are long and few here, so their rate is told by the simulations: those of a round are known.
-        rate = 60 * done.simulations / run.seconds / (decisions * here.worlds * here.simulations)
-        sequential_rate = sequential_rate or rate
         played = here.self_play(rounds=policy_rounds).run(evaluator)
+        # Few rounds end in so short a time, so their rate is told by the rows: those of a decision are known from whole
+        # rounds, and the decisions of a round from many.
+        rows_a_decision = played.stats.rows / len(played.round)
+        rate = 60 * done.rows / run.seconds / (decisions * rows_a_decision)
+        sequential_rate = sequential_rate or rate
         exactly = here.self_play(rounds=policy_rounds).run(exact)
         first = first or (played, exactly)
         distances = policy_distances(played, first[0])
@@ -168,7 +170,7 @@ def _level(
             "rounds_per_min": rate,
             "speedup": rate / sequential_rate,
             "evaluations_per_s": done.rows / run.seconds,
-            "evaluations_per_simulation": done.evaluations / max(done.simulations, 1),
+            "evaluations_per_simulation": played.stats.evaluations / played.stats.simulations,
             "batch_fill_mean": done.rows / max(done.batches, 1) / here.batch_rows,
             "batch_size_mean": done.rows / max(done.batches, 1),
             "policy_tv_mean": float(distances.mean()),

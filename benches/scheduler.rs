@@ -1,7 +1,7 @@
 //! Many rounds through the scheduler and the batch queue, with an evaluator that does nothing.
 
-use blob_benches::{play_with_null_evaluator, reference_plan};
-use blob_mcts::PlayConfig;
+use blob_benches::reference_plan;
+use blob_mcts::{PlayConfig, play_with_null_evaluator};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn scheduler(c: &mut Criterion) {
@@ -12,10 +12,11 @@ fn scheduler(c: &mut Criterion) {
     for threads in (0..).map(|k| 1 << k).take_while(|&threads| threads <= cores) {
         for batch_rows in [256, 1024, 4096] {
             let config = PlayConfig { threads: Some(threads), batch_rows, ..PlayConfig::default() };
-            let simulations = play_with_null_evaluator(&plan, &config).simulations;
+            let play = || play_with_null_evaluator(plan.clone(), &config, || true).expect("a sound plan");
+            let simulations = play().simulations;
             group.throughput(Throughput::Elements(simulations));
             let name = format!("4x5 3x30, {threads} threads, batches of {batch_rows}");
-            group.bench_function(name, |b| b.iter(|| play_with_null_evaluator(&plan, &config)));
+            group.bench_function(name, |b| b.iter(play));
         }
     }
     group.finish();

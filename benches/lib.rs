@@ -24,6 +24,7 @@ pub fn reference_plan(rounds: u64) -> Plan {
         seed: 1,
         first_round: 0,
         rounds,
+        carry_over: 0,
         agents: vec![agent],
         seating: Seating::One,
     }

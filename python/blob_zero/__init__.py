@@ -23,6 +23,7 @@ from blob_zero._core import (
     rule_action,
     search,
 )
+from blob_zero.carry_over import CarryOver
 from blob_zero.errors import (
     BlobError,
     CheckpointError,
@@ -48,6 +49,7 @@ __all__ = [
     "BatchEvaluator",
     "BlobError",
     "BlobNet",
+    "CarryOver",
     "CheckpointError",
     "ConfigError",
     "DeviceError",

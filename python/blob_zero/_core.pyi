@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Literal, Self, TypedDict, final
+from typing import Any, Literal, Self, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,9 +231,21 @@ class _Columns(TypedDict):
     root_values: NDArray[np.float32]
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
+    number: NDArray[np.uint64]
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]
+
+class _CarryOverColumns(TypedDict):
+    round: NDArray[np.uint64]
+    decisions: NDArray[np.uint8]
+    recorded: NDArray[np.uint8]
+    action: NDArray[np.uint8]
+    features: NDArray[np.uint8]
+    legal: NDArray[np.bool_]
+    policy: NDArray[np.float16]
+    root_values: NDArray[np.float32]
+    seat: NDArray[np.uint8]
 
 @final
 class Plan:
@@ -246,6 +258,7 @@ class Plan:
         rounds: int,
         seed: int,
         first_round: int = 0,
+        carry_over: int = 0,
         rotate: bool = False,
         rules: RoundRules | None = None,
         threads: int | None = None,
@@ -255,7 +268,7 @@ class Plan:
         record: bool = True,
     ) -> Self: ...
     def play_with_null_evaluator(self, keep_going: Callable[[], bool]) -> Progress: ...
-    def start(self) -> Session: ...
+    def start(self, carried: dict[str, NDArray[Any]] | None = None) -> Session: ...
 
 @final
 class Session:
@@ -265,6 +278,7 @@ class Session:
     def progress(self) -> Progress: ...
     def close(self) -> None: ...
     def take_records(self) -> _Columns: ...
+    def take_carry_over(self) -> _CarryOverColumns: ...
 
 @final
 class Batch:

@@ -81,6 +81,11 @@ class SelfPlayConfig(_Section):
     """Rounds in an iteration."""
     playout_iterations: int = Field(default=0, ge=0)
     """First iterations in which the search judges positions by random playouts instead of the untrained network."""
+    carry_over: int = Field(default=0, ge=0)
+    """Rounds at the end of an iteration that the next one may finish, so that batches stay full; 0 waits for them.
+
+    At most all rounds of the iteration are. The last iteration waits, and so do those judged by playouts.
+    """
     batch_rows: int = Field(default=1024, ge=1)
     """Rows in one batch to the network."""
     rounds_in_flight: int | None = Field(default=None, ge=1)

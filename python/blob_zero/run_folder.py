@@ -11,15 +11,18 @@ beside it are made again where they are damaged, or ahead of it.
 
 import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import blob_zero as bz
 from blob_zero.atomic_files import make_folder, remove_partial, write_atomically
+from blob_zero.carry_over import CarryOver
 from blob_zero.checkpoint import (
     Checkpoint,
     latest_checkpoint,
@@ -50,7 +53,8 @@ class Run:
 
     Attributes:
         iteration: iterations done.
-        rounds: rounds of self-play played.
+        rounds: rounds of self-play begun.
+        carried: rounds that the last iteration left unfinished, for the next one to go on with.
         learner: the network in training.
         best: the network that plays, and that the run would give away now.
         best_iteration: the iteration that made it.
@@ -64,6 +68,7 @@ class Run:
         self.folder = folder
         self.iteration = 0
         self.rounds = 0
+        self.carried: CarryOver | None = None
         self.untrained = seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
         self.learner = copy_of(self.untrained)
         self.best = copy_of(self.untrained)
@@ -129,13 +134,15 @@ class Run:
         # The file that is watched comes first: a row too many is dropped when the run is opened.
         if row is not None:
             self.metrics.append(row)
-        replay = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in self.replay.state().items()}
+        groups = {"optimizer": self.trainer.state(), "replay": _tensors(self.replay.state())}
+        if self.carried is not None:
+            groups["carried"] = _tensors(self.carried.state())
         save_checkpoint(
             self.checkpoints,
             Checkpoint(
                 iteration=self.iteration,
                 networks={"weights": self.best, "learner": self.learner, "untrained": self.untrained},
-                tensors={"optimizer": self.trainer.state(), "replay": replay},
+                tensors=groups,
                 state={
                     "rounds": self.rounds,
                     "best_iteration": self.best_iteration,
@@ -171,6 +178,8 @@ class Run:
             _load(self.untrained, checkpoint.networks["untrained"])
             self._restore_learner(checkpoint)
             self.replay.load_state({name: x.numpy() for name, x in checkpoint.tensors["replay"].items()})
+            carried = checkpoint.tensors.get("carried")
+            self.carried = None if carried is None else CarryOver.of_state({k: x.numpy() for k, x in carried.items()})
             self.rounds = checkpoint.state["rounds"]
             self.best_iteration = checkpoint.state["best_iteration"]
             self.rollbacks = checkpoint.state.get("rollbacks", 0)
@@ -221,6 +230,9 @@ def open_run(
     run = Run(config, folder, device=device)
     if checkpoint is not None:
         run.restore(checkpoint)
+        if run.carried is not None and any(line.startswith(("game.", "run.seed")) for line in changed):
+            notice(f"{len(run.carried)} unfinished rounds are of another game or seed; they are dropped")
+            run.carried = None
         run.tidy()
         if run.iteration >= config.run.iterations:
             notice(f"the run in {folder} is finished; its {run.iteration} iterations are done")
@@ -270,6 +282,10 @@ def _load(net: BlobNet, saved: BlobNet) -> None:
     if saved.shape != net.shape:
         raise CheckpointError(f"the checkpoint's network is {saved.shape}; this run's is {net.shape}")
     net.load_state_dict(saved.state_dict())
+
+
+def _tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
 def copy_of(net: BlobNet) -> BlobNet:

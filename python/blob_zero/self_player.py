@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import blob_zero as bz
+from blob_zero.carry_over import CarryOver
 from blob_zero.config import Config
 from blob_zero.evaluator import OnProgress
 from blob_zero.inference import Inference
@@ -20,6 +21,10 @@ class SelfPlayResult:
     """What a range of rounds gave."""
 
     rows: Rows
+    rounds: int
+    """Rounds finished."""
+    carry_over: CarryOver | None
+    """Rounds left unfinished for the next range, if any were to be."""
     seconds: float
     batches: int
     batch_rows: int
@@ -40,9 +45,21 @@ class SelfPlayer(Protocol):
         seed: int,
         first_round: int,
         rounds: int,
+        carried: CarryOver | None = None,
+        carry_over: int = 0,
         progress: OnProgress | None = None,
     ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts."""
+        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts.
+
+        Args:
+            net: judges positions.
+            seed: of the run.
+            first_round: number of the first round.
+            rounds: rounds to begin.
+            carried: rounds that the range before left unfinished, played to their end first.
+            carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+            progress: called about four times a second.
+        """
 
 
 class LocalSelfPlay:
@@ -65,9 +82,21 @@ class LocalSelfPlay:
         seed: int,
         first_round: int,
         rounds: int,
+        carried: CarryOver | None = None,
+        carry_over: int = 0,
         progress: OnProgress | None = None,
     ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts."""
+        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts.
+
+        Args:
+            net: judges positions.
+            seed: of the run.
+            first_round: number of the first round.
+            rounds: rounds to begin.
+            carried: rounds that the range before left unfinished, played to their end first.
+            carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+            progress: called about four times a second.
+        """
         config, search, options = self.config, self.config.search, self.config.selfplay
         player = bz.SelfPlay(
             players=config.game.players,
@@ -77,6 +106,7 @@ class LocalSelfPlay:
             rounds=rounds,
             seed=seed,
             first_round=first_round,
+            carry_over=carry_over,
             threads=options.threads,
             batch_rows=options.batch_rows,
             rounds_in_flight=options.rounds_in_flight,
@@ -90,9 +120,11 @@ class LocalSelfPlay:
             leaves_in_flight=search.leaves_in_flight,
             virtual_loss=search.virtual_loss,
         )
-        records = player.run("rollout" if net is None else self._evaluator(net), progress=progress)
+        records = player.run("rollout" if net is None else self._evaluator(net), carried=carried, progress=progress)
         return SelfPlayResult(
             rows=records,
+            rounds=records.stats.rounds,
+            carry_over=records.carry_over if len(records.carry_over) else None,
             seconds=records.stats.seconds,
             batches=records.stats.batches,
             batch_rows=records.stats.rows,

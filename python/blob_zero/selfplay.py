@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
+from blob_zero.carry_over import CarryOver
 from blob_zero.errors import ConfigError
 from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, Serving, drive
 
@@ -17,7 +18,7 @@ class Stats:
     """What a run did.
 
     Attributes:
-        rounds: rounds played.
+        rounds: rounds finished.
         decisions: decisions taken, forced actions not counted.
         simulations: simulations of all searches.
         evaluations: evaluations that searches asked for.
@@ -63,9 +64,11 @@ class Records:
         root_values: float32[N, 8], the mean value of the search's simulations, in the same order.
         round: uint64[N], number of the row's round.
         seat: uint8[N], the seat that moved.
+        number: uint64[rounds], numbers of the finished rounds, ascending.
         points: int16[rounds, players], points of each seat.
         bids: int16[rounds, players].
         tricks: int16[rounds, players].
+        carry_over: the rounds left unfinished, with the rows recorded of them so far.
         stats: what the run did.
     """
 
@@ -76,9 +79,11 @@ class Records:
     root_values: NDArray[np.float32]
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
+    number: NDArray[np.uint64]
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]
+    carry_over: CarryOver
     stats: Stats
 
 
@@ -93,6 +98,10 @@ class SelfPlay:
         rounds: rounds to play; trump and dealer of each are drawn uniformly.
         seed: with the number of a round, all its randomness.
         first_round: number of the first round.
+        carry_over: 0 plays every round to its end, and batches run empty while the last ones finish. With K of 2 to
+            `rounds` the last K - 1 rounds pause part way for a later run to go on with: the round at distance e from
+            the end of the range once e / K of its bids and cards are played. About as many as are in progress at once
+            keep batches full.
         rules: rule variants; Blob's own if None.
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
@@ -124,6 +133,7 @@ class SelfPlay:
         rounds: int = 1000,
         seed: int = 0,
         first_round: int = 0,
+        carry_over: int = 0,
         rules: _core.RoundRules | None = None,
         threads: int | None = None,
         batch_rows: int = 1024,
@@ -163,6 +173,7 @@ class SelfPlay:
                 rounds=rounds,
                 seed=seed,
                 first_round=first_round,
+                carry_over=carry_over,
                 rules=rules,
                 threads=threads,
                 batch_rows=batch_rows,
@@ -177,19 +188,22 @@ class SelfPlay:
         self,
         evaluator: Evaluator | BatchEvaluator | Literal["uniform", "rollout"],
         *,
+        carried: CarryOver | None = None,
         progress: OnProgress | None = None,
     ) -> Records:
-        """Plays all rounds.
+        """Plays all rounds, after those that an earlier range of the same seed and settings left unfinished.
 
         Args:
             evaluator: judges positions, called on this thread (and on others, if it has `workers` above 1); or the name
                 of a judge of the core: "rollout" (one random playout) or "uniform" (equal priors, values 0).
+            carried: `carry_over` of the records of the rounds before `first_round`.
             progress: called about four times a second with an object of `rounds_done`, `rounds`, `evaluations`, ...
 
         Returns:
             The records of all rounds.
 
         Raises:
+            ConfigError: if `carried` is none of this game and seed.
             EvaluatorError: if the evaluator breaks its contract.
             BaseException: whatever the evaluator raises. Nothing is left running after any of these.
         """
@@ -199,14 +213,19 @@ class SelfPlay:
                 f'evaluator is {evaluator!r}; it is "uniform", "rollout", '
                 "or a callable (features, legal) -> (policy, values)"
             )
+        earlier = None if carried is None else carried.arrays()
         if isinstance(evaluator, str):
-            session = self._plan(evaluator).start()
+            session = self._plan(evaluator).start(earlier)
             serving = drive(session, [], progress)
         else:
-            session = self._plan(0).start()
+            session = self._plan(0).start(earlier)
             serving = drive(session, [evaluator], progress)
         seconds = time.perf_counter() - started
-        return Records(**session.take_records(), stats=stats(session, serving, seconds))
+        return Records(
+            **session.take_records(),
+            carry_over=CarryOver(**session.take_carry_over()),
+            stats=stats(session, serving, seconds),
+        )
 
 
 def stats(session: _core.Session, serving: Serving, seconds: float) -> Stats:

@@ -72,8 +72,11 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             seed=stream_seed(seed, Purpose.SELF_PLAY),
             first_round=run.rounds,
             rounds=config.selfplay.rounds,
+            carried=run.carried,
+            carry_over=_carry_over(run),
             progress=display.self_play,
         )
+        run.carried = played.carry_over
         run.replay.append(played.rows, root_value_weight=config.training.root_value_weight)
         run.rounds += config.selfplay.rounds
         played_at = time.perf_counter()
@@ -98,7 +101,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             "rounds": run.rounds,
             "rows": len(played.rows.features),
             "replay_rows": len(run.replay),
-            "rounds_per_minute": 60 * config.selfplay.rounds / played.seconds,
+            "rounds_per_minute": 60 * played.rounds / played.seconds,
             "mean_batch": played.batch_rows / played.batches if played.batches else None,
             "selfplay_points": played.points,
             "selfplay_exact": played.exact,
@@ -122,6 +125,14 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             row |= _standing_columns(standing)
         run.commit(row)
         display.iteration_done(row)
+
+
+def _carry_over(run: Run) -> int:
+    """How many rounds this iteration may leave unfinished: none where no batches run empty, or no iteration follows."""
+    options = run.config.selfplay
+    if run.iteration < options.playout_iterations or run.iteration + 1 == run.config.run.iterations:
+        return 0
+    return min(options.carry_over, options.rounds)
 
 
 def _promotion(run: Run, judge: Judge, display: Display) -> dict[str, Value]:

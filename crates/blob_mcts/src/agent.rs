@@ -9,6 +9,9 @@ use crate::error::ConfigError;
 /// Names the deals among the streams of a seed.
 const DEAL: u64 = 0x6465_616c;
 
+/// As many rounds as can be in progress at once.
+const MAX_CARRY_OVER: u64 = 1 << 20;
+
 /// Who evaluates the leaves of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeafEvaluator {
@@ -62,6 +65,8 @@ pub struct Plan {
     pub first_round: u64,
     /// Number of rounds.
     pub rounds: u64,
+    /// So many rounds at the end of the plan, less one, pause part way for a later run to go on with; 0 or 1 for none.
+    pub carry_over: u64,
     /// The agents that [`Seating`] speaks of.
     pub agents: Vec<Agent>,
     /// Which of them sits where.
@@ -84,6 +89,12 @@ impl Plan {
             "first_round",
             self.first_round,
             "first_round + rounds stays below 2^64",
+        )?;
+        ConfigError::check(
+            self.carry_over <= self.rounds && self.carry_over <= MAX_CARRY_OVER,
+            "carry_over",
+            self.carry_over,
+            "it is 0 to the number of rounds, and at most 1048576",
         )?;
         for agent in &self.agents {
             if let Agent::Search { config, temperature, .. } = agent {

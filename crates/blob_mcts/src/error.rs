@@ -70,6 +70,14 @@ pub enum PlayError {
         /// What was wrong.
         error: EvaluationError,
     },
+    /// A carried round that cannot go on in this run.
+    #[error("round {index} cannot be carried on: {what}")]
+    Carried {
+        /// The round's number.
+        index: u64,
+        /// Why not.
+        what: String,
+    },
     /// A batch whose outputs will never come.
     #[error("a batch was dropped before it was completed, so its rounds cannot go on")]
     Abandoned,

@@ -10,6 +10,7 @@ use crate::agent::Plan;
 use crate::asking_search::{Answer, Questions, Row, WaitingLeaf};
 use crate::batch_buffer::RowClaim;
 use crate::batch_queue::{BatchQueue, GroupId};
+use crate::carry_over::RoundSoFar;
 use crate::error::PlayError;
 use crate::evaluate::Evaluation;
 use crate::record::RoundRecord;
@@ -31,6 +32,8 @@ struct InFlight {
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) plan: Plan,
+    /// Rounds of an earlier run that are played to their end, before new ones begin.
+    pub(crate) carried: Vec<RoundSoFar>,
     /// Whether decisions are recorded.
     pub(crate) record: bool,
     /// Evaluations that each search of a round can remember.
@@ -59,6 +62,8 @@ pub(crate) struct Group {
 #[derive(Debug, Default)]
 pub(crate) struct RunResult {
     pub(crate) finished: Vec<RoundRecord>,
+    /// Rounds that paused for a later run.
+    pub(crate) paused: Vec<RoundSoFar>,
     pub(crate) counts: Counts,
 }
 
@@ -81,7 +86,7 @@ impl Group {
         if !self.started {
             self.started = true;
             for task in &mut self.tasks {
-                *task = next_round(work).map(|index| RoundTask::new(&work.plan, index)).transpose()?;
+                *task = next_round(work).map(|start| RoundTask::new(&work.plan, start)).transpose()?;
             }
         }
         for task in 0..self.tasks.len() {
@@ -138,14 +143,16 @@ impl Group {
                 .map_err(|error| PlayError::Evaluation { row: 0, error })?;
             match pause {
                 Pause::Waiting => return Ok(()),
-                Pause::Finished(record) => {
-                    result.finished.push(record);
-                    match next_round(work) {
-                        Some(next) => task.restart(&work.plan, next)?,
-                        None => *slot = None,
-                    }
+                Pause::Finished(record) => result.finished.push(record),
+                Pause::CarriedOver(round) => result.paused.push(round),
+                Pause::Stopped => {
+                    *slot = None;
+                    continue;
                 }
-                Pause::Stopped => *slot = None,
+            }
+            match next_round(work) {
+                Some(start) => task.restart(&work.plan, start)?,
+                None => *slot = None,
             }
         }
         Ok(())
@@ -177,8 +184,13 @@ pub(crate) fn fill(rows: &[Row], claims: &mut [RowClaim]) {
     }
 }
 
-/// The number of the next round to play, if one is left.
-fn next_round(work: &Work) -> Option<u64> {
+/// The next round to play, if one is left.
+fn next_round(work: &Work) -> Option<RoundSoFar> {
     let handed_out = work.handed_out.fetch_add(1, Ordering::Relaxed);
-    (handed_out < work.plan.rounds).then(|| work.plan.first_round + handed_out)
+    let carried = work.carried.len() as u64;
+    if handed_out < carried {
+        return Some(work.carried[handed_out as usize].clone());
+    }
+    let new = handed_out - carried;
+    (new < work.plan.rounds).then(|| RoundSoFar::new(work.plan.first_round + new))
 }

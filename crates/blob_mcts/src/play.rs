@@ -10,6 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::agent::Plan;
 use crate::batch_queue::{BatchQueue, FilledBatch, GroupId, NextBatch};
 use crate::cache::MAX_ENTRIES;
+use crate::carry_over::RoundSoFar;
 use crate::error::{ConfigError, PlayError};
 use crate::group::{GROUP_ROUNDS, Group, Work};
 use crate::record::RoundRecord;
@@ -62,9 +63,9 @@ const MOST_CACHE_ENTRIES: usize = 1024;
 pub struct Progress {
     /// Rounds finished.
     pub rounds_done: u64,
-    /// Rounds begun; while it is less than `rounds`, there is work for every row.
+    /// Rounds begun or gone on with; while it is less than `rounds`, there is work for every row.
     pub rounds_begun: u64,
-    /// Rounds of the plan.
+    /// Rounds to finish: those of the plan and those carried into it, less those that paused so far.
     pub rounds: u64,
     /// Decisions taken.
     pub decisions: u64,
@@ -86,6 +87,8 @@ struct Shared {
     queue: BatchQueue,
     groups: Vec<Mutex<Group>>,
     finished: Mutex<Vec<RoundRecord>>,
+    paused: Mutex<Vec<RoundSoFar>>,
+    rounds_paused: AtomicU64,
     rounds_done: AtomicU64,
     decisions: AtomicU64,
     simulations: AtomicU64,
@@ -114,12 +117,26 @@ impl Play {
     /// # Errors
     /// If the plan or a setting is out of range, or threads cannot be started.
     pub fn start(plan: Plan, config: &PlayConfig) -> Result<Self, PlayError> {
+        Self::resume(plan, Vec::new(), config)
+    }
+
+    /// Goes on with the rounds that an earlier run of the same plan, with earlier round numbers, carried over; then plays the plan.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and if a carried round cannot be one of such a plan.
+    pub fn resume(plan: Plan, carried: Vec<RoundSoFar>, config: &PlayConfig) -> Result<Self, PlayError> {
         plan.check()?;
         config.check()?;
+        carried.iter().try_for_each(|round| round.check(&plan))?;
+        if let Some(pair) = carried.windows(2).find(|pair| pair[0].index >= pair[1].index) {
+            let what =
+                format!("it comes after round {}; carried rounds stand in their order, each once", pair[0].index);
+            return Err(PlayError::Carried { index: pair[1].index, what });
+        }
         let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let in_flight =
             config.rounds_in_flight.unwrap_or_else(|| default_rounds_in_flight(&plan, config.batch_rows, threads));
-        let in_flight = in_flight.min(usize::try_from(plan.rounds).unwrap_or(usize::MAX));
+        let in_flight = in_flight.min(usize::try_from(plan.rounds).unwrap_or(usize::MAX).saturating_add(carried.len()));
         // Small runs are spread over the threads all the same.
         let group_rounds = GROUP_ROUNDS.min(in_flight.div_ceil(threads)).max(1);
         let sizes: Vec<usize> =
@@ -137,11 +154,14 @@ impl Play {
                 record: config.record,
                 cache_entries: config.cache_entries.unwrap_or_else(|| default_cache_entries(&plan)),
                 plan,
+                carried,
                 handed_out: AtomicU64::new(0),
                 stop: AtomicBool::new(false),
             },
             groups,
             finished: Mutex::default(),
+            paused: Mutex::default(),
+            rounds_paused: AtomicU64::new(0),
             rounds_done: AtomicU64::new(0),
             decisions: AtomicU64::new(0),
             simulations: AtomicU64::new(0),
@@ -190,10 +210,11 @@ impl Play {
     pub fn progress(&self) -> Progress {
         let shared = &self.shared;
         let (batches, rows) = shared.queue.sent();
+        let rounds = shared.work.plan.rounds + shared.work.carried.len() as u64;
         Progress {
             rounds_done: shared.rounds_done.load(Ordering::Relaxed),
-            rounds_begun: shared.work.handed_out.load(Ordering::Relaxed).min(shared.work.plan.rounds),
-            rounds: shared.work.plan.rounds,
+            rounds_begun: shared.work.handed_out.load(Ordering::Relaxed).min(rounds),
+            rounds: rounds - shared.rounds_paused.load(Ordering::Relaxed),
             decisions: shared.decisions.load(Ordering::Relaxed),
             simulations: shared.simulations.load(Ordering::Relaxed),
             evaluations: shared.evaluations.load(Ordering::Relaxed),
@@ -208,6 +229,13 @@ impl Play {
         let mut records = std::mem::take(&mut *self.shared.finished.lock().unwrap_or_else(PoisonError::into_inner));
         records.sort_unstable_by_key(|record| record.index);
         records
+    }
+
+    /// Takes the rounds that paused so far for a later run, in the order of their numbers.
+    pub fn take_paused(&self) -> Vec<RoundSoFar> {
+        let mut paused = std::mem::take(&mut *self.shared.paused.lock().unwrap_or_else(PoisonError::into_inner));
+        paused.sort_unstable_by_key(|round| round.index);
+        paused
     }
 
     /// Stops the run and waits until no worker runs: at most as long as one search, or the steps of a group.
@@ -253,6 +281,10 @@ impl Shared {
                     if !result.finished.is_empty() {
                         self.rounds_done.fetch_add(result.finished.len() as u64, Ordering::Relaxed);
                         self.finished.lock().unwrap_or_else(PoisonError::into_inner).extend(result.finished);
+                    }
+                    if !result.paused.is_empty() {
+                        self.rounds_paused.fetch_add(result.paused.len() as u64, Ordering::Relaxed);
+                        self.paused.lock().unwrap_or_else(PoisonError::into_inner).extend(result.paused);
                     }
                 }
                 Ok(Err(error)) => {

@@ -8,6 +8,7 @@ use half::f16;
 
 use crate::agent::{Agent, LeafEvaluator, Plan};
 use crate::asking_search::{AskingSearch, Questions, WaitingLeaf};
+use crate::carry_over::{RoundSoFar, pause_turn, turns_done};
 use crate::config::Temperature;
 use crate::error::EvaluationError;
 use crate::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
@@ -28,6 +29,8 @@ pub(crate) enum Pause {
     Waiting,
     /// The round is finished.
     Finished(RoundRecord),
+    /// The round stops here, for a later run to go on with.
+    CarriedOver(RoundSoFar),
     /// The run was stopped.
     Stopped,
 }
@@ -46,39 +49,37 @@ pub(crate) struct Counts {
 /// A round in progress.
 #[derive(Debug)]
 pub(crate) struct RoundTask {
-    index: u64,
+    /// Its number, and the decisions taken so far by any agent.
+    so_far: RoundSoFar,
     round: Round,
     seats: blob_engine::BySeat<u8>,
-    /// Decisions taken so far, by any agent.
-    decision: u32,
+    /// The turn from which it pauses.
+    pause_turn: Option<u64>,
     /// One search for each agent that searches, kept for its memory.
     searches: Vec<Option<AskingSearch>>,
     searching: bool,
-    records: Vec<DecisionRecord>,
 }
 
 impl RoundTask {
-    /// Deals round `index` of a checked plan.
-    pub(crate) fn new(plan: &Plan, index: u64) -> Result<Self, blob_engine::RulesError> {
+    /// Goes on with a round of a checked plan from where it stands.
+    pub(crate) fn new(plan: &Plan, start: RoundSoFar) -> Result<Self, blob_engine::RulesError> {
         Ok(Self {
-            index,
-            round: plan.deal(index)?,
-            seats: plan.seats(index),
-            decision: 0,
+            round: start.replay(plan)?,
+            seats: plan.seats(start.index),
+            pause_turn: pause_turn(plan, start.index),
             searches: (0..plan.agents.len()).map(|_| None).collect(),
             searching: false,
-            records: Vec::new(),
+            so_far: start,
         })
     }
 
-    /// Deals another round, keeping the memory of the last one.
-    pub(crate) fn restart(&mut self, plan: &Plan, index: u64) -> Result<(), blob_engine::RulesError> {
-        self.index = index;
-        self.round = plan.deal(index)?;
-        self.seats = plan.seats(index);
-        self.decision = 0;
+    /// Goes on with another round, keeping the memory of the last one.
+    pub(crate) fn restart(&mut self, plan: &Plan, start: RoundSoFar) -> Result<(), blob_engine::RulesError> {
+        self.round = start.replay(plan)?;
+        self.seats = plan.seats(start.index);
+        self.pause_turn = pause_turn(plan, start.index);
         self.searching = false;
-        self.records.clear();
+        self.so_far = start;
         self.searches.iter_mut().flatten().for_each(AskingSearch::forget);
         Ok(())
     }
@@ -98,9 +99,13 @@ impl RoundTask {
             }
             self.round.skip_forced();
             let Some(seat) = self.round.to_play() else {
-                let decisions = std::mem::take(&mut self.records);
-                return Ok(Pause::Finished(RoundRecord::new(self.index, &self.round, decisions)));
+                let decisions = std::mem::take(&mut self.so_far.decisions);
+                return Ok(Pause::Finished(RoundRecord::new(self.so_far.index, &self.round, decisions)));
             };
+            if self.pause_turn.is_some_and(|turn| turns_done(&self.round) >= turn) {
+                let index = self.so_far.index;
+                return Ok(Pause::CarriedOver(std::mem::replace(&mut self.so_far, RoundSoFar::new(index))));
+            }
             let agent = usize::from(self.seats[seat]);
             let action = match plan.agents[agent] {
                 Agent::Random => self.round.legal_actions().choose(&mut stream(plan.seed, &self.name(CHOICE))),
@@ -141,9 +146,10 @@ impl RoundTask {
                     Some(self.choose(work, agent, &observation, temperature, counts))
                 }
             };
+            let action = action.expect("the seat to play has a legal action");
             counts.decisions += 1;
-            self.decision += 1;
-            self.round.play_unchecked(action.expect("the seat to play has a legal action"));
+            self.so_far.actions.push(action);
+            self.round.play_unchecked(action);
         }
     }
 
@@ -158,7 +164,7 @@ impl RoundTask {
 
     /// Names a stream of this decision.
     const fn name(&self, purpose: u64) -> [u64; 3] {
-        [purpose, self.index, self.decision as u64]
+        [purpose, self.so_far.index, self.so_far.actions.len() as u64]
     }
 
     /// Chooses an action from the finished search, and records the decision.
@@ -184,7 +190,7 @@ impl RoundTask {
             for action in outcome.legal.iter() {
                 policy[standing.action(action).index()] = f16::from_f32(shares[action.index()]);
             }
-            self.records.push(DecisionRecord {
+            self.so_far.decisions.push(DecisionRecord {
                 features,
                 legal: standing.actions(outcome.legal).bits(),
                 policy,
@@ -193,7 +199,7 @@ impl RoundTask {
             });
         }
         let mut rng = stream(plan.seed, &self.name(CHOICE));
-        choose(&outcome.visits, outcome.legal, temperature.at(self.decision), &mut rng)
+        choose(&outcome.visits, outcome.legal, temperature.at(self.so_far.actions.len() as u32), &mut rng)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use blob_engine::{ACTIONS, FEATURES, Features, RoundRules};
 use blob_mcts::{
-    Agent, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, PlayError, Progress, RoundRecord, SearchConfig, Seating,
-    Temperature,
+    Agent, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, PlayError, Progress, RoundRecord, RoundSoFar,
+    SearchConfig, Seating, Temperature,
 };
 use hash_evaluator::hash_evaluation;
 use proptest::prelude::*;
@@ -23,7 +23,17 @@ fn network(worlds: usize, simulations: usize, model: usize) -> Agent {
 
 fn plan(players: usize, cards: usize, rounds: u64, agents: Vec<Agent>) -> Plan {
     let seating = if agents.len() == 1 { Seating::One } else { Seating::Rotate };
-    Plan { players, cards, rules: RoundRules::default(), seed: 11, first_round: 100, rounds, agents, seating }
+    Plan {
+        players,
+        cards,
+        rules: RoundRules::default(),
+        seed: 11,
+        first_round: 100,
+        rounds,
+        carry_over: 0,
+        agents,
+        seating,
+    }
 }
 
 /// What the hash evaluator answers to the filled rows of a batch; every model answers differently.
@@ -116,6 +126,96 @@ proptest! {
         let (played, _) = records(&plan, config(threads, batch_rows, 64));
         prop_assert_eq!(played, sequential(&plan));
     }
+}
+
+/// Plays a plan after rounds that were carried into it.
+fn carried_on(plan: &Plan, carried: Vec<RoundSoFar>, config: PlayConfig) -> (Vec<RoundRecord>, Vec<RoundSoFar>) {
+    let play = Play::resume(plan.clone(), carried, &config).expect("a sound plan");
+    finish(&play).expect("a sound evaluator");
+    let (played, paused) = (play.take_records(), play.take_paused());
+    let progress = play.progress();
+    assert_eq!((progress.rounds_done, progress.rounds), (played.len() as u64, played.len() as u64));
+    (played, paused)
+}
+
+/// Three ranges of rounds one after another, the first two carrying over, range `k` asking model `models[k]`.
+fn three_ranges(rounds: u64, carry_over: u64, models: [usize; 3], config: PlayConfig) -> [Vec<RoundRecord>; 3] {
+    let mut carried = Vec::new();
+    let mut first_round = 100;
+    models.map(|model| {
+        let last = first_round == 100 + 2 * rounds;
+        let plan = Plan {
+            first_round,
+            carry_over: if last { 0 } else { carry_over },
+            ..plan(4, 3, rounds, vec![network(2, 6, model)])
+        };
+        let (played, paused) = carried_on(&plan, std::mem::take(&mut carried), config);
+        carried = paused;
+        first_round += rounds;
+        played
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+    #[test]
+    fn carried_rounds_do_not_depend_on_the_schedule(
+        threads in 1usize..9,
+        batch_rows in 1usize..80,
+        in_flight in 1usize..100,
+        (rounds, carry_over) in (1u64..40).prop_flat_map(|rounds| (Just(rounds), 0..=rounds)),
+    ) {
+        let config = config(threads, batch_rows, in_flight);
+        // With one model in all ranges, what is carried over ends as if it had never paused.
+        let mut played = three_ranges(rounds, carry_over, [0; 3], config).concat();
+        played.sort_by_key(|record| record.index);
+        prop_assert_eq!(played, sequential(&plan(4, 3, 3 * rounds, vec![network(2, 6, 0)])));
+        // With other models, which of them takes which decision does not depend on timing.
+        let played = three_ranges(rounds, carry_over, [0, 1, 2], config);
+        prop_assert_eq!(played, three_ranges(rounds, carry_over, [0, 1, 2], self::config(1, 1, 1)));
+    }
+}
+
+#[test]
+fn carried_rounds_end_with_the_next_model() {
+    let first = Plan { carry_over: 16, ..plan(4, 5, 40, vec![network(2, 6, 0)]) };
+    let (played, paused) = carried_on(&first, Vec::new(), config(2, 16, 16));
+    assert_eq!(paused.iter().map(|round| round.index).max(), Some(139));
+    assert!(paused.iter().all(|round| round.index > 140 - 16));
+    assert_eq!(played.len() + paused.len(), 40);
+    // The last round pauses after its first bid.
+    assert_eq!(paused.last().map(|round| round.actions.len()), Some(1));
+    let second = Plan { first_round: 140, rounds: 1, ..plan(4, 5, 1, vec![network(2, 6, 1)]) };
+    let (played, _) = carried_on(&second, paused.clone(), config(2, 16, 16));
+    assert_eq!(played.len(), paused.len() + 1);
+    let plain = sequential(&Plan { first_round: 124, ..plan(4, 5, 16, vec![network(2, 6, 0)]) });
+    let mut others = 0;
+    for (round, record) in paused.iter().zip(&played) {
+        assert_eq!(record.index, round.index);
+        // What was decided before stands; what comes after is the new model's.
+        assert_eq!(record.decisions[..round.decisions.len()], round.decisions);
+        let alone = &plain[(round.index - 124) as usize];
+        others += usize::from(record.decisions != alone.decisions);
+    }
+    assert!(others > 10, "{others} rounds went on otherwise than with the first model");
+}
+
+#[test]
+fn rounds_that_cannot_be_carried_on_are_refused() {
+    let first = Plan { carry_over: 8, ..plan(4, 5, 10, vec![network(2, 6, 0)]) };
+    let (_, paused) = carried_on(&first, Vec::new(), config(1, 8, 8));
+    let next = Plan { first_round: 110, ..first.clone() };
+    let refuse = |plan: &Plan, carried: Vec<RoundSoFar>| {
+        Play::resume(plan.clone(), carried, &config(1, 8, 8)).expect_err("refused").to_string()
+    };
+    assert!(refuse(&first, paused.clone()).contains("own rounds begin at 100"));
+    assert!(refuse(&Plan { seed: 12, ..next.clone() }, paused.clone()).contains("none of this plan"));
+    assert!(refuse(&next, paused.iter().rev().cloned().collect()).contains("comes after round 109"));
+    assert!(refuse(&next, [&paused[..], &paused[..]].concat()).contains("each once"));
+    let mut records = paused[0].clone();
+    records.actions.pop();
+    assert!(refuse(&next, vec![records]).contains("records of"));
+    assert!(refuse(&Plan { carry_over: 11, ..first }, Vec::new()).contains("carry_over is 11"));
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub(crate) fn play(error: PlayError) -> PyErr {
         PlayError::Config(error) => config_fault(error),
         PlayError::Rules(error) => rules(error),
         PlayError::Evaluation { .. } => evaluator(error.to_string()),
+        PlayError::Carried { .. } => config(error.to_string()),
         PlayError::Abandoned | PlayError::Panicked { .. } | PlayError::Threads { .. } => {
             BlobError::new_err(error.to_string())
         }

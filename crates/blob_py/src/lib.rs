@@ -1,5 +1,6 @@
 //! The Python face of blob_engine and blob_mcts: converts, releases the GIL, maps errors. No logic.
 
+mod carry_over;
 mod error;
 mod evaluator;
 mod game;

@@ -14,6 +14,7 @@ use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::carry_over;
 use crate::error::{config, config_fault, count, int, number, optional_int, play as play_error, size};
 use crate::evaluator::{Outputs, decode};
 use crate::round::{RoundRules, rules_or_default};
@@ -115,7 +116,7 @@ impl Progress {
         self.0.rounds_begun
     }
 
-    /// Rounds to play.
+    /// Rounds to finish; those that pause for a later session count until then.
     #[getter]
     fn rounds(&self) -> u64 {
         self.0.rounds
@@ -172,7 +173,7 @@ pub(crate) struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, cache_entries = None, record = true))]
+    #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, cache_entries = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
         #[pyo3(from_py_with = int)] players: i64,
@@ -181,6 +182,7 @@ impl Plan {
         #[pyo3(from_py_with = int)] rounds: i64,
         #[pyo3(from_py_with = int)] seed: i64,
         #[pyo3(from_py_with = int)] first_round: i64,
+        #[pyo3(from_py_with = int)] carry_over: i64,
         rotate: bool,
         rules: Option<RoundRules>,
         #[pyo3(from_py_with = optional_int)] threads: Option<i64>,
@@ -198,6 +200,7 @@ impl Plan {
             seed: number("seed", seed)?,
             first_round: number("first_round", first_round)?,
             rounds: number("rounds", rounds)?,
+            carry_over: number("carry_over", carry_over)?,
             agents: agents.into_iter().map(|agent| agent.0).collect(),
             seating: if rotate { Seating::Rotate } else { Seating::One },
         };
@@ -234,9 +237,11 @@ impl Plan {
         raised.map_or(Ok(Progress(progress)), Err)
     }
 
-    /// Starts the worker threads.
-    fn start(&self) -> PyResult<Session> {
-        let play = Play::start(self.plan.clone(), &self.settings).map_err(play_error)?;
+    /// Starts the worker threads, on the rounds that `take_carry_over` of an earlier session gave, if any, and then on its own.
+    #[pyo3(signature = (carried = None))]
+    fn start(&self, carried: Option<&Bound<'_, PyDict>>) -> PyResult<Session> {
+        let carried = carried.map_or(Ok(Vec::new()), carry_over::from_columns)?;
+        let play = Play::resume(self.plan.clone(), carried, &self.settings).map_err(play_error)?;
         Ok(Session(Arc::new(play)))
     }
 }
@@ -287,7 +292,7 @@ impl Session {
     ///
     /// Of each recorded decision, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
     /// policy float16[N, 52], values and root_values float32[N, 8], round uint64[N], seat uint8[N]. Of each round:
-    /// points, bids and tricks int16[R, players].
+    /// points, bids and tricks int16[R, players], and number uint64[R].
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let records = py.detach(|| Table::new(&self.0.take_records(), self.0.plan().players));
         let dict = PyDict::new(py);
@@ -298,10 +303,19 @@ impl Session {
         dict.set_item("root_values", records.root_values.into_pyarray(py))?;
         dict.set_item("round", PyArray1::from_vec(py, records.round))?;
         dict.set_item("seat", PyArray1::from_vec(py, records.seat))?;
+        dict.set_item("number", PyArray1::from_vec(py, records.number))?;
         dict.set_item("points", records.points.into_pyarray(py))?;
         dict.set_item("bids", records.bids.into_pyarray(py))?;
         dict.set_item("tricks", records.tricks.into_pyarray(py))?;
         Ok(dict)
+    }
+
+    /// Takes the rounds that paused for a later session, in the order of their numbers, as a dict of arrays.
+    ///
+    /// Of each round: number round uint64[C], decisions taken uint8[C], recorded ones uint8[C]. Of each decision taken:
+    /// action uint8[A]. Of each recorded one: features, legal, policy, root_values and seat as in `take_records`.
+    fn take_carry_over<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        carry_over::to_columns(py, &self.0.take_paused())
     }
 }
 
@@ -314,6 +328,7 @@ struct Table {
     root_values: Array2<f32>,
     round: Vec<u64>,
     seat: Vec<u8>,
+    number: Vec<u64>,
     points: Array2<i16>,
     bids: Array2<i16>,
     tricks: Array2<i16>,
@@ -340,6 +355,7 @@ impl Table {
             root_values: columns(decisions().flat_map(|(_, row)| row.root_values).collect(), MAX_PLAYERS),
             round: decisions().map(|(record, _)| record.index).collect(),
             seat: decisions().map(|(_, row)| row.seat.index() as u8).collect(),
+            number: records.iter().map(|record| record.index).collect(),
             points: seats(|record| &record.points.0),
             bids: seats(|record| &record.bids.0),
             tricks: seats(|record| &record.tricks.0),

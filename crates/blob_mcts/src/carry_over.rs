@@ -1,0 +1,127 @@
+//! Rounds that pause before their end, for a later run to go on with.
+//!
+//! Near the end of a run no new rounds take the place of finished ones, and batches go out half empty. Dropping what is
+//! unfinished would favour short rounds. So the last rounds of a plan pause instead, at turns spread evenly from the end of
+//! a round to its beginning: about where they stand when the last one is begun. Where a round pauses follows from its
+//! number, never from the clock, and with it which run, and so which weights, takes which of its decisions.
+
+use blob_engine::{Action, Round, RulesError, Seat};
+
+use crate::agent::Plan;
+use crate::error::PlayError;
+use crate::record::DecisionRecord;
+
+/// A round between two decisions. It holds no random state: the randomness of a decision comes from (seed, round, decision).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoundSoFar {
+    /// The round's number.
+    pub index: u64,
+    /// The actions of its decisions; forced ones follow from them.
+    pub actions: Vec<Action>,
+    /// Its searched decisions in order, where they are recorded.
+    pub decisions: Vec<DecisionRecord>,
+}
+
+impl RoundSoFar {
+    /// A round before its first decision.
+    pub const fn new(index: u64) -> Self {
+        Self { index, actions: Vec::new(), decisions: Vec::new() }
+    }
+
+    /// Deals the round and plays it up to where it stands.
+    ///
+    /// # Errors
+    /// If the plan deals a round in which one of the actions is illegal.
+    pub(crate) fn replay(&self, plan: &Plan) -> Result<Round, RulesError> {
+        let mut round = plan.deal(self.index)?;
+        for action in &self.actions {
+            round.skip_forced();
+            round.play(action.index())?;
+        }
+        Ok(round)
+    }
+
+    /// # Errors
+    /// If the round is one of the plan's own, cannot stand so in it, or has records that cannot be its own.
+    pub(crate) fn check(&self, plan: &Plan) -> Result<(), PlayError> {
+        let refuse = |what: String| Err(PlayError::Carried { index: self.index, what });
+        if self.index >= plan.first_round {
+            return refuse(format!("the run's own rounds begin at {}, and carried ones come before", plan.first_round));
+        }
+        if let Err(error) = self.replay(plan) {
+            return refuse(format!("it is none of this plan: {error}"));
+        }
+        if self.decisions.len() > self.actions.len() {
+            return refuse(format!("it has {} records of {} decisions", self.decisions.len(), self.actions.len()));
+        }
+        let seats = self.decisions.iter().map(|decision| decision.seat);
+        match seats.max() {
+            Some(seat) if seat.index() >= plan.players => {
+                refuse(format!("seat {seat} moved; with {} players seats are 0 to {}", plan.players, plan.players - 1))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The turn, in bids and cards, from which round `index` of a plan pauses; `None` if it is played to its end.
+///
+/// The round at distance e from the end of the plan, 1 for the last, pauses at turn `turns * e / carry_over`.
+pub(crate) fn pause_turn(plan: &Plan, index: u64) -> Option<u64> {
+    let distance = (plan.first_round + plan.rounds).checked_sub(index)?;
+    let turns = (plan.players * (plan.cards + 1)) as u64;
+    (distance < plan.carry_over).then(|| turns * distance / plan.carry_over)
+}
+
+/// Bids made and cards played.
+pub(crate) fn turns_done(round: &Round) -> u64 {
+    let (table, players) = (round.table(), round.table().players());
+    let bids = Seat::all(players).filter(|&seat| table.bid(seat).is_some()).count();
+    let held: usize = round.hands().first(players).iter().map(|hand| hand.len()).sum();
+    (bids + players * table.cards() - held) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::{RoundRules, rng::stream};
+
+    use super::*;
+    use crate::agent::{Agent, Seating};
+
+    fn plan(carry_over: u64) -> Plan {
+        Plan {
+            players: 4,
+            cards: 5,
+            rules: RoundRules::default(),
+            seed: 3,
+            first_round: 1000,
+            rounds: 100,
+            carry_over,
+            agents: vec![Agent::Rule],
+            seating: Seating::One,
+        }
+    }
+
+    #[test]
+    fn the_last_rounds_pause_ever_earlier() {
+        let turns = |carry_over| (1095..1100).map(|index| pause_turn(&plan(carry_over), index)).collect::<Vec<_>>();
+        assert_eq!(turns(4), [None, None, Some(18), Some(12), Some(6)]);
+        assert_eq!(turns(1), [None; 5]);
+        assert_eq!(turns(0), [None; 5]);
+        assert_eq!(pause_turn(&plan(100), 1001), Some(23));
+        // Rounds of earlier runs are played to their end.
+        assert_eq!([999, 0].map(|index| pause_turn(&plan(100), index)), [None; 2]);
+    }
+
+    #[test]
+    fn turns_count_bids_and_cards() {
+        let mut round = plan(0).deal(1000).expect("a sound plan");
+        let mut rng = stream(1, &[]);
+        for turn in 0..24 {
+            assert_eq!(turns_done(&round), turn);
+            let action = round.legal_actions().choose(&mut rng).expect("24 turns in a round of 4 x 5");
+            round.play_unchecked(action);
+        }
+        assert_eq!((turns_done(&round), round.to_play()), (24, None));
+    }
+}

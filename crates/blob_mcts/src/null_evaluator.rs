@@ -107,6 +107,7 @@ mod tests {
             rounds,
             agents: vec![agent],
             seating: Seating::One,
+            carry_over: 0,
         }
     }
 

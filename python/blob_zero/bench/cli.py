@@ -28,7 +28,7 @@ Threads = Annotated[
     int | None, typer.Option(help="Threads of the search, and on a CPU of the network. (default: one for each core)")
 ]
 BatchRows = Annotated[int, typer.Option(help="Rows of a batch.")]
-InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: for three full batches)")]
+InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: for five full batches)")]
 CacheEntries = Annotated[
     int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")
 ]

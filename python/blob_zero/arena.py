@@ -72,6 +72,10 @@ class MatchSummary:
     """Lower end of the difference's 95 % interval."""
     high: float
     """Upper end of it."""
+    won: int
+    """Deals in which the first did better than the second."""
+    tied: int
+    """Deals in which they did equally well."""
 
     @property
     def verdict(self) -> Verdict:
@@ -100,6 +104,8 @@ def summarize(records: MatchRecords, *, seed: int = 0) -> MatchSummary:
         difference=float(differences.mean()),
         low=low,
         high=high,
+        won=int((differences > 0).sum()),
+        tied=int((differences == 0).sum()),
     )
 
 

@@ -78,7 +78,9 @@ class PlainDisplay:
             f"value loss {_number(row['value_loss'], '.3f')}",
         ]
         parts += [
-            f"vs {name} {strength}" for name in ("untrained", "random", "rule") if (strength := _strength(row, name))
+            f"vs {name} {strength}"
+            for name in ("untrained", "random", "rule", "rollout")
+            if (strength := _strength(row, name))
         ]
         parts.append(f"{self.clock.left()} left")
         self.message(" · ".join(parts))

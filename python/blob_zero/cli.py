@@ -129,15 +129,16 @@ def arena(
     )
     with Console(stderr=True).status("starting") as status:
         tournament = play(settings, on_match=status.update)
-    if out is not None:
-        write_atomically(out, to_json(tournament).encode())
     if json:
         typer.echo(to_json(tournament))
-        return
-    console = Console()
-    for table in tournament_tables(tournament):
-        console.print(table)
-        console.print()
+    else:
+        console = Console()
+        for table in tournament_tables(tournament):
+            console.print(table)
+            console.print()
+    # Last, so that a disk that refuses the file costs no result.
+    if out is not None:
+        write_atomically(out, to_json(tournament).encode())
 
 
 @app.command(name="presets")

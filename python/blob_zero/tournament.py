@@ -183,8 +183,8 @@ def trumps_of_deals(
 ) -> npt.NDArray[np.int8]:
     """The trump of each deal of a match.
 
-    A match's records do not say it. Self-play with the same seed has the same deals, and the rows of its search do; with
-    one simulation a decision that costs next to nothing.
+    A match's records do not say it. Self-play with the same seed has the same deals, and the rows of its search do;
+    with one simulation a decision that costs next to nothing.
 
     Returns:
         int8[deals], indices into `TRUMPS`.

@@ -12,7 +12,7 @@ _TRUMP_NAMES = {"S": "spades", "H": "hearts", "C": "clubs", "D": "diamonds", "no
 
 
 def tournament_tables(tournament: Tournament) -> Iterator[Table]:
-    """One table of matches for each first agent, the pair's bids, hand sizes and trumps, and the ratings of more than two."""
+    """The matches of each first agent, each pair's bids by hand size and trump, and the ratings of more than two."""
     settings = tournament.settings
     sizes = ", ".join(map(str, settings.cards))
     title = (
@@ -32,7 +32,7 @@ def tournament_tables(tournament: Tournament) -> Iterator[Table]:
 def _parts_table(pairing: Pairing) -> Table:
     """Bids and the difference, over all deals, by hand size where there are several, and by trump."""
     table = _table(f"{pairing.first} : {pairing.second}", ("", "points", "difference (95 %)", "exact", "over", "under"))
-    _add_rows(table, [("all deals", pairing.match)])
+    _add_rows(table, [("all", pairing.match)])
     if len(pairing.by_cards) > 1:
         _add_rows(table, [(f"{size} card{'s' if size != 1 else ''}", match) for size, match in pairing.by_cards])
     _add_rows(table, [_named(part) for part in pairing.by_trump])
@@ -40,7 +40,7 @@ def _parts_table(pairing: Pairing) -> Table:
 
 
 def _ratings_table(tournament: Tournament) -> Table:
-    table = _table("Ratings on the scale of Elo, each deal a game of two", ("agent", "rating", "95 %"))
+    table = _table("Ratings (Elo)", ("agent", "rating", "95 %"))
     for name, (mean, sigma) in tournament.ratings.items():
         # The anchor is where it is by definition, in no doubt worth printing.
         table.add_row(name, f"{mean:+.0f}", f"± {1.96 * sigma:.0f}" if sigma >= 0.5 else "")

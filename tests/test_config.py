@@ -134,3 +134,20 @@ def test_differences_name_each_changed_setting():
     new = parse_config({"search": {"worlds": 5}, "run": {"seed": 9}}, source="new")
     assert differences(old, new) == ["run.seed: 0 there, 9 here", "search.worlds: 2 there, 5 here"]
     assert differences(old, old) == []
+
+
+@pytest.mark.parametrize(
+    ("opponents", "words"),
+    [
+        (["rulebot"], "unknown opponent 'rulebot': should be untrained, random, rule or rollout:WxS"),
+        (["rollout:3"], "such as 3x30"),
+        (["rule", "rollout:1x9", "rollout:3x30"], "rollout:1x9, rollout:3x30 would share the metrics of rollout"),
+        (["rule", "rule"], "would share the metrics of rule"),
+    ],
+)
+def test_opponents_are_those_with_columns_of_their_own(opponents, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config({"evaluation": {"opponents": opponents}}, source="test")
+    allowed = ["untrained", "random", "rule", "rollout:3x30"]
+    config = parse_config({"evaluation": {"opponents": allowed}}, source="test")
+    assert config.evaluation.opponents == tuple(allowed)

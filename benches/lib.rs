@@ -1,12 +1,8 @@
-//! What the benchmarks have in common: the reference position and a driver without a network.
-
-use std::time::Duration;
+//! What the benchmarks have in common: the reference position and plan.
 
 use blob_engine::rng::stream;
-use blob_engine::{ACTIONS, MAX_PLAYERS, Round, RoundRules, RoundSpec, Suit};
-use blob_mcts::{
-    Agent, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, Progress, SearchConfig, Seating, Temperature,
-};
+use blob_engine::{Round, RoundRules, RoundSpec, Suit};
+use blob_mcts::{Agent, LeafEvaluator, Plan, SearchConfig, Seating, Temperature};
 
 /// A fresh round of 4 players and 5 cards with spades trump.
 pub fn reference_round(seed: u64) -> Round {
@@ -31,19 +27,5 @@ pub fn reference_plan(rounds: u64) -> Plan {
         carry_over: 0,
         agents: vec![agent],
         seating: Seating::One,
-    }
-}
-
-/// Plays a plan to its end with an evaluator that does nothing: equal priors, values 0.
-pub fn play_with_null_evaluator(plan: &Plan, config: &PlayConfig) -> Progress {
-    let play = Play::start(plan.clone(), config).expect("a sound plan");
-    let policy = vec![1.0; config.batch_rows * ACTIONS];
-    let values = vec![0.0; config.batch_rows * MAX_PLAYERS];
-    loop {
-        match play.next_batch(Duration::from_secs(60)) {
-            Ok(NextBatch::Batch(batch)) => play.complete(batch, &policy, &values),
-            Ok(NextBatch::Finished) => return play.progress(),
-            other => panic!("{other:?} instead of a batch"),
-        }
     }
 }

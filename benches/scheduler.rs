@@ -1,7 +1,9 @@
-//! Many rounds through the scheduler and the batch queue, with an evaluator that does nothing.
+//! Many rounds through the scheduler and the batch queue, with an evaluator that does nothing; the queue alone; the cache.
 
-use blob_benches::{play_with_null_evaluator, reference_plan};
-use blob_mcts::PlayConfig;
+use std::time::Duration;
+
+use blob_benches::reference_plan;
+use blob_mcts::{PlayConfig, play_with_null_evaluator, time_hand_over};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn scheduler(c: &mut Criterion) {
@@ -12,14 +14,47 @@ fn scheduler(c: &mut Criterion) {
     for threads in (0..).map(|k| 1 << k).take_while(|&threads| threads <= cores) {
         for batch_rows in [256, 1024, 4096] {
             let config = PlayConfig { threads: Some(threads), batch_rows, ..PlayConfig::default() };
-            let simulations = play_with_null_evaluator(&plan, &config).simulations;
+            let play = || play_with_null_evaluator(plan.clone(), &config, || true).expect("a sound plan");
+            let simulations = play().simulations;
             group.throughput(Throughput::Elements(simulations));
             let name = format!("4x5 3x30, {threads} threads, batches of {batch_rows}");
-            group.bench_function(name, |b| b.iter(|| play_with_null_evaluator(&plan, &config)));
+            group.bench_function(name, |b| b.iter(play));
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, scheduler);
+/// What equal rows save, and what finding them costs: the null evaluator answers at no cost, so that here it is all cost.
+fn cache(c: &mut Criterion) {
+    let mut group = c.benchmark_group("cache");
+    group.sample_size(10);
+    let plan = reference_plan(500);
+    for (name, cache_entries) in [("off", Some(0)), ("8 entries", Some(8)), ("default", None)] {
+        let config = PlayConfig { threads: Some(1), cache_entries, ..PlayConfig::default() };
+        let play = || play_with_null_evaluator(plan.clone(), &config, || true).expect("a sound plan");
+        group.throughput(Throughput::Elements(play().simulations));
+        group.bench_function(format!("4x5 3x30, 1 thread, {name}"), |b| b.iter(play));
+    }
+    group.finish();
+}
+
+/// Time of one full batch through the queue and back, with nothing to search.
+fn hand_over(c: &mut Criterion) {
+    let mut group = c.benchmark_group("hand-over of a batch");
+    // About what a group of 32 rounds asks at once.
+    const ROWS_OF_A_RUN: usize = 96;
+    for batch_rows in [256, 1024, 4096] {
+        group.throughput(Throughput::Elements(batch_rows as u64));
+        group.bench_function(format!("{batch_rows} rows"), |b| {
+            b.iter_custom(|batches| time_hand_over(batch_rows, ROWS_OF_A_RUN, batches));
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    targets = hand_over, cache, scheduler
+}
 criterion_main!(benches);

@@ -150,6 +150,17 @@ class Trials:
         self.tally.commits += CONFIG.run.iterations
         shutil.rmtree(run)
 
+    def one_damaged_run(self) -> None:
+        """Damages a file of a run that is done, and lets it end once more."""
+        run = self.folder / "damaged"
+        assert self._process(run).wait() == 0
+        self._damage(run)
+        assert committed(run) >= CONFIG.run.iterations - 1
+        status = self._process(run).wait()
+        assert status == 0, self._said(run, "damage", status)
+        assert_same_end(run, self.whole)
+        shutil.rmtree(run)
+
     def _hurt(self, run: Path, kind: str) -> int:
         """One start of the run, and one fault; gives the status of the process, negative for a signal's number."""
         if kind == "damage":

@@ -25,15 +25,14 @@ def main() -> None:
         folder = Path(name)
         # Half of the time at most goes to the writes one by one.
         tried, moments = every_moment(folder / "writes", end=time.monotonic() + 30 * options.minutes)
-        table.add_row("ends of the process and failures of the disk at a write, one after the other", f"{tried:,}")
-        table.add_row("of the moments there are", f"{moments:,}")
+        table.add_row("writes tried: death there, or the disk fails", f"{tried:,} of {moments:,}")
         console.print(table)
         trials = Trials(folder, seed=options.seed)
         while time.monotonic() < end:
             trials.one_run()
     tally = trials.tally
     table = Table(box=None, show_header=False)
-    table.add_row("runs brought to their end, each equal to the undisturbed one", f"{tally.runs:,}")
+    table.add_row("runs brought to their end, all the same", f"{tally.runs:,}")
     table.add_row(f"iterations committed ({CONFIG.run.iterations} a run), none lost", f"{tally.commits:,}")
     for kind in KINDS:
         table.add_row(f"hit by: {kind}", f"{tally.faults[kind]:,}")

@@ -11,13 +11,14 @@ def trials(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "damage"])
 def test_a_run_that_is_hurt_again_and_again_ends_the_same(trials, kind):
-    trials.one_run(kinds=(kind,), attempts=4)
-    assert trials.tally.faults[kind] > 0
-
-
-def test_damaged_files_cost_no_more_than_the_newest_iteration(trials):
-    for _ in range(4):
-        trials.one_run(kinds=("damage", "kill -9"), attempts=6)
-        if trials.tally.faults["damage"]:
+    # A moment drawn at random may come after the end of the run.
+    for _ in range(20):
+        trials.one_run(kinds=(kind,), attempts=4)
+        if trials.tally.faults[kind]:
             return
-    pytest.fail("no run came far enough to be damaged")
+    pytest.fail(f"no run was hit by {kind}")
+
+
+def test_damage_to_a_file_is_made_good(trials):
+    for _ in range(3):
+        trials.one_damaged_run()

@@ -1,3 +1,7 @@
+import warnings
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,9 +9,11 @@ from training_fakes import SMALL, random_rows
 
 import blob_zero as bz
 from blob_zero.devices import auto_dtype, cpu_has_bf16, resolve_device
-from blob_zero.errors import ConfigError, DeviceError
+from blob_zero.errors import ConfigError, DeviceError, EvaluatorError
 from blob_zero.inference import Inference
+from blob_zero.lanes import DeviceLane
 from blob_zero.network import BlobNet, seeded_network
+from blob_zero.packed_net import packing_obstacle
 
 
 def network(*, seed: int = 3, **sizes: int) -> BlobNet:
@@ -151,6 +157,149 @@ def test_auto_is_what_the_device_is_fast_in():
         assert resolve_device("auto") == torch.device("cpu")
     assert auto_dtype(torch.device("cpu")) == ("bf16" if cpu_has_bf16() else "fp32")
     assert auto_dtype(torch.device("cuda", 0)) == "fp16"
+
+
+needs_packing = pytest.mark.skipif(
+    packing_obstacle(torch.device("cpu"), torch.float32) is not None, reason="needs oneDNN's packed layers"
+)
+
+
+@needs_packing
+@pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 0.02)])
+def test_packed_is_the_plain_network_before_and_after_a_load(full, rows, dtype, tolerance):
+    if packing_obstacle(torch.device("cpu"), {"fp32": torch.float32, "bf16": torch.bfloat16}[dtype]):
+        pytest.skip(f"oneDNN has no {dtype} on this CPU")
+    inference = Inference(network(seed=8), dtype=dtype, pack=True)
+    assert "packed" in inference.steps
+    inference.load(full)
+    policy, values = inference.evaluate_batch(rows.features, rows.legal)
+    expected_policy, expected_values = by_hand(full, rows.features, rows.legal)
+    np.testing.assert_allclose(policy, expected_policy, atol=min(tolerance, 0.01))
+    np.testing.assert_allclose(values, expected_values, atol=tolerance)
+    assert np.quantile(np.abs(values - expected_values), 0.99) < 0.01
+
+
+@needs_packing
+def test_auto_packs_on_a_cpu_what_is_folded_and_not_compiled():
+    net = network(**SMALL)
+    assert Inference(net, dtype="fp32").steps == "folded, packed, torch.float32"
+    assert Inference(net, dtype="fp32", pack=False).steps == "folded, torch.float32"
+    assert Inference(net, dtype="fp32", fold=False).steps == "plain, torch.float32"
+    assert Inference(net, dtype="fp32", compile=True).steps == "folded, compiled, torch.float32"
+
+
+@pytest.mark.parametrize("other", [{"compile": True}, {"fold": False}])
+def test_packing_what_cannot_be_packed_is_refused(other):
+    with pytest.raises(ConfigError, match=r"pack = true and .* exclude each other"):
+        Inference(network(**SMALL), pack=True, **other)
+
+
+def test_compiled_agrees_and_new_weights_compile_nothing(rows):
+    first, second = network(seed=1, **SMALL), network(seed=2, **SMALL)
+    compilations = torch._dynamo.utils.counters["stats"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some versions of the compiler warn of their own imports
+        inference = Inference(first, dtype="fp32", compile=True)
+        before = compilations["unique_graphs"]
+        inference.prepare(len(rows.features))
+    if "compiled" not in inference.steps:
+        pytest.skip("this machine cannot compile")
+    built = compilations["unique_graphs"]
+    assert built == before + 1
+    for net in (first, second):
+        inference.load(net)
+        policy, values = inference.evaluate_batch(rows.features, rows.legal)
+        expected_policy, expected_values = by_hand(net, rows.features, rows.legal)
+        np.testing.assert_allclose(policy, expected_policy, atol=1e-5)
+        np.testing.assert_allclose(values, expected_values, atol=1e-5)
+    assert compilations["unique_graphs"] == built
+
+
+def test_what_cannot_be_compiled_is_said_once_with_its_cause_and_runs_without(rows, monkeypatch):
+    def broken():
+        raise RuntimeError("no C++ compiler found\nand a long trace")
+
+    monkeypatch.setattr("blob_zero.inference._compiled", broken)
+    net = network(**SMALL)
+    inference = Inference(net, dtype="fp32", compile=True)
+    with pytest.warns(RuntimeWarning, match=r"cpu, going on without: RuntimeError: no C\+\+ compiler found$") as said:
+        inference.prepare(64)
+    assert len(said) == 1
+    policy, _ = inference.evaluate_batch(rows.features, rows.legal)  # where another warning would be an error
+    np.testing.assert_allclose(policy, by_hand(net, rows.features, rows.legal)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("pack", ["auto", False])
+def test_outputs_that_are_not_finite_never_leave(rows, pack):
+    net = network(**SMALL)
+    inference = Inference(net, pack=pack)
+    with torch.no_grad():
+        net.policy_head[2].bias[7] = torch.nan
+    inference.load(net)
+    # What is not legal is masked before it can do harm.
+    wrong = np.flatnonzero(rows.legal[:, 7])
+    with pytest.raises(EvaluatorError, match=f"not finite in {len(wrong)} of 64 rows, first in row {wrong[0]};"):
+        inference.evaluate_batch(rows.features, rows.legal)
+    with pytest.raises(EvaluatorError, match="not finite"):
+        inference((rows.features * bz.feature_scale()).astype(np.float32), rows.legal)
+    inference.load(network(**SMALL))
+    assert np.isfinite(inference.evaluate_batch(rows.features, rows.legal)[0]).all()
+
+
+@pytest.mark.parametrize("rows", [0, -3])
+def test_no_rows_cannot_be_prepared(rows):
+    with pytest.raises(ConfigError, match=f"batches of {rows} rows: should be at least 1"):
+        Inference(network(**SMALL)).prepare(rows)
+
+
+class LateRuntime:
+    """Streams of a device whose work is done only when it is waited for, or behind something that is."""
+
+    def __init__(self):
+        self.device, self.pinned = torch.device("cpu"), False
+        self.order = []
+
+    @contextmanager
+    def stage(self, name, after):
+        assert (name == "copy_in") == (after is None)
+        assert after is None or after.name == {"compute": "copy_in", "copy_out": "compute"}[name]
+        self.order.append(name)
+        yield
+
+    def mark(self, name):
+        def synchronize():
+            self.order.append(f"wait {name}")
+
+        return SimpleNamespace(name=name, synchronize=synchronize)
+
+    def capture(self, work):
+        work()
+        self.order.append("capture")
+        return work
+
+
+def test_a_device_lane_orders_its_stages_and_answers_from_memory_of_its_own(rows):
+    inference = Inference(network(**SMALL), dtype="fp32")
+    runtime = LateRuntime()
+    lane = DeviceLane(64, 8, forward=inference._forward, runtime=runtime)
+    answers = [lane.evaluate(rows.features[::step], rows.legal[::step]) for step in (1, -1)]
+    assert runtime.order == ["capture", *["copy_in", "compute", "copy_out", "wait copy_out"] * 2]
+    for (policy, values), step in zip(answers, (1, -1), strict=True):
+        expected = inference.evaluate_batch(rows.features[::step], rows.legal[::step])
+        np.testing.assert_array_equal(policy, expected[0])
+        np.testing.assert_array_equal(values, expected[1])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("step", [{}, {"cuda_graphs": False}, {"pinned_memory": False}, {"copy_streams": False}])
+def test_each_step_on_cuda_gives_the_same_answer_under_new_weights(full, rows, step):
+    inference = Inference(network(seed=9), device="cuda", dtype="fp16", compile=False, **step)
+    inference.prepare(64)
+    inference.load(full)
+    policy, values = inference.evaluate_batch(rows.features, rows.legal)
+    expected_policy, expected_values = by_hand(full, rows.features, rows.legal)
+    np.testing.assert_allclose(policy, expected_policy, atol=0.01)
+    np.testing.assert_allclose(values, expected_values, atol=0.01)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

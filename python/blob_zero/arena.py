@@ -216,8 +216,7 @@ class LocalJudge:
         """A network with the search; one evaluator a side is kept, so that compiled code stays."""
         evaluator = self._evaluators.get(side)
         if evaluator is None or evaluator.shape != net.shape:
-            options = self.inference
-            evaluator = Inference(net, device=self.device, dtype=options.dtype, compile=options.compile)
+            evaluator = Inference(net, device=self.device, **self.inference.model_dump())
             self._evaluators[side] = evaluator
         else:
             evaluator.load(net)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from blob_zero.errors import ConfigError
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+Switch = Literal["auto"] | bool
 FixedOpponent = Literal["random", "rule", "untrained"]
 
 
@@ -125,8 +126,18 @@ class InferenceConfig(_Section):
 
     dtype: Dtype = "auto"
     """Numbers it computes with; auto is fp16 on CUDA, bf16 on a CPU with instructions for it, else fp32."""
-    compile: bool = False
-    """Whether torch.compile builds the network first."""
+    fold: bool = True
+    """Whether attention, feature scale and heads are folded into fewer operations; the function stays the same."""
+    pack: Switch = "auto"
+    """Whether weights are laid out for the CPU's matrix units; auto is on a CPU, for a network not compiled."""
+    compile: Switch = "auto"
+    """Whether torch.compile builds the network first; auto is on CUDA only, as packing is faster on a CPU."""
+    cuda_graphs: bool = True
+    """On CUDA, whether a batch's work is captured once and replayed."""
+    pinned_memory: bool = True
+    """On CUDA, whether batches are copied from page-locked memory."""
+    copy_streams: bool = True
+    """On CUDA, whether copies overlap with other batches' computation."""
 
 
 class TrainingConfig(_Section):

@@ -135,8 +135,7 @@ class LocalSelfPlay:
     def _evaluator(self, net: BlobNet) -> Inference:
         """The network on the device; one copy is kept and brought up to date, so that compiled code stays."""
         if self._inference is None:
-            options = self.config.inference
-            self._inference = Inference(net, device=self.device, dtype=options.dtype, compile=options.compile)
+            self._inference = Inference(net, device=self.device, **self.config.inference.model_dump())
         else:
             self._inference.load(net)
         return self._inference

@@ -105,7 +105,7 @@ class SelfPlay:
         rules: rule variants; Blob's own if None.
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
-        rounds_in_flight: rounds in progress at once; enough for three full batches if None.
+        rounds_in_flight: rounds in progress at once; enough for five full batches if None.
         cache_entries: evaluations that each round in progress can remember, 0 to 32768, for equal rows to share; those
             of one decision if None. It changes how many evaluations are asked for and nothing else.
         c_puct: weight of the prior against the value.

@@ -1,7 +1,7 @@
 //! A search whose leaves are evaluated elsewhere, with what its round remembers of earlier evaluations.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{ActionSet, FEATURES, Features, Observation, encode};
+use blob_engine::{ActionSet, FEATURES, Features, Observation, Round, encode};
 
 use crate::cache::{EntryId, EvaluationCache, Found, Key};
 use crate::config::SearchConfig;
@@ -41,6 +41,8 @@ pub(crate) struct Questions {
     pub(crate) rows: Vec<Row>,
     /// The leaves, in the order in which they are to be answered.
     pub(crate) leaves: Vec<WaitingLeaf>,
+    /// Leaves of the present search whose answers are remembered and taken at once.
+    known: Vec<(Leaf, EntryId)>,
 }
 
 /// A search and the memory that its round keeps for it.
@@ -48,7 +50,6 @@ pub(crate) struct Questions {
 pub(crate) struct AskingSearch {
     pub(crate) search: Search,
     cache: EvaluationCache,
-    scratch: Vec<Leaf>,
     /// Leaves of the present search that needed no row of their own.
     repeats: u64,
 }
@@ -56,12 +57,7 @@ pub(crate) struct AskingSearch {
 impl AskingSearch {
     /// Starts a search; `capacity` is the number of evaluations that are remembered.
     pub(crate) fn new(observation: &Observation, config: SearchConfig, rng: Xoshiro, capacity: usize) -> Self {
-        Self {
-            search: Search::new(observation, config, rng),
-            cache: EvaluationCache::new(capacity),
-            scratch: Vec::new(),
-            repeats: 0,
-        }
+        Self { search: Search::new(observation, config, rng), cache: EvaluationCache::new(capacity), repeats: 0 }
     }
 
     /// Starts the next search of the same round.
@@ -86,34 +82,26 @@ impl AskingSearch {
         loop {
             let rows = questions.rows.len();
             let before = questions.leaves.len();
-            self.scratch.clear();
-            self.search.select(&mut self.scratch);
-            let mut selected = std::mem::take(&mut self.scratch);
-            for &leaf in &selected {
-                let answer = self.answer(leaf, questions);
+            let (cache, repeats) = (&mut self.cache, &mut self.repeats);
+            self.search.select_each(|leaf, position, names| {
+                let answer = answer(cache, position, names, &mut questions.rows, repeats);
                 match answer {
-                    Answer::Known(entry) if at_once => {
-                        self.search.receive(leaf, &self.cache.known(entry).evaluation())?;
-                    }
+                    Answer::Known(entry) if at_once => questions.known.push((leaf, entry)),
                     _ => questions.leaves.push(WaitingLeaf { task: task as u32, leaf, answer }),
                 }
-            }
-            let took = if at_once {
-                selected.len() > questions.leaves.len() - before
-            } else if questions.rows.len() == rows {
+            });
+            if !at_once && questions.rows.len() == rows {
                 // Nothing new is on its way, so there is nothing to wait for.
-                for waiting in questions.leaves.drain(before..) {
+                questions.known.extend(questions.leaves.drain(before..).map(|waiting| {
                     let Answer::Known(entry) = waiting.answer else { unreachable!("a leaf without a row is known") };
-                    self.search.receive(waiting.leaf, &self.cache.known(entry).evaluation())?;
-                }
-                !selected.is_empty()
-            } else {
-                false
-            };
-            selected.clear();
-            self.scratch = selected;
-            if !took {
+                    (waiting.leaf, entry)
+                }));
+            }
+            if questions.known.is_empty() {
                 return Ok(questions.leaves.len() > first);
+            }
+            for (leaf, entry) in questions.known.drain(..) {
+                self.search.receive(leaf, &self.cache.known(entry).evaluation())?;
             }
         }
     }
@@ -142,30 +130,31 @@ impl AskingSearch {
     pub(crate) const fn repeats(&self) -> u64 {
         self.repeats
     }
+}
 
-    /// Finds the answer of a leaf, or adds a row for it.
-    fn answer(&mut self, leaf: Leaf, questions: &mut Questions) -> Answer {
-        let observation = self.search.observe(leaf);
-        let legal = observation.table().standing().actions(observation.legal_actions());
-        let mut features = [0; FEATURES];
-        encode(&observation, &mut features);
-        let row = questions.rows.len() as u32;
-        let entry = if self.cache.is_off() {
-            None
-        } else {
-            match self.cache.find(Key::of(&features), legal, row) {
-                Found::Known(entry) => {
-                    self.repeats += 1;
-                    return Answer::Known(entry);
-                }
-                Found::Asked { row } => {
-                    self.repeats += 1;
-                    return Answer::Row { row, entry: None };
-                }
-                Found::New(entry) => entry,
-            }
-        };
-        questions.rows.push(Row { features, legal });
-        Answer::Row { row, entry }
+/// Finds the answer of a leaf, or adds a row for it; counts it in `repeats` if it needs none of its own.
+fn answer(
+    cache: &mut EvaluationCache,
+    position: &Round,
+    names: ActionSet,
+    rows: &mut Vec<Row>,
+    repeats: &mut u64,
+) -> Answer {
+    let mover = position.to_play().expect("somebody is to play at a leaf");
+    let row = rows.len() as u32;
+    // Encoded where it will stay: most rows are new.
+    rows.push(Row { features: [0; FEATURES], legal: names });
+    let features = &mut rows[row as usize].features;
+    encode(&position.observe(mover), features);
+    if cache.is_off() {
+        return Answer::Row { row, entry: None };
     }
+    let answer = match cache.find(Key::of(features), names, row) {
+        Found::New(entry) => return Answer::Row { row, entry },
+        Found::Known(entry) => Answer::Known(entry),
+        Found::Asked { row } => Answer::Row { row, entry: None },
+    };
+    rows.pop();
+    *repeats += 1;
+    answer
 }

@@ -173,7 +173,7 @@ fn place_of(claims: &[RowClaim], row: usize) -> (&RowClaim, usize) {
 }
 
 /// Writes rows into their claims.
-fn fill(rows: &[Row], claims: &mut [RowClaim]) {
+pub(crate) fn fill(rows: &[Row], claims: &mut [RowClaim]) {
     let mut rows = rows.iter();
     for claim in claims {
         let (features, legal) = claim.inputs_mut();

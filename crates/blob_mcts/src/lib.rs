@@ -31,7 +31,7 @@ pub use config::{RootNoise, SearchConfig, Temperature};
 pub use error::{ConfigError, EvaluationError, PlayError};
 pub use evaluate::{Evaluate, Evaluation, Rollout, Uniform};
 pub use exploration::{choose, dirichlet};
-pub use null_evaluator::play_with_null_evaluator;
+pub use null_evaluator::{play_with_null_evaluator, time_hand_over};
 pub use play::{Play, PlayConfig, Progress};
 pub use record::{DecisionRecord, RoundRecord};
 pub use search::{Leaf, Outcome, Search};

@@ -52,8 +52,10 @@ impl PlayConfig {
     }
 }
 
-/// Batches whose rows are out at once by default: one at the evaluator, one ready, one being filled.
-const BATCHES_IN_FLIGHT: usize = 3;
+/// Batches whose rows are out at once by default: two at evaluators, one ready, two being filled, since a group runs on only
+/// when all of its rows are back, which may lie in two batches. With three, evaluators waited 5 % of their time; with more
+/// than five nothing is gained, and the search is slower for the memory it touches (docs/LOG.md).
+const BATCHES_IN_FLIGHT: usize = 5;
 
 /// Most evaluations that a round remembers by default, about 100 bytes each.
 const MOST_CACHE_ENTRIES: usize = 1024;

@@ -121,7 +121,7 @@ impl Search {
             let world = sampler.sample(&mut self.rng);
             match self.trees.get_mut(k) {
                 Some(tree) => tree.plant(world, self.mover),
-                None => self.trees.push(Tree::new(world, self.mover)),
+                None => self.trees.push(Tree::new(world, self.mover, &self.config)),
             }
         }
     }
@@ -138,12 +138,18 @@ impl Search {
 
     /// Appends every leaf that can be evaluated now; appends none when the search is done or all its leaves are out.
     pub fn select(&mut self, leaves: &mut Vec<Leaf>) {
-        let before = leaves.len();
+        self.select_each(|leaf, _, _| leaves.push(leaf));
+    }
+
+    /// [`Self::select`] that gives each leaf with its position and the names of its legal actions, which are at hand then.
+    pub(crate) fn select_each(&mut self, mut found: impl FnMut(Leaf, &Round, ActionSet)) {
         match self.stage {
             _ if self.is_forced() => {}
             Stage::New => {
                 self.stage = Stage::RootOut;
-                leaves.push(Leaf::ROOT);
+                self.evaluations += 1;
+                let (world, names) = self.trees[0].root();
+                found(Leaf::ROOT, world, names);
             }
             Stage::RootOut => {}
             Stage::Running => {
@@ -153,7 +159,10 @@ impl Search {
                         && tree.waiting() < self.config.leaves_in_flight
                     {
                         match tree.walk(&self.config) {
-                            Walk::Leaf(node) => leaves.push(Leaf { tree: k as u32, node }),
+                            Walk::Leaf(node, position, names) => {
+                                self.evaluations += 1;
+                                found(Leaf { tree: k as u32, node }, &position, names);
+                            }
                             Walk::Ended => {}
                             Walk::Collision => break,
                         }
@@ -165,11 +174,10 @@ impl Search {
                 }
             }
         }
-        self.evaluations += (leaves.len() - before) as u64;
     }
 
     /// The world and position that a leaf's evaluation is about. Evaluate it from the mover's observation.
-    pub fn position(&self, leaf: Leaf) -> &Round {
+    pub fn position(&self, leaf: Leaf) -> Round {
         self.trees[leaf.tree as usize].position(leaf.node)
     }
 
@@ -186,6 +194,9 @@ impl Search {
     ///
     /// # Errors
     /// If the evaluation breaks the contract; the leaf then still waits.
+    ///
+    /// # Panics
+    /// If the leaf was received already.
     pub fn receive(&mut self, leaf: Leaf, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
         if leaf != Leaf::ROOT {
             return self.trees[leaf.tree as usize].expand(leaf.node, evaluation);
@@ -251,12 +262,12 @@ impl Search {
         let mut policy = [0.0; ACTIONS];
         let mut values = [0.0; MAX_PLAYERS];
         while self.evaluations < enough {
-            self.select(&mut leaves);
+            self.select_each(|leaf, position, _| leaves.push((leaf, *position)));
             if leaves.is_empty() {
                 return Ok(true);
             }
-            for leaf in leaves.drain(..) {
-                evaluator.evaluate(self.position(leaf), &mut policy, &mut values);
+            for (leaf, position) in leaves.drain(..) {
+                evaluator.evaluate(&position, &mut policy, &mut values);
                 self.receive(leaf, &Evaluation { policy: &policy, values: &values })?;
             }
         }

@@ -219,7 +219,7 @@ proptest! {
 
 fn receive(search: &mut Search, leaf: blob_mcts::Leaf) {
     let (mut policy, mut values) = ([0.0; 52], [0.0; 8]);
-    HashEvaluator.evaluate(search.position(leaf), &mut policy, &mut values);
+    HashEvaluator.evaluate(&search.position(leaf), &mut policy, &mut values);
     search.receive(leaf, &Evaluation { policy: &policy, values: &values }).expect("fits");
 }
 

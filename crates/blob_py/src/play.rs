@@ -223,7 +223,7 @@ impl Plan {
         let mut raised = None;
         let progress = py
             .detach(|| {
-                play_with_null_evaluator(&self.plan, &self.settings, || {
+                play_with_null_evaluator(self.plan.clone(), &self.settings, || {
                     Python::attach(|py| {
                         let answer = py.check_signals().and_then(|()| keep_going.bind(py).call0()?.is_truthy());
                         answer.unwrap_or_else(|error| {

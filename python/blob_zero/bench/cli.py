@@ -28,7 +28,7 @@ Threads = Annotated[
     int | None, typer.Option(help="Threads of the search, and on a CPU of the network. (default: one for each core)")
 ]
 BatchRows = Annotated[int, typer.Option(help="Rows of a batch.")]
-InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: for three full batches)")]
+InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: for five full batches)")]
 CacheEntries = Annotated[
     int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")
 ]
@@ -39,7 +39,12 @@ Evaluator = Annotated[
     Literal["network", "null"], typer.Option(help="null answers at once and computes nothing.", show_choices=True)
 ]
 Dtype = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Numbers that the network computes with.")]
-Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="Whether the network is compiled first.")]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile", help="Whether the network is compiled. (default: on a GPU)", show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")]
 Out = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the rows to FILE.parquet, FILE.csv or FILE.json.")
@@ -60,7 +65,7 @@ def selfplay(
     net: Network = None,
     evaluator: Evaluator = "network",
     dtype: Dtype = "auto",
-    compile_: Compile = True,
+    compile_: Compile = None,
     json: Json = False,
     out: Out = None,
 ) -> None:
@@ -82,7 +87,7 @@ def selfplay(
         rounds_in_flight=rounds_in_flight,
         cache_entries=cache_entries,
         dtype=dtype,
-        compile=compile_,
+        compile="auto" if compile_ is None else compile_,
     )
     with _Report(out, json=json) as report:
         row = bench_selfplay(settings, notice=report.notice, progress=report.progress)
@@ -167,7 +172,7 @@ def compare(
     net: Network = None,
     seconds: Annotated[float, typer.Option(help="Seconds that each design is timed for.")] = 4.0,
     policy_rounds: Annotated[int, typer.Option(help="Rounds in which policies are compared.")] = 8,
-    deals: Annotated[int, typer.Option(min=2, help="Paired deals that tell what virtual loss costs.")] = 40,
+    deals: Annotated[int, typer.Option(min=2, help="Paired deals that tell what virtual loss costs.")] = 200,
     json: Json = False,
     out: Out = None,
 ) -> None:

@@ -52,12 +52,22 @@ class Design:
     kind: Literal["search", "inference"] = "search"
 
 
-def designs(worlds: int) -> list[Design]:
-    """All designs for a search of so many worlds; the first is what the others are compared with."""
+def designs(worlds: int, device: str = "cpu") -> list[Design]:
+    """All designs for a search of so many worlds on a kind of device; the first is what others are compared with."""
     one = {"rounds_in_flight": 1}
-    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "compile": False}
-    folded = plain | {"fold": True}
+    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "pack": "auto", "compile": False, "cuda_graphs": False}
+    folded = plain | {"fold": True, "pack": False}
     half = folded | {"dtype": "auto"}
+    compiled = half | {"compile": True}
+    last = (
+        [Design("thousands, folded, half, packed", half | {"pack": "auto"}, "inference")]
+        if device == "cpu"
+        else [
+            Design("thousands, compiled, graphs", compiled | {"cuda_graphs": True}, "inference"),
+            Design("the same, pageable memory", compiled | {"cuda_graphs": True, "pinned_memory": False}, "inference"),
+            Design("the same, one stream", compiled | {"cuda_graphs": True, "copy_streams": False}, "inference"),
+        ]
+    )
     return [
         Design("sequential: one round, one leaf", one | {"batch_rows": 1, "worlds_in_flight": 1}),
         Design("virtual loss, 10 leaves", one | {"batch_rows": 10, "worlds_in_flight": 1, "leaves_in_flight": 10}),
@@ -70,7 +80,8 @@ def designs(worlds: int) -> list[Design]:
         Design("thousands, plain fp32", plain, "inference"),
         Design("thousands, folded fp32", folded, "inference"),
         Design("thousands, folded, half precision", half, "inference"),
-        Design("thousands, folded, half, compiled", half | {"compile": True}, "inference"),
+        Design("thousands, folded, half, compiled", compiled, "inference"),
+        *last,
     ]
 
 
@@ -106,7 +117,7 @@ def bench_compare(
     threads: Sequence[int] | None = None,
     seconds: float = 4.0,
     policy_rounds: int = 8,
-    deals: int = 40,
+    deals: int = 200,
     notice: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
     """Measure every design at every level and number of threads.
@@ -137,16 +148,18 @@ def _level(
     decisions = _decisions_a_round(settings)
     first: tuple[Records, Records] | None = None
     sequential_rate = 0.0
-    for design in designs(settings.worlds):
+    for design in designs(settings.worlds, _kind(settings)):
         here = replace(settings, **design.changes)
         notice(f"{level}, {here.threads} threads: {design.name}")
         evaluator = build_evaluator(here)
         run = run_for(here, evaluator, seconds=seconds)
         done = run.progress
-        # Rounds are long and few here, so their rate is told by the simulations: those of a round are known.
-        rate = 60 * done.simulations / run.seconds / (decisions * here.worlds * here.simulations)
-        sequential_rate = sequential_rate or rate
         played = here.self_play(rounds=policy_rounds).run(evaluator)
+        # Few rounds end in so short a time, so their rate is told by the rows: those of a decision are known from whole
+        # rounds, and the decisions of a round from many.
+        rows_a_decision = played.stats.rows / len(played.round)
+        rate = 60 * done.rows / run.seconds / (decisions * rows_a_decision)
+        sequential_rate = sequential_rate or rate
         exactly = here.self_play(rounds=policy_rounds).run(exact)
         first = first or (played, exactly)
         distances = policy_distances(played, first[0])
@@ -157,7 +170,7 @@ def _level(
             "rounds_per_min": rate,
             "speedup": rate / sequential_rate,
             "evaluations_per_s": done.rows / run.seconds,
-            "evaluations_per_simulation": done.evaluations / max(done.simulations, 1),
+            "evaluations_per_simulation": played.stats.evaluations / played.stats.simulations,
             "batch_fill_mean": done.rows / max(done.batches, 1) / here.batch_rows,
             "batch_size_mean": done.rows / max(done.batches, 1),
             "policy_tv_mean": float(distances.mean()),
@@ -171,6 +184,12 @@ def _level(
             row |= _points(here, settings, build_evaluator(replace(settings, batch_rows=256)), deals)
         rows.append(row)
     return rows
+
+
+def _kind(settings: PlaySettings) -> str:
+    from blob_zero.devices import resolve_device
+
+    return resolve_device(settings.device).type
 
 
 def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.float64]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from blob_zero.network import BlobNet
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+Switch = Literal["auto"] | bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,11 @@ class PlaySettings:
         cache_entries: evaluations that a round remembers.
         fold: whether the network is folded.
         dtype: numbers that it computes with.
+        pack: whether its weights are laid out for the CPU.
         compile: whether it is compiled.
+        cuda_graphs: whether a GPU replays captured batches.
+        pinned_memory: whether batches for a GPU lie in page-locked memory.
+        copy_streams: whether a GPU's copies have streams of their own.
         seed: all randomness follows from it.
     """
 
@@ -60,7 +65,11 @@ class PlaySettings:
     cache_entries: int | None = None
     fold: bool = True
     dtype: Dtype = "auto"
-    compile: bool = True
+    pack: Switch = "auto"
+    compile: Switch = "auto"
+    cuda_graphs: bool = True
+    pinned_memory: bool = True
+    copy_streams: bool = True
     seed: int = 1
 
     def columns(self) -> Row:
@@ -148,12 +157,15 @@ def build_evaluator(
         device=settings.device,
         dtype=settings.dtype,
         fold=settings.fold,
+        pack=settings.pack,
         compile=settings.compile,
+        cuda_graphs=settings.cuda_graphs,
+        pinned_memory=settings.pinned_memory,
+        copy_streams=settings.copy_streams,
         workers=settings.threads if settings.device == "cpu" else None,
     )
-    notice("compiling and warming up" if settings.compile else "warming up")
-    empty = np.zeros((settings.batch_rows, 256), np.uint8), np.zeros((settings.batch_rows, 52), np.bool_)
-    inference.evaluate_batch(*empty)
+    notice("making the network ready")
+    inference.prepare(settings.batch_rows)
     return inference
 
 

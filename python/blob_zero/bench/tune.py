@@ -22,7 +22,7 @@ COLUMNS = {
 
 BATCH_ROWS = {"cpu": (128, 256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192, 16384)}
 
-BATCHES_IN_FLIGHT = (1.5, 3, 6)
+BATCHES_IN_FLIGHT = (2, 5, 8)
 """Rows of all rounds in flight, in batches: below two, the search waits for the network and the network for it."""
 
 

@@ -1,6 +1,6 @@
 """Whether the network's values come true: its predictions against the outcomes of the rounds in the replay ring.
 
-Value: the value head's number for each seat in play, against how the round ended for that seat, on the scale of -1 to 1.
+Value: the value head's number for each seat in play, against how the round ended for that seat, both from -1 to 1.
 
 Bids made: a bid of b scores 10 + b points when made and 0 otherwise, so once a seat has bid, its expected score over
 10 + b *is* its chance of making the bid. The network's chance is read so from its value for the seat that decides, in

@@ -54,7 +54,7 @@ def speed(frame: pl.DataFrame) -> Figure:
     _line(rounds, frame, "rounds_per_minute", "self-play", 0)
     _line(batch, frame, "mean_batch", "mean batch", 2)
     for axes in (rounds, batch):
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * axes.dataLim.y1 if np.isfinite(axes.dataLim.y1) and axes.dataLim.y1 > 0 else 1)
         axes.yaxis.set_major_formatter(FuncFormatter(_thousands))
     _finish(rounds, "rounds of self-play\na minute")
     _finish(batch, "rows in a batch, mean")
@@ -120,6 +120,7 @@ def calibration(of: NetworkCalibration) -> Figure:
         for axes in (upper, lower):
             _plain(axes)
             axes.set_xlim(*ends)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
     return figure
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -52,12 +53,8 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         BlobError: matplotlib is not installed.
         CheckpointError: the folder holds no run, no iteration is done, or a file cannot be read or written.
     """
-    try:
-        import matplotlib as _  # noqa: F401 - asked for here, so that the error comes before the work
-    except ImportError:
-        raise BlobError(
-            "a report needs matplotlib, which is not installed: pip install blob-zero[report], or pip install matplotlib"
-        ) from None
+    if find_spec("matplotlib") is None:
+        raise BlobError("a report needs matplotlib, which is not installed: pip install blob-zero[report]")
     frame = _metrics(run)
     checkpoint, _damaged = latest_checkpoint(run / "checkpoints")
     if checkpoint is None:
@@ -111,9 +108,9 @@ def _charts(frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blend
         yield _Chart(
             "strength",
             "Strength",
-            "The best network with the run's search against fixed opponents, always on the same deals, which nothing is "
-            "trained on or chosen by. Above zero it scores more than the opponent; a band that reaches across zero does "
-            "not tell them apart.",
+            "The best network with the run's search against fixed opponents, always on the same deals, by which "
+            "nothing is trained or chosen. Above zero it scores more than the opponent; a band that reaches across "
+            "zero does not tell them apart.",
             lambda: charts.strength(frame),
         )
     yield _Chart(
@@ -127,8 +124,8 @@ def _charts(frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blend
         yield _Chart(
             "promotion",
             "Promotion",
-            "The candidate against the best network so far, on fresh deals each time. It is promoted when the lower end "
-            "of the interval exceeds the margin that the settings ask for.",
+            "The candidate against the best network so far, on fresh deals each time. It is promoted when the lower "
+            "end of the interval exceeds the margin that the settings ask for.",
             lambda: charts.promotion(frame),
         )
     if charts.has(frame, "rating"):
@@ -142,8 +139,9 @@ def _charts(frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blend
 def _about_calibration(calibrated: NetworkCalibration, blended: float) -> str:
     text = (
         f"What the best network predicts, without search, against what came of it in {calibrated.rows:,} rows of the "
-        "newest checkpoint's replay ring. These rounds were played by this run with exploration, and were trained on. The "
-        "chance of a bid is read from the value of the seat that made it: expected points over the points of the bid made."
+        "newest checkpoint's replay ring. These rounds were played by this run with exploration, and were trained on. "
+        "The chance of a bid is read from the value of the seat that made it: its expected points over those of the bid "
+        "made."
     )
     if blended:
         text += (

@@ -191,7 +191,10 @@ def _line(axes: Axes, frame: pl.DataFrame, column: str, label: str, index: int) 
 def _band(axes: Axes, frame: pl.DataFrame, low: str, high: str, index: int) -> None:
     iterations, below = _points(frame, low)
     _, above = _points(frame, high)
-    axes.fill_between(iterations, below, above, color=_COLOURS[index % len(_COLOURS)], alpha=0.2, linewidth=0)
+    colour = _COLOURS[index % len(_COLOURS)]
+    if len(iterations) == 1:  # a band of no width cannot be seen
+        axes.vlines(iterations, below, above, color=colour, alpha=0.5)
+    axes.fill_between(iterations, below, above, color=colour, alpha=0.2, linewidth=0)
 
 
 def _thousands(value: float, _: object) -> str:

@@ -140,8 +140,8 @@ def _about_calibration(calibrated: NetworkCalibration, blended: float) -> str:
     text = (
         f"What the best network predicts, without search, against what came of it in {calibrated.rows:,} rows of the "
         "newest checkpoint's replay ring. These rounds were played by this run with exploration, and were trained on. "
-        "The chance of a bid is read from the value of the seat that made it: its expected points over those of the bid "
-        "made."
+        "The chance of a bid is read from the value of the seat that made it: its expected points over those of the "
+        "bid made."
     )
     if blended:
         text += (

@@ -54,6 +54,11 @@ def test_the_sizes_of_a_network_have_one_set_of_defaults():
         ("[search]\nworlds = '3'", ["search.worlds = '3'", "integer"]),
         ("[inference]\ndtype = 'fp8'", ["inference.dtype = 'fp8'", "fp16"]),
         ("[game]\nplayers = 5\ncards = 11", ["55", "52", "at most 10 cards"]),
+        ("[[game.shapes]]\nplayers = 4\ncards = 5\nweigth = 2", ["game.shapes.0.weigth", "did you mean 'weight'"]),
+        ("[[game.shapes]]\nplayers = [4, 9]\ncards = 5", ["game.shapes.0.players.1 = 9", "less than or equal to 8"]),
+        ("[[game.shapes]]\nplayers = 3\ncards = []", ["game.shapes.0.cards", "at least 1"]),
+        ("[[game.shapes]]\nplayers = 8\ncards = [7, 8]", ["players [8] with cards [7, 8]", "52 cards"]),
+        ("[[game.shapes]]\nplayers = 3\ncards = 3\nweight = 0", ["game.shapes.0.weight = 0", "greater than 0"]),
         ("[network]\nwidth = 100\nheads = 8", ["100", "multiple of heads 8"]),
         ("[training]\nlearning_rate = nan", ["training.learning_rate", "finite"]),
         ("[search\n", ["not valid TOML"]),
@@ -134,3 +139,16 @@ def test_differences_name_each_changed_setting():
     new = parse_config({"search": {"worlds": 5}, "run": {"seed": 9}}, source="new")
     assert differences(old, new) == ["run.seed: 0 there, 9 here", "search.worlds: 2 there, 5 here"]
     assert differences(old, old) == []
+
+
+def test_shapes_are_written_as_they_are_meant(tmp_path):
+    text = """[game]
+players = 5
+cards = 7
+shapes = [{ players = 4, cards = 5, weight = 3.0 }, { players = [3, 8], cards = [1, 6, 7] }]"""
+    config = load_config(write(tmp_path, text))
+    even = [(3, 1), (3, 6), (3, 7), (8, 1), (8, 6)]
+    assert config.game.played() == [(4, 5, 3.0), *((players, cards, 0.2) for players, cards in even)]
+    assert load_config(write(tmp_path, to_toml(config))) == config
+    assert load_config(write(tmp_path, text), ["game.shapes=[]"]).game.played() == [(5, 7, 1.0)]
+    assert differences(Config(), config)[-1].startswith("game.shapes: [] there, [{")

@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from blob_zero.errors import ConfigError
 
@@ -25,6 +25,15 @@ class _Section(BaseModel):
     """Values are taken as they are written: no unknown keys, no strings read as numbers, no later changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
+_OneOrMore = BeforeValidator(_one_or_more)
+_Players = Annotated[int, Field(ge=3, le=8)]
+_Cards = Annotated[int, Field(ge=1, le=13)]
 
 
 class RunConfig(_Section):
@@ -40,12 +49,43 @@ class RunConfig(_Section):
     """Threads of PyTorch on the CPU; none leaves PyTorch's own choice."""
 
 
+class ShapeConfig(_Section):
+    """Rounds of one or several sizes: every pair of `players` and `cards` that the pack allows."""
+
+    players: Annotated[tuple[_Players, ...], Field(min_length=1, strict=False), _OneOrMore]
+    """A number, or several."""
+    cards: Annotated[tuple[_Cards, ...], Field(min_length=1, strict=False), _OneOrMore]
+    """A number, or several."""
+    weight: float = Field(default=1.0, gt=0)
+    """Share of the decisions, split evenly over the pairs."""
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Players and cards of each size."""
+        return [(players, cards) for players in self.players for cards in self.cards if players * cards <= 52]
+
+    @model_validator(mode="after")
+    def _can_be_dealt(self) -> "ShapeConfig":
+        if not self.pairs():
+            raise ValueError(
+                f"players {list(self.players)} with cards {list(self.cards)}: all need more than the 52 cards of a pack"
+            )
+        return self
+
+
 class GameConfig(_Section):
     """What is played."""
 
     players: int = Field(default=4, ge=3, le=8)
+    """Players of matches, and of self-play where no `shapes` are given."""
     cards: int = Field(default=5, ge=1, le=13)
-    """Cards dealt to each player."""
+    """Cards dealt to each player there."""
+    shapes: Annotated[tuple[ShapeConfig, ...], Field(strict=False)] = ()
+    """What self-play plays, by weight; none for `players` with `cards` alone."""
+
+    def played(self) -> list[tuple[int, int, float]]:
+        """Players, cards and share of the decisions of every size of round in self-play."""
+        sizes = [(shape.pairs(), shape.weight) for shape in self.shapes] or [([(self.players, self.cards)], 1.0)]
+        return [(players, cards, weight / len(pairs)) for pairs, weight in sizes for players, cards in pairs]
 
     @model_validator(mode="after")
     def _fits_in_a_deck(self) -> "GameConfig":
@@ -292,10 +332,18 @@ def to_toml(config: Config) -> str:
     lines: list[str] = []
     for section, values in config.model_dump(mode="json").items():
         lines.append(f"[{section}]")
-        # JSON's numbers, booleans, strings and flat lists are TOML's as well.
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
         lines.append("")
     return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it; JSON's numbers, booleans and strings are TOML's as well."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value)
 
 
 def _flat(config: Config) -> Iterator[tuple[str, Any]]:
@@ -337,7 +385,11 @@ def _describe(kind: str, location: tuple[int | str, ...], value: object, message
 def _section_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Config
     for part in location:
-        annotation = model.model_fields[str(part)].annotation
+        if isinstance(part, int):  # an entry of a list, whose type is known already
+            continue
+        annotation = model.model_fields[part].annotation
+        if get_origin(annotation) is tuple:
+            annotation = get_args(annotation)[0]
         assert isinstance(annotation, type)
         assert issubclass(annotation, BaseModel)
         model = annotation

@@ -7,6 +7,8 @@ that follow from (weights, seed, round numbers) alone.
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 import blob_zero as bz
 from blob_zero.carry_over import CarryOver
 from blob_zero.config import Config
@@ -99,8 +101,7 @@ class LocalSelfPlay:
         """
         config, search, options = self.config, self.config.search, self.config.selfplay
         player = bz.SelfPlay(
-            players=config.game.players,
-            cards=config.game.cards,
+            shapes=config.game.played(),
             worlds=search.worlds,
             simulations=search.simulations,
             rounds=rounds,
@@ -121,6 +122,7 @@ class LocalSelfPlay:
             virtual_loss=search.virtual_loss,
         )
         records = player.run("rollout" if net is None else self._evaluator(net), carried=carried, progress=progress)
+        in_play = np.arange(records.points.shape[1]) < records.players[:, None]
         return SelfPlayResult(
             rows=records,
             rounds=records.stats.rounds,
@@ -128,8 +130,8 @@ class LocalSelfPlay:
             seconds=records.stats.seconds,
             batches=records.stats.batches,
             batch_rows=records.stats.rows,
-            points=float(records.points.mean()),
-            exact=float((records.bids == records.tricks).mean()),
+            points=float(records.points.sum() / records.players.sum()),
+            exact=float((records.bids == records.tricks)[in_play].mean()),
         )
 
     def _evaluator(self, net: BlobNet) -> Inference:

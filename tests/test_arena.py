@@ -92,7 +92,7 @@ def test_the_same_match_has_the_same_interval():
 )
 def test_the_verdict_is_the_intervals(low, high, verdict):
     side = Side(points=5, exact=1, over=0, under=0)
-    assert MatchSummary(10, side, side, (low + high) / 2, low, high).verdict == verdict
+    assert MatchSummary(10, side, side, (low + high) / 2, low, high, won=5, tied=0).verdict == verdict
 
 
 def test_one_deal_has_no_interval():

@@ -152,3 +152,20 @@ shapes = [{ players = 4, cards = 5, weight = 3.0 }, { players = [3, 8], cards = 
     assert load_config(write(tmp_path, to_toml(config))) == config
     assert load_config(write(tmp_path, text), ["game.shapes=[]"]).game.played() == [(5, 7, 1.0)]
     assert differences(Config(), config)[-1].startswith("game.shapes: [] there, [{")
+
+
+@pytest.mark.parametrize(
+    ("opponents", "words"),
+    [
+        (["rulebot"], "unknown opponent 'rulebot': should be untrained, random, rule or rollout:WxS"),
+        (["rollout:3"], "such as 3x30"),
+        (["rule", "rollout:1x9", "rollout:3x30"], "rollout:1x9, rollout:3x30 would share the metrics of rollout"),
+        (["rule", "rule"], "would share the metrics of rule"),
+    ],
+)
+def test_opponents_are_those_with_columns_of_their_own(opponents, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config({"evaluation": {"opponents": opponents}}, source="test")
+    allowed = ["untrained", "random", "rule", "rollout:3x30"]
+    config = parse_config({"evaluation": {"opponents": allowed}}, source="test")
+    assert config.evaluation.opponents == tuple(allowed)

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 from training_fakes import SMALL, FakeJudge, FakePlayer, SilentDisplay, fingerprint, small_config
 
-from blob_zero.checkpoint import checkpoint_paths, load_network
+from blob_zero.checkpoint import checkpoint_paths, load_checkpoint, load_network
 from blob_zero.errors import CheckpointError, ConfigError, DeviceError
 from blob_zero.network import BlobNet
 from blob_zero.training import train
@@ -178,3 +178,23 @@ def test_the_first_iterations_may_be_played_without_the_network(tmp_path):
 
     train(config, tmp_path / "run", display=SilentDisplay(), device="cpu", player=Player(), judge=FakeJudge())
     assert [net is None for net in nets] == [True, True, False]
+
+
+@pytest.mark.parametrize("difference", [0.4, 0.6])  # never promoted, always promoted
+def test_every_network_that_played_has_a_rating(tmp_path, difference):
+    config = small_config(promotion={"enabled": True}, evaluation={"opponents": ["rule", "rollout:1x2"]})
+    run(tmp_path, config, judge=FakeJudge(difference))
+    frame = metrics(tmp_path)
+    before, after = (load_checkpoint(path).state["ratings"] for path in checkpoint_paths(tmp_path / "checkpoints")[-2:])
+    assert set(after) == {*(f"iteration {k}" for k in range(4)), "rule", "rollout:1x2"}
+    assert after["rule"][0] == 0
+    best = "iteration 3" if difference > 0.5 else "iteration 0"
+    assert [frame["rating"][-1], frame["rating_sigma"][-1]] == after[best]
+    assert frame["rollout_difference"].to_list() == [difference] * 3
+    # A network that is measured a second time plays the same match again, which is no new evidence.
+    assert (after["rollout:1x2"] == before["rollout:1x2"]) == (difference < 0.5)
+
+
+def test_a_network_that_met_nobody_has_no_rating(tmp_path):
+    run(tmp_path, small_config(evaluation={"every": 3}))
+    assert [value is not None for value in metrics(tmp_path)["rating"]] == [False, False, True]

@@ -83,7 +83,7 @@ class FakeJudge:
         self.matches.append((opponent, deals, seed))
         side = Side(points=5.0, exact=0.5, over=0.25, under=0.25)
         low, high = self.difference - 0.5, self.difference + 0.5
-        return MatchSummary(deals, side, side, self.difference, low, high)
+        return MatchSummary(deals, side, side, self.difference, low, high, won=deals // 2 + 1, tied=0)
 
 
 class SilentDisplay:

@@ -72,6 +72,10 @@ class MatchSummary:
     """Lower end of the difference's 95 % interval."""
     high: float
     """Upper end of it."""
+    won: int
+    """Deals in which the first did better than the second."""
+    tied: int
+    """Deals in which they did equally well."""
 
     @property
     def verdict(self) -> Verdict:
@@ -100,6 +104,8 @@ def summarize(records: MatchRecords, *, seed: int = 0) -> MatchSummary:
         difference=float(differences.mean()),
         low=low,
         high=high,
+        won=int((differences > 0).sum()),
+        tied=int((differences == 0).sum()),
     )
 
 
@@ -179,25 +185,26 @@ class LocalJudge:
 
     def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
         """The network against another, or an agent named as in `parse_agent`, on the deals of a seed."""
-        first = self._network_agent(net, side=0)
-        second = (
-            self._network_agent(opponent, side=1) if isinstance(opponent, BlobNet) else self.agent(opponent, side=1)
-        )
+        first = self.network_agent(net, side=0)
+        second = self.network_agent(opponent, side=1) if isinstance(opponent, BlobNet) else self.agent(opponent, side=1)
         return self.play(first, second, deals=deals, seed=seed)
 
     def play(self, first: bz.Agent, second: bz.Agent, *, deals: int, seed: int) -> MatchSummary:
         """Any agent against any other."""
-        records = bz.play_match(
+        return summarize(self.records(first, second, cards=self.cards, deals=deals, seed=seed), seed=seed)
+
+    def records(self, first: bz.Agent, second: bz.Agent, *, cards: int, deals: int, seed: int) -> bz.MatchRecord:
+        """What a match of any agent against any other left, with this many cards dealt to each."""
+        return bz.play_match(
             first,
             second,
             players=self.players,
-            cards=self.cards,
+            cards=cards,
             deals=deals,
             seed=seed,
             threads=self.threads,
             batch_rows=self.batch_rows,
         )
-        return summarize(records, seed=seed)
 
     def agent(self, text: str, *, side: Literal[0, 1]) -> bz.Agent:
         """The agent of a name, as in `parse_agent`, for one side of the next match."""
@@ -208,12 +215,14 @@ class LocalJudge:
             case "rule":
                 return bz.Agent.rule()
             case SearchConfig():
+                # With the constants of every run, not this one's: a fixed opponent is the same everywhere.
                 return bz.Agent.rollout(worlds=spec.worlds, simulations=spec.simulations)
             case Path():
-                return self._network_agent(load_network(spec), side=side)
+                return self.network_agent(load_network(spec), side=side)
 
-    def _network_agent(self, net: BlobNet, *, side: Literal[0, 1]) -> bz.Agent:
-        """A network with the search; one evaluator a side is kept, so that compiled code stays."""
+    def network_agent(self, net: BlobNet, *, side: Literal[0, 1], search: SearchConfig | None = None) -> bz.Agent:
+        """A network with a search, the judge's if none; one evaluator a side is kept, so that compiled code stays."""
+        search = search or self.search
         evaluator = self._evaluators.get(side)
         if evaluator is None or evaluator.shape != net.shape:
             evaluator = Inference(net, device=self.device, **self.inference.model_dump())
@@ -222,12 +231,12 @@ class LocalJudge:
             evaluator.load(net)
         return bz.Agent.network(
             evaluator,
-            worlds=self.search.worlds,
-            simulations=self.search.simulations,
-            c_puct=self.search.c_puct,
-            fpu_reduction=self.search.fpu_reduction,
-            leaves_in_flight=self.search.leaves_in_flight,
-            virtual_loss=self.search.virtual_loss,
+            worlds=search.worlds,
+            simulations=search.simulations,
+            c_puct=search.c_puct,
+            fpu_reduction=search.fpu_reduction,
+            leaves_in_flight=search.leaves_in_flight,
+            virtual_loss=search.virtual_loss,
         )
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blob_zero.bench.cli import app as bench_app
-from blob_zero.config import InferenceConfig, load_config, preset_path, preset_summary, presets
+from blob_zero.config import load_config, preset_path, preset_summary, presets
 from blob_zero.errors import BlobError, ConfigError
 
 app = typer.Typer(
@@ -88,38 +88,57 @@ def train(
 
 @app.command()
 def arena(
-    first: Annotated[str, typer.Argument(help="A run or checkpoint, random, rule, or rollout:WxS.")],
-    second: Annotated[str, typer.Argument(help="The same; it has all other seats.")],
+    agents: Annotated[
+        list[str], typer.Argument(metavar="A B [C ...]", help="Runs or checkpoints, random, rule, rollout:WxS.")
+    ],
     players: Annotated[int, typer.Option(help="Seats, 3 to 8.")] = 4,
-    cards: Annotated[int, typer.Option(help="Cards dealt to each, 1 to 13.")] = 5,
-    deals: Annotated[int, typer.Option(min=2, help="Deals; each is played from every seat.")] = 500,
+    cards: Annotated[
+        str, typer.Option(metavar="SIZES", help="Cards dealt to each, 1 to 13: a number, a list 1,3,5 or a range 1-8.")
+    ] = "5",
+    deals: Annotated[int, typer.Option(help="Deals of each hand size; each is played from every seat.")] = 500,
     search: Annotated[
         str, typer.Option(metavar="WxS", help="Search of networks: worlds x simulations in each.")
     ] = "3x30",
-    seed: Annotated[int, typer.Option(help="The deals follow from it.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The deals follow from it.")] = 0,
     device: Device = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the search. (default: one for each core)")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same JSON to a file.")] = None,
 ) -> None:
-    """Play two agents against each other on the same deals, and say who is stronger.
+    """Play agents against each other on the same deals, and say who is stronger.
 
-    In every deal FIRST has one seat, each in turn, against SECOND in all
-    others. The difference is in points a round, with its 95 % interval.
+    Of each pair, the one named first has one seat in every deal, each in
+    turn, against the other in all others. Differences are in points a round,
+    with their 95 % interval. More than two agents are rated as well.
     """
-    from blob_zero.arena import LocalJudge
-    from blob_zero.config import parse_config, parse_search
-    from blob_zero.progress import standings_table
+    from blob_zero.atomic_files import write_atomically
+    from blob_zero.tournament import Settings, parse_hand_sizes, play, to_json
+    from blob_zero.tournament_tables import tournament_tables
 
-    parse_config({"game": {"players": players, "cards": cards}}, source="arena")
-    judge = LocalJudge(
+    settings = Settings(
+        agents=tuple(agents),
         players=players,
-        cards=cards,
-        search=parse_search(search),
-        inference=InferenceConfig(),
+        cards=parse_hand_sizes(cards),
+        deals=deals,
+        search=search,
+        seed=seed,
         device=device,
-        batch_rows=1024,
+        threads=threads,
     )
-    match = judge.play(judge.agent(first, side=0), judge.agent(second, side=1), deals=deals, seed=seed)
-    title = f"{players} players, {cards} cards, {deals:,} deals from every seat, search {search}"
-    Console().print(standings_table([(second, match)], first=first, title=title))
+    with Console(stderr=True).status("starting") as status:
+        tournament = play(settings, on_match=status.update)
+    if json:
+        typer.echo(to_json(tournament))
+    else:
+        console = Console()
+        for table in tournament_tables(tournament):
+            console.print(table)
+            console.print()
+    # Last, so that a disk that refuses the file costs no result.
+    if out is not None:
+        write_atomically(out, to_json(tournament).encode())
 
 
 @app.command(name="presets")

@@ -12,13 +12,24 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from blob_zero.errors import ConfigError
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 Switch = Literal["auto"] | bool
-FixedOpponent = Literal["random", "rule", "untrained"]
+
+
+def _check_opponent(name: str) -> str:
+    if name.startswith("rollout:"):
+        parse_search(name.removeprefix("rollout:"))
+    elif name not in ("untrained", "random", "rule"):
+        raise ValueError(f"unknown opponent {name!r}: should be untrained, random, rule or rollout:WxS")
+    return name
+
+
+FixedOpponent = Annotated[str, AfterValidator(_check_opponent)]
+"""Whom networks are measured against: `untrained`, `random`, `rule`, or `rollout:WxS`, a search by random playouts."""
 
 
 class _Section(BaseModel):
@@ -221,9 +232,18 @@ class EvaluationConfig(_Section):
     final_deals: int = Field(default=1000, ge=2)
     """Fresh deals against each opponent in the table that ends the run."""
     opponents: Annotated[tuple[FixedOpponent, ...], Field(strict=False)] = ("untrained", "random", "rule")
-    """Who is met; always the same, so that the curve means the same in every run."""
+    """Who is met: untrained, random, rule, and one rollout:WxS; always the same, so that the curve means the same."""
     batch_rows: int = Field(default=1024, ge=1)
     """Rows in one batch to the network in a match."""
+
+    @model_validator(mode="after")
+    def _has_columns_for_each(self) -> "EvaluationConfig":
+        kinds = [name.partition(":")[0] for name in self.opponents]
+        twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+        if twice:
+            met = [name for name in self.opponents if name.partition(":")[0] in twice]
+            raise ValueError(f"opponents {', '.join(met)} would share the metrics of {twice[0]}: keep one of them")
+        return self
 
 
 class PromotionConfig(_Section):

@@ -18,6 +18,9 @@ from blob_zero.metrics import Row, Value
 
 _SHOWN_ITERATIONS = 12
 
+_OPPONENTS = ("untrained", "random", "rule", "rollout")
+"""Fixed opponents, as the metrics' columns name them."""
+
 
 class Display(Protocol):
     """Is told how a run goes."""
@@ -77,9 +80,7 @@ class PlainDisplay:
             f"policy loss {_number(row['policy_loss'], '.3f')}",
             f"value loss {_number(row['value_loss'], '.3f')}",
         ]
-        parts += [
-            f"vs {name} {strength}" for name in ("untrained", "random", "rule") if (strength := _strength(row, name))
-        ]
+        parts += [f"vs {name} {strength}" for name in _OPPONENTS if (strength := _strength(row, name))]
         parts.append(f"{self.clock.left()} left")
         self.message(" · ".join(parts))
 
@@ -188,7 +189,8 @@ def open_display(console: Console) -> Iterator[Display]:
 
 
 def iterations_table(rows: Sequence[Row] | deque[Row]) -> Table:
-    """The iterations with speed, losses and strength."""
+    """The iterations with speed, losses, and strength against the opponents that were met."""
+    met = [name for name in _OPPONENTS if any(_strength(row, name) for row in rows)]
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in (
         "iteration",
@@ -196,9 +198,7 @@ def iterations_table(rows: Sequence[Row] | deque[Row]) -> Table:
         "mean batch",
         "policy",
         "value",
-        "untrained",
-        "random",
-        "rule",
+        *met,
     ):
         table.add_column(heading, justify="right")
     for row in rows:
@@ -208,7 +208,7 @@ def iterations_table(rows: Sequence[Row] | deque[Row]) -> Table:
             _number(row["mean_batch"], ".0f"),
             _number(row["policy_loss"], ".3f"),
             _number(row["value_loss"], ".3f"),
-            *(_strength(row, name) for name in ("untrained", "random", "rule")),
+            *(_strength(row, name) for name in met),
         )
     return table
 

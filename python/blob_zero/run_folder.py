@@ -35,6 +35,7 @@ from blob_zero.errors import BlobError, CheckpointError, ConfigError
 from blob_zero.interruption import held
 from blob_zero.metrics import MetricsLog, Row
 from blob_zero.network import SEATS, BlobNet, NetworkShape, seeded_network
+from blob_zero.ratings import Ratings
 from blob_zero.replay import ReplayRing
 from blob_zero.seeds import Purpose, stream_seed
 from blob_zero.trainer import Trainer
@@ -60,6 +61,8 @@ class Run:
         best_iteration: the iteration that made it.
         untrained: the network as it began.
         rollbacks: iterations in a row, up to this one, whose training was undone.
+        measured_iteration: the iteration whose network met the fixed opponents last; -1 before any did.
+        ratings: strength of the run's networks and their opponents, as far as they have met.
     """
 
     def __init__(self, config: Config, folder: Path, *, device: torch.device) -> None:
@@ -74,6 +77,8 @@ class Run:
         self.best = copy_of(self.untrained)
         self.best_iteration = 0
         self.rollbacks = 0
+        self.measured_iteration = -1
+        self.ratings = Ratings()
         self.replay = ReplayRing(config.training.replay_rows)
         self.trainer = Trainer(self.learner, config.training, device=device, iterations=config.run.iterations)
         self.metrics = MetricsLog(folder / METRICS)
@@ -147,6 +152,8 @@ class Run:
                     "rounds": self.rounds,
                     "best_iteration": self.best_iteration,
                     "rollbacks": self.rollbacks,
+                    "measured_iteration": self.measured_iteration,
+                    "ratings": self.ratings.state(),
                     "encoding_version": bz.ENCODING_VERSION,
                     "versions": _versions(),
                     "config": self.config.model_dump(mode="json"),
@@ -183,6 +190,8 @@ class Run:
             self.rounds = checkpoint.state["rounds"]
             self.best_iteration = checkpoint.state["best_iteration"]
             self.rollbacks = checkpoint.state.get("rollbacks", 0)
+            self.measured_iteration = checkpoint.state.get("measured_iteration", -1)
+            self.ratings = Ratings.from_state(checkpoint.state.get("ratings", {}))
         except KeyError as error:
             raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
         self.iteration = checkpoint.iteration
@@ -296,5 +305,5 @@ def copy_of(net: BlobNet) -> BlobNet:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("numpy", "polars", "safetensors", "torch")
+    packages = ("numpy", "openskill", "polars", "safetensors", "torch")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}

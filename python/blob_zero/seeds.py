@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     PROMOTION = 4
     FINAL_TABLE = 5
     BOOTSTRAP = 6
+    ARENA = 7
 
 
 def stream_seed(seed: int, purpose: Purpose, iteration: int = 0) -> int:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 
-from blob_zero.arena import Judge, LocalJudge
+from blob_zero.arena import Judge, LocalJudge, MatchSummary
 from blob_zero.config import Config, FixedOpponent
 from blob_zero.devices import resolve_device
 from blob_zero.metrics import Value
 from blob_zero.progress import Display
+from blob_zero.ratings import network_name
 from blob_zero.run_folder import Run, open_run
 from blob_zero.run_lock import lock_run
 from blob_zero.seeds import Purpose, stream, stream_seed
@@ -123,6 +124,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
         }
         for standing in standings:
             row |= _standing_columns(standing)
+        row |= _rating_columns(run)
         run.commit(row)
         display.iteration_done(row)
 
@@ -145,6 +147,7 @@ def _promotion(run: Run, judge: Judge, display: Display) -> dict[str, Value]:
     # Fresh deals each time: a candidate must not be chosen for the luck of always the same ones.
     seed = stream_seed(run.config.run.seed, Purpose.PROMOTION, run.iteration)
     match = judge.match(run.learner, run.best, deals=options.deals, seed=seed)
+    _rate(run, run.iteration, network_name(run.best_iteration), match, predecessor=run.best_iteration)
     promoted = match.low > options.margin
     if promoted:
         run.promote()
@@ -157,11 +160,26 @@ def _promotion(run: Run, judge: Judge, display: Display) -> dict[str, Value]:
 
 
 def _standings(run: Run, judge: Judge, display: Display) -> list[Standing]:
-    """The best network against each opponent, on the deals of every measurement."""
-    return [
-        _standing(run, judge, display, opponent, deals=run.config.evaluation.deals, purpose=Purpose.EVALUATION)
-        for opponent in run.config.evaluation.opponents
+    """The best network against each opponent, on the deals of every measurement; its rating follows."""
+    options = run.config.evaluation
+    standings = [
+        _standing(run, judge, display, opponent, deals=options.deals, purpose=Purpose.EVALUATION)
+        for opponent in options.opponents
     ]
+    # The same network on the same deals again would be no new evidence.
+    if run.measured_iteration != run.best_iteration:
+        for standing in standings:
+            opponent = network_name(0) if standing.opponent == "untrained" else standing.opponent
+            _rate(run, run.best_iteration, opponent, standing.match, predecessor=run.measured_iteration)
+        run.measured_iteration = run.best_iteration
+    return standings
+
+
+def _rate(run: Run, iteration: int, opponent: str, match: MatchSummary, *, predecessor: int) -> None:
+    """Let a match of an iteration's network move both ratings; before its first it is expected at its predecessor's."""
+    name = network_name(iteration)
+    run.ratings.begin_at(name, network_name(predecessor))
+    run.ratings.add_match(name, opponent, won=match.won, tied=match.tied, lost=match.deals - match.won - match.tied)
 
 
 def _final_standings(run: Run, judge: Judge, display: Display) -> list[Standing]:
@@ -188,7 +206,7 @@ def _standing(
 
 
 def _standing_columns(standing: Standing) -> dict[str, Value]:
-    name, match = standing.opponent, standing.match
+    name, match = standing.opponent.partition(":")[0], standing.match  # rollout:WxS has the columns of rollout
     return {
         f"{name}_difference": match.difference,
         f"{name}_low": match.low,
@@ -196,6 +214,11 @@ def _standing_columns(standing: Standing) -> dict[str, Value]:
         f"{name}_points": match.first.points,
         f"{name}_exact": match.first.exact,
     }
+
+
+def _rating_columns(run: Run) -> dict[str, Value]:
+    rating = run.ratings.get(network_name(run.best_iteration))
+    return {} if rating is None else {"rating": rating.mean, "rating_sigma": rating.sigma}
 
 
 def _local_judge(config: Config, *, device: str) -> LocalJudge:

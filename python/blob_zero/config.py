@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from blob_zero.errors import ConfigError
+from blob_zero.schedule import NUMBER, SCHEDULE, Ramp, Scheduled
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 Switch = Literal["auto"] | bool
@@ -128,8 +129,12 @@ class SearchConfig(_Section):
 class SelfPlayConfig(_Section):
     """How rounds are played for training."""
 
-    rounds: int = Field(default=10_000, ge=1)
-    """Rounds in an iteration."""
+    rounds: Scheduled = 10_000
+    """Rounds in an iteration; may change by iteration."""
+    worlds: Scheduled | None = None
+    """Worlds of a search in self-play, which may change by iteration; none is those of [search]."""
+    simulations: Scheduled | None = None
+    """The same for the simulations in each."""
     playout_iterations: int = Field(default=0, ge=0)
     """First iterations in which the search judges positions by random playouts instead of the untrained network."""
     carry_over: int = Field(default=0, ge=0)
@@ -194,8 +199,8 @@ class InferenceConfig(_Section):
 class TrainingConfig(_Section):
     """How the network learns from the rounds."""
 
-    epochs: int = Field(default=10, ge=1)
-    """Passes over the replay ring in an iteration."""
+    epochs: Scheduled = 10
+    """Passes over the replay ring in an iteration; may change by iteration."""
     batch_size: int = Field(default=2048, ge=1)
     """Rows in one optimizer step."""
     replay_rows: int = Field(default=500_000, ge=1)
@@ -390,7 +395,7 @@ def _apply_override(settings: dict[str, Any], override: str) -> None:
 
 def _describe(kind: str, location: tuple[int | str, ...], value: object, message: str) -> str:
     """One problem of a configuration in words: where, what, and what would have been right."""
-    key = ".".join(str(part) for part in location)
+    key = ".".join(str(part) for part in location if part not in (NUMBER, SCHEDULE))
     if kind == "extra_forbidden":
         parent = _section_at(location[:-1])
         noun = "section" if len(location) == 1 else "setting"
@@ -403,6 +408,8 @@ def _describe(kind: str, location: tuple[int | str, ...], value: object, message
 
 
 def _section_at(location: tuple[int | str, ...]) -> list[str]:
+    if SCHEDULE in location:
+        return [field.alias or name for name, field in Ramp.model_fields.items()]
     model: type[BaseModel] = Config
     for part in location:
         if isinstance(part, int):  # an entry of a list, whose type is known already

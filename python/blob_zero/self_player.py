@@ -47,6 +47,8 @@ class SelfPlayer(Protocol):
         seed: int,
         first_round: int,
         rounds: int,
+        worlds: int | None = None,
+        simulations: int | None = None,
         carried: CarryOver | None = None,
         carry_over: int = 0,
         progress: OnProgress | None = None,
@@ -58,6 +60,8 @@ class SelfPlayer(Protocol):
             seed: of the run.
             first_round: number of the first round.
             rounds: rounds to begin.
+            worlds: worlds drawn for each search; those of the settings if None.
+            simulations: simulations in each world; those of the settings if None.
             carried: rounds that the range before left unfinished, played to their end first.
             carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
             progress: called about four times a second.
@@ -84,6 +88,8 @@ class LocalSelfPlay:
         seed: int,
         first_round: int,
         rounds: int,
+        worlds: int | None = None,
+        simulations: int | None = None,
         carried: CarryOver | None = None,
         carry_over: int = 0,
         progress: OnProgress | None = None,
@@ -95,6 +101,8 @@ class LocalSelfPlay:
             seed: of the run.
             first_round: number of the first round.
             rounds: rounds to begin.
+            worlds: worlds drawn for each search; those of the settings if None.
+            simulations: simulations in each world; those of the settings if None.
             carried: rounds that the range before left unfinished, played to their end first.
             carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
             progress: called about four times a second.
@@ -102,8 +110,8 @@ class LocalSelfPlay:
         config, search, options = self.config, self.config.search, self.config.selfplay
         player = bz.SelfPlay(
             shapes=config.game.played(),
-            worlds=search.worlds,
-            simulations=search.simulations,
+            worlds=worlds or search.worlds,
+            simulations=simulations or search.simulations,
             rounds=rounds,
             seed=seed,
             first_round=first_round,

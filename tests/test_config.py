@@ -16,6 +16,7 @@ from blob_zero.config import (
 )
 from blob_zero.errors import ConfigError
 from blob_zero.network import SEATS, BlobNet
+from blob_zero.schedule import Ramp, at
 
 
 def write(tmp_path, text):
@@ -34,7 +35,8 @@ def test_preset_states_every_knob_that_has_a_value(name):
 
 def test_reference_is_the_published_run():
     config = load_config(preset_path("reference"))
-    assert (config.run.iterations, config.selfplay.rounds, config.training.epochs) == (500, 10_000, 10)
+    assert (config.run.iterations, config.training.epochs) == (500, 10)
+    assert [at(config.selfplay.rounds, iteration) for iteration in (0, 25, 50, 499)] == [2000, 6000, 10_000, 10_000]
     assert (config.search.worlds, config.search.simulations) == (3, 30)
     assert (config.training.replay_rows, config.training.batch_size) == (500_000, 2048)
     assert BlobNet(SEATS, **config.network.model_dump()).shape == BlobNet().shape
@@ -54,6 +56,19 @@ def test_the_sizes_of_a_network_have_one_set_of_defaults():
         ("[search]\nworlds = '3'", ["search.worlds = '3'", "integer"]),
         ("[inference]\ndtype = 'fp8'", ["inference.dtype = 'fp8'", "fp16"]),
         ("[game]\nplayers = 5\ncards = 11", ["55", "52", "at most 10 cards"]),
+        ("[selfplay]\nrounds = 0", ["selfplay.rounds = 0", "greater than or equal to 1"]),
+        ("[selfplay]\nrounds = '5'", ["selfplay.rounds = '5'", "integer"]),
+        ("[selfplay]\nrounds = { from = 0, to = 5, over = 3 }", ["selfplay.rounds.from = 0", "or equal to 1"]),
+        ("[selfplay]\nsimulations = { from = 1, to = 5 }", ["selfplay.simulations.over", "required"]),
+        (
+            "[training]\nepochs = { form = 1, to = 5, over = 3 }",
+            ["training.epochs.form", "did you mean 'from'", "over"],
+        ),
+        ("[[game.shapes]]\nplayers = 4\ncards = 5\nweigth = 2", ["game.shapes.0.weigth", "did you mean 'weight'"]),
+        ("[[game.shapes]]\nplayers = [4, 9]\ncards = 5", ["game.shapes.0.players.1 = 9", "less than or equal to 8"]),
+        ("[[game.shapes]]\nplayers = 3\ncards = []", ["game.shapes.0.cards", "at least 1"]),
+        ("[[game.shapes]]\nplayers = 8\ncards = [7, 8]", ["players [8] with cards [7, 8]", "52 cards"]),
+        ("[[game.shapes]]\nplayers = 3\ncards = 3\nweight = 0", ["game.shapes.0.weight = 0", "greater than 0"]),
         ("[network]\nwidth = 100\nheads = 8", ["100", "multiple of heads 8"]),
         ("[training]\nlearning_rate = nan", ["training.learning_rate", "finite"]),
         ("[search\n", ["not valid TOML"]),
@@ -136,6 +151,19 @@ def test_differences_name_each_changed_setting():
     assert differences(old, old) == []
 
 
+def test_shapes_are_written_as_they_are_meant(tmp_path):
+    text = """[game]
+players = 5
+cards = 7
+shapes = [{ players = 4, cards = 5, weight = 3.0 }, { players = [3, 8], cards = [1, 6, 7] }]"""
+    config = load_config(write(tmp_path, text))
+    even = [(3, 1), (3, 6), (3, 7), (8, 1), (8, 6)]
+    assert config.game.played() == [(4, 5, 3.0), *((players, cards, 0.2) for players, cards in even)]
+    assert load_config(write(tmp_path, to_toml(config))) == config
+    assert load_config(write(tmp_path, text), ["game.shapes=[]"]).game.played() == [(5, 7, 1.0)]
+    assert differences(Config(), config)[-1].startswith("game.shapes: [] there, [{")
+
+
 @pytest.mark.parametrize(
     ("opponents", "words"),
     [
@@ -151,3 +179,16 @@ def test_opponents_are_those_with_columns_of_their_own(opponents, words):
     allowed = ["untrained", "random", "rule", "rollout:3x30"]
     config = parse_config({"evaluation": {"opponents": allowed}}, source="test")
     assert config.evaluation.opponents == tuple(allowed)
+
+
+def test_a_schedule_goes_in_even_steps_and_stays():
+    config = parse_config({"selfplay": {"rounds": {"from": 1, "to": 4, "over": 6}}}, source="test")
+    assert isinstance(config.selfplay.rounds, Ramp)
+    assert [at(config.selfplay.rounds, iteration) for iteration in range(9)] == [1, 2, 2, 3, 3, 4, 4, 4, 4]
+    falling = parse_config({"training": {"epochs": {"from": 10, "to": 2, "over": 2}}}, source="test").training.epochs
+    assert [at(falling, iteration) for iteration in range(4)] == [10, 6, 2, 2]
+    assert at(7, 100) == 7
+    assert parse_config(tomllib.loads(to_toml(config)), source="test") == config
+    # What a checkpoint keeps is JSON.
+    assert parse_config(config.model_dump(mode="json"), source="test") == config
+    assert differences(config, Config())[0] == ('selfplay.rounds: {"from": 1, "to": 4, "over": 6} there, 10000 here')

@@ -198,3 +198,19 @@ def test_every_network_that_played_has_a_rating(tmp_path, difference):
 def test_a_network_that_met_nobody_has_no_rating(tmp_path):
     run(tmp_path, small_config(evaluation={"every": 3}))
     assert [value is not None for value in metrics(tmp_path)["rating"]] == [False, False, True]
+
+
+def test_settings_follow_their_schedules(tmp_path):
+    config = small_config(
+        selfplay={"rounds": {"from": 10, "to": 30, "over": 2}, "simulations": {"from": 4, "to": 6, "over": 2}},
+        training={"epochs": {"from": 1, "to": 3, "over": 1}, "replay_rows": 10_000},
+    )
+    player = FakePlayer(stop_at=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, config, player=player)
+    later = FakePlayer()
+    run(tmp_path, config, player=later)
+    assert [(first, count) for _, first, count in player.calls + later.calls] == [(0, 10), (10, 20), (30, 30)]
+    assert player.searches + later.searches == [(None, 4), (None, 5), (None, 6)]
+    # Ten rows a round in batches of 32, once in the first iteration and three times in the others.
+    assert metrics(tmp_path)["steps"].to_list() == [100 // 32, 3 * (300 // 32), 3 * (600 // 32)]

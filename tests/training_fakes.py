@@ -61,11 +61,13 @@ class FakePlayer:
     stop_at: int | None = None
     calls: list[tuple[int, int, int]] = field(default_factory=list)
     fingerprints: list[float] = field(default_factory=list)
+    searches: list[tuple[int | None, int | None]] = field(default_factory=list)
 
-    def play(self, net, *, seed, first_round, rounds, **_):
+    def play(self, net, *, seed, first_round, rounds, worlds, simulations, **_):
         if len(self.calls) == self.stop_at:
             raise KeyboardInterrupt
         self.calls.append((seed, first_round, rounds))
+        self.searches.append((worlds, simulations))
         self.fingerprints.append(fingerprint(net))
         weights = int(abs(fingerprint(net)) * 1e6)
         rows = random_rows(np.random.default_rng([seed, first_round, weights]), 10 * rounds)

@@ -232,6 +232,8 @@ class _Columns(TypedDict):
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
     number: NDArray[np.uint64]
+    players: NDArray[np.uint8]
+    cards: NDArray[np.uint8]
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]
@@ -252,11 +254,12 @@ class Plan:
     def __new__(
         cls,
         *,
-        players: int,
-        cards: int,
         agents: list[AgentSpec],
         rounds: int,
         seed: int,
+        players: int | None = None,
+        cards: int | None = None,
+        shapes: list[tuple[int, int, float]] | None = None,
         first_round: int = 0,
         carry_over: int = 0,
         rotate: bool = False,

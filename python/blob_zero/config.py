@@ -10,11 +10,12 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from blob_zero.errors import ConfigError
+from blob_zero.schedule import NUMBER, SCHEDULE, Ramp, Scheduled
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 Switch = Literal["auto"] | bool
@@ -38,6 +39,15 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
+_OneOrMore = BeforeValidator(_one_or_more)
+_Players = Annotated[int, Field(ge=3, le=8)]
+_Cards = Annotated[int, Field(ge=1, le=13)]
+
+
 class RunConfig(_Section):
     """How long the run is and what it leaves behind."""
 
@@ -51,12 +61,43 @@ class RunConfig(_Section):
     """Threads of PyTorch on the CPU; none leaves PyTorch's own choice."""
 
 
+class ShapeConfig(_Section):
+    """Rounds of one or several sizes: every pair of `players` and `cards` that the pack allows."""
+
+    players: Annotated[tuple[_Players, ...], Field(min_length=1, strict=False), _OneOrMore]
+    """A number, or several."""
+    cards: Annotated[tuple[_Cards, ...], Field(min_length=1, strict=False), _OneOrMore]
+    """A number, or several."""
+    weight: float = Field(default=1.0, gt=0)
+    """Share of the decisions, split evenly over the pairs."""
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Players and cards of each size."""
+        return [(players, cards) for players in self.players for cards in self.cards if players * cards <= 52]
+
+    @model_validator(mode="after")
+    def _can_be_dealt(self) -> "ShapeConfig":
+        if not self.pairs():
+            raise ValueError(
+                f"players {list(self.players)} with cards {list(self.cards)}: all need more than the 52 cards of a pack"
+            )
+        return self
+
+
 class GameConfig(_Section):
     """What is played."""
 
     players: int = Field(default=4, ge=3, le=8)
+    """Players of matches, and of self-play where no `shapes` are given."""
     cards: int = Field(default=5, ge=1, le=13)
-    """Cards dealt to each player."""
+    """Cards dealt to each player there."""
+    shapes: Annotated[tuple[ShapeConfig, ...], Field(strict=False)] = ()
+    """What self-play plays, by weight; none for `players` with `cards` alone."""
+
+    def played(self) -> list[tuple[int, int, float]]:
+        """Players, cards and share of the decisions of every size of round in self-play."""
+        sizes = [(shape.pairs(), shape.weight) for shape in self.shapes] or [([(self.players, self.cards)], 1.0)]
+        return [(players, cards, weight / len(pairs)) for pairs, weight in sizes for players, cards in pairs]
 
     @model_validator(mode="after")
     def _fits_in_a_deck(self) -> "GameConfig":
@@ -88,8 +129,12 @@ class SearchConfig(_Section):
 class SelfPlayConfig(_Section):
     """How rounds are played for training."""
 
-    rounds: int = Field(default=10_000, ge=1)
-    """Rounds in an iteration."""
+    rounds: Scheduled = 10_000
+    """Rounds in an iteration; may change by iteration."""
+    worlds: Scheduled | None = None
+    """Worlds of a search in self-play, which may change by iteration; none is those of [search]."""
+    simulations: Scheduled | None = None
+    """The same for the simulations in each."""
     playout_iterations: int = Field(default=0, ge=0)
     """First iterations in which the search judges positions by random playouts instead of the untrained network."""
     carry_over: int = Field(default=0, ge=0)
@@ -154,8 +199,8 @@ class InferenceConfig(_Section):
 class TrainingConfig(_Section):
     """How the network learns from the rounds."""
 
-    epochs: int = Field(default=10, ge=1)
-    """Passes over the replay ring in an iteration."""
+    epochs: Scheduled = 10
+    """Passes over the replay ring in an iteration; may change by iteration."""
     batch_size: int = Field(default=2048, ge=1)
     """Rows in one optimizer step."""
     replay_rows: int = Field(default=500_000, ge=1)
@@ -312,10 +357,18 @@ def to_toml(config: Config) -> str:
     lines: list[str] = []
     for section, values in config.model_dump(mode="json").items():
         lines.append(f"[{section}]")
-        # JSON's numbers, booleans, strings and flat lists are TOML's as well.
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
         lines.append("")
     return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it; JSON's numbers, booleans and strings are TOML's as well."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value)
 
 
 def _flat(config: Config) -> Iterator[tuple[str, Any]]:
@@ -342,7 +395,7 @@ def _apply_override(settings: dict[str, Any], override: str) -> None:
 
 def _describe(kind: str, location: tuple[int | str, ...], value: object, message: str) -> str:
     """One problem of a configuration in words: where, what, and what would have been right."""
-    key = ".".join(str(part) for part in location)
+    key = ".".join(str(part) for part in location if part not in (NUMBER, SCHEDULE))
     if kind == "extra_forbidden":
         parent = _section_at(location[:-1])
         noun = "section" if len(location) == 1 else "setting"
@@ -355,9 +408,15 @@ def _describe(kind: str, location: tuple[int | str, ...], value: object, message
 
 
 def _section_at(location: tuple[int | str, ...]) -> list[str]:
+    if SCHEDULE in location:
+        return [field.alias or name for name, field in Ramp.model_fields.items()]
     model: type[BaseModel] = Config
     for part in location:
-        annotation = model.model_fields[str(part)].annotation
+        if isinstance(part, int):  # an entry of a list, whose type is known already
+            continue
+        annotation = model.model_fields[part].annotation
+        if get_origin(annotation) is tuple:
+            annotation = get_args(annotation)[0]
         assert isinstance(annotation, type)
         assert issubclass(annotation, BaseModel)
         model = annotation

@@ -7,6 +7,8 @@ that follow from (weights, seed, round numbers) alone.
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 import blob_zero as bz
 from blob_zero.carry_over import CarryOver
 from blob_zero.config import Config
@@ -45,6 +47,8 @@ class SelfPlayer(Protocol):
         seed: int,
         first_round: int,
         rounds: int,
+        worlds: int | None = None,
+        simulations: int | None = None,
         carried: CarryOver | None = None,
         carry_over: int = 0,
         progress: OnProgress | None = None,
@@ -56,6 +60,8 @@ class SelfPlayer(Protocol):
             seed: of the run.
             first_round: number of the first round.
             rounds: rounds to begin.
+            worlds: worlds drawn for each search; those of the settings if None.
+            simulations: simulations in each world; those of the settings if None.
             carried: rounds that the range before left unfinished, played to their end first.
             carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
             progress: called about four times a second.
@@ -82,6 +88,8 @@ class LocalSelfPlay:
         seed: int,
         first_round: int,
         rounds: int,
+        worlds: int | None = None,
+        simulations: int | None = None,
         carried: CarryOver | None = None,
         carry_over: int = 0,
         progress: OnProgress | None = None,
@@ -93,16 +101,17 @@ class LocalSelfPlay:
             seed: of the run.
             first_round: number of the first round.
             rounds: rounds to begin.
+            worlds: worlds drawn for each search; those of the settings if None.
+            simulations: simulations in each world; those of the settings if None.
             carried: rounds that the range before left unfinished, played to their end first.
             carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
             progress: called about four times a second.
         """
         config, search, options = self.config, self.config.search, self.config.selfplay
         player = bz.SelfPlay(
-            players=config.game.players,
-            cards=config.game.cards,
-            worlds=search.worlds,
-            simulations=search.simulations,
+            shapes=config.game.played(),
+            worlds=worlds or search.worlds,
+            simulations=simulations or search.simulations,
             rounds=rounds,
             seed=seed,
             first_round=first_round,
@@ -121,6 +130,7 @@ class LocalSelfPlay:
             virtual_loss=search.virtual_loss,
         )
         records = player.run("rollout" if net is None else self._evaluator(net), carried=carried, progress=progress)
+        in_play = np.arange(records.points.shape[1]) < records.players[:, None]
         return SelfPlayResult(
             rows=records,
             rounds=records.stats.rounds,
@@ -128,8 +138,8 @@ class LocalSelfPlay:
             seconds=records.stats.seconds,
             batches=records.stats.batches,
             batch_rows=records.stats.rows,
-            points=float(records.points.mean()),
-            exact=float((records.bids == records.tricks).mean()),
+            points=float(records.points.sum() / records.players.sum()),
+            exact=float((records.bids == records.tricks)[in_play].mean()),
         )
 
     def _evaluator(self, net: BlobNet) -> Inference:

@@ -1,6 +1,7 @@
 """Self-play: many rounds in which one searching agent sits in every seat, and the training rows they leave."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,9 +66,11 @@ class Records:
         round: uint64[N], number of the row's round.
         seat: uint8[N], the seat that moved.
         number: uint64[rounds], numbers of the finished rounds, ascending.
-        points: int16[rounds, players], points of each seat.
-        bids: int16[rounds, players].
-        tricks: int16[rounds, players].
+        players: uint8[rounds], how many played.
+        cards: uint8[rounds], how many cards each had.
+        points: int16[rounds, players], points of each seat; with several shapes int16[rounds, 8], 0 past the players.
+        bids: the same of the bids.
+        tricks: the same of the tricks won.
         carry_over: the rounds left unfinished, with the rows recorded of them so far.
         stats: what the run did.
     """
@@ -80,6 +83,8 @@ class Records:
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
     number: NDArray[np.uint64]
+    players: NDArray[np.uint8]
+    cards: NDArray[np.uint8]
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]
@@ -93,6 +98,9 @@ class SelfPlay:
     Args:
         players: 3 to 8.
         cards: cards dealt to each, 1 to 13, `players * cards <= 52`.
+        shapes: instead of both, (players, cards, weight) of each shape that is played. A weight is a share of
+            decisions: the shape of a round is drawn from (seed, round) in proportion to weight over expected decisions,
+            so that long rounds do not crowd out short ones.
         worlds: worlds drawn for each search.
         simulations: simulations in each world.
         rounds: rounds to play; trump and dealer of each are drawn uniformly.
@@ -126,8 +134,9 @@ class SelfPlay:
     def __init__(
         self,
         *,
-        players: int,
-        cards: int,
+        players: int | None = None,
+        cards: int | None = None,
+        shapes: Sequence[tuple[int, int, float]] | None = None,
         worlds: int = 3,
         simulations: int = 30,
         rounds: int = 1000,
@@ -169,6 +178,7 @@ class SelfPlay:
             return _core.Plan(
                 players=players,
                 cards=cards,
+                shapes=None if shapes is None else list(shapes),
                 agents=[agent],
                 rounds=rounds,
                 seed=seed,

@@ -18,6 +18,7 @@ from blob_zero.devices import auto_precision
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.network import BlobNet
 from blob_zero.replay import Batch, ReplayRing
+from blob_zero.schedule import at
 from blob_zero.suit_symmetry import SUIT_ORDERS, rename_suits
 
 # Low enough that its softmax is 0, finite so that 0 * log(0) of an illegal action stays 0.
@@ -174,14 +175,14 @@ class Trainer:
         Raises:
             BlobError: the ring is empty, or not one step had a finite loss.
         """
-        size, epochs = self.config.batch_size, self.config.epochs
+        size, epochs = self.config.batch_size, at(self.config.epochs, iteration)
         total = epochs * replay.batches_per_epoch(size)
         sums = np.zeros(5)
         taken = examples = 0
         rate = 0.0
         started = time.perf_counter()
         self.net.train()
-        for step, batch in enumerate(self._batches(replay, rng), start=1):
+        for step, batch in enumerate(self._batches(replay, rng, epochs), start=1):
             rate = learning_rate(iteration + step / total, iterations=self.iterations, config=self.config)
             measured = self.step(batch, rate=rate)
             if measured is not None:
@@ -268,8 +269,8 @@ class Trainer:
             scale, growth = state["scaler"].tolist()
             self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": scale, "_growth_tracker": int(growth)})
 
-    def _batches(self, replay: ReplayRing, rng: np.random.Generator) -> Iterator[Batch]:
-        for _ in range(self.config.epochs):
+    def _batches(self, replay: ReplayRing, rng: np.random.Generator, epochs: int) -> Iterator[Batch]:
+        for _ in range(epochs):
             for batch in replay.epoch(rng, self.config.batch_size):
                 order = SUIT_ORDERS[rng.integers(len(SUIT_ORDERS))] if self.config.rename_suits else SUIT_ORDERS[0]
                 yield rename_suits(batch, order)

@@ -13,6 +13,7 @@ from blob_zero.progress import Display
 from blob_zero.ratings import network_name
 from blob_zero.run_folder import Run, open_run
 from blob_zero.run_lock import lock_run
+from blob_zero.schedule import at
 from blob_zero.seeds import Purpose, stream, stream_seed
 from blob_zero.self_player import LocalSelfPlay, SelfPlayer
 from blob_zero.standings import STANDINGS, SavedStandings, Standing
@@ -67,19 +68,22 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
     while run.iteration < iterations:
         display.iteration_started(run.iteration + 1, iterations)
 
+        options, rounds = config.selfplay, at(config.selfplay.rounds, run.iteration)
         began = time.perf_counter()
         played = player.play(
             run.best if run.iteration >= config.selfplay.playout_iterations else None,
             seed=stream_seed(seed, Purpose.SELF_PLAY),
             first_round=run.rounds,
-            rounds=config.selfplay.rounds,
+            rounds=rounds,
+            worlds=None if options.worlds is None else at(options.worlds, run.iteration),
+            simulations=None if options.simulations is None else at(options.simulations, run.iteration),
             carried=run.carried,
-            carry_over=_carry_over(run),
+            carry_over=_carry_over(run, rounds),
             progress=display.self_play,
         )
         run.carried = played.carry_over
         run.replay.append(played.rows, root_value_weight=config.training.root_value_weight)
-        run.rounds += config.selfplay.rounds
+        run.rounds += rounds
         played_at = time.perf_counter()
 
         learned = run.trainer.train(
@@ -129,12 +133,12 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
         display.iteration_done(row)
 
 
-def _carry_over(run: Run) -> int:
+def _carry_over(run: Run, rounds: int) -> int:
     """How many rounds this iteration may leave unfinished: none where no batches run empty, or no iteration follows."""
     options = run.config.selfplay
     if run.iteration < options.playout_iterations or run.iteration + 1 == run.config.run.iterations:
         return 0
-    return min(options.carry_over, options.rounds)
+    return min(options.carry_over, rounds)
 
 
 def _promotion(run: Run, judge: Judge, display: Display) -> dict[str, Value]:

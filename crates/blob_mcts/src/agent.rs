@@ -5,6 +5,7 @@ use blob_engine::{BySeat, Round, RoundRules, RoundSpec, RulesError, Seat, trump_
 
 use crate::config::{SearchConfig, Temperature};
 use crate::error::ConfigError;
+use crate::shapes::{Shape, Shapes};
 
 /// Names the deals among the streams of a seed.
 const DEAL: u64 = 0x6465_616c;
@@ -53,10 +54,8 @@ pub enum Seating {
 /// What the rounds of a run are: a pure function of the round's number, so that no result depends on timing.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// 3 … 8.
-    pub players: usize,
-    /// Cards dealt to each.
-    pub cards: usize,
+    /// How many play with how many cards.
+    pub shapes: Shapes,
     /// The variants in force.
     pub rules: RoundRules,
     /// Seed of every deal and every search.
@@ -77,12 +76,18 @@ impl Plan {
     /// # Errors
     /// If the rounds cannot be dealt, or the agents do not fit the seating or have settings out of range.
     pub fn check(&self) -> Result<(), crate::PlayError> {
-        RoundSpec { rules: self.rules, ..RoundSpec::new(self.players, self.cards, None, 0) }.check()?;
+        self.shapes.check(self.rules)?;
         let (count, allowed) = match self.seating {
             Seating::One => (1, "one agent sits in every seat"),
             Seating::Rotate => (2, "two agents meet"),
         };
         ConfigError::check(self.agents.len() == count, "agents", self.agents.len(), allowed)?;
+        ConfigError::check(
+            self.seating == Seating::One || self.shapes.only().is_some(),
+            "shapes",
+            "several",
+            "rounds in which seats rotate have one shape",
+        )?;
         ConfigError::check(self.rounds > 0, "rounds", self.rounds, "a run has at least 1 round")?;
         ConfigError::check(
             self.first_round.checked_add(self.rounds).is_some(),
@@ -114,19 +119,25 @@ impl Plan {
         self.agents.iter().map(model).max().unwrap_or(0)
     }
 
+    /// The shape of round `index` of a checked plan.
+    pub fn shape(&self, index: u64) -> Shape {
+        self.shapes.of_round(self.seed, index)
+    }
+
     /// Deals round `index`: trump and dealer uniformly, all from (seed, deal).
     ///
     /// # Errors
     /// If the plan cannot be dealt.
     pub fn deal(&self, index: u64) -> Result<Round, RulesError> {
+        let Shape { players, cards } = self.shape(index);
         let deal = match self.seating {
             Seating::One => index,
-            Seating::Rotate => index / self.players as u64,
+            Seating::Rotate => index / players as u64,
         };
         let mut rng = stream(self.seed, &[DEAL, deal]);
         let trump = if self.rules.turn_up { None } else { trump_of_round(below(&mut rng, 5) as usize) };
-        let dealer = below(&mut rng, self.players as u32) as usize;
-        let spec = RoundSpec { rules: self.rules, ..RoundSpec::new(self.players, self.cards, trump, dealer) };
+        let dealer = below(&mut rng, players as u32) as usize;
+        let spec = RoundSpec { rules: self.rules, ..RoundSpec::new(players, cards, trump, dealer) };
         Round::deal(&spec, &mut rng)
     }
 
@@ -134,8 +145,9 @@ impl Plan {
     pub fn seats(&self, index: u64) -> BySeat<u8> {
         let mut seats = BySeat::default();
         if self.seating == Seating::Rotate {
-            let first = index % self.players as u64;
-            for seat in Seat::all(self.players) {
+            let players = self.shape(index).players;
+            let first = index % players as u64;
+            for seat in Seat::all(players) {
                 seats[seat] = u8::from(seat.index() as u64 != first);
             }
         }

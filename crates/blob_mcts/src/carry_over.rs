@@ -54,10 +54,11 @@ impl RoundSoFar {
         if self.decisions.len() > self.actions.len() {
             return refuse(format!("it has {} records of {} decisions", self.decisions.len(), self.actions.len()));
         }
+        let players = plan.shape(self.index).players;
         let seats = self.decisions.iter().map(|decision| decision.seat);
         match seats.max() {
-            Some(seat) if seat.index() >= plan.players => {
-                refuse(format!("seat {seat} moved; with {} players seats are 0 to {}", plan.players, plan.players - 1))
+            Some(seat) if seat.index() >= players => {
+                refuse(format!("seat {seat} moved; with {players} players seats are 0 to {}", players - 1))
             }
             _ => Ok(()),
         }
@@ -69,8 +70,7 @@ impl RoundSoFar {
 /// The round at distance e from the end of the plan, 1 for the last, pauses at turn `turns * e / carry_over`.
 pub(crate) fn pause_turn(plan: &Plan, index: u64) -> Option<u64> {
     let distance = (plan.first_round + plan.rounds).checked_sub(index)?;
-    let turns = (plan.players * (plan.cards + 1)) as u64;
-    (distance < plan.carry_over).then(|| turns * distance / plan.carry_over)
+    (distance < plan.carry_over).then(|| plan.shape(index).turns() as u64 * distance / plan.carry_over)
 }
 
 /// Bids made and cards played.
@@ -87,11 +87,11 @@ mod tests {
 
     use super::*;
     use crate::agent::{Agent, Seating};
+    use crate::shapes::Shapes;
 
     fn plan(carry_over: u64) -> Plan {
         Plan {
-            players: 4,
-            cards: 5,
+            shapes: Shapes::one(4, 5),
             rules: RoundRules::default(),
             seed: 3,
             first_round: 1000,

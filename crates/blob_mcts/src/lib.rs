@@ -21,6 +21,7 @@ pub mod puct;
 mod record;
 mod round_task;
 mod search;
+mod shapes;
 mod tree;
 
 pub use agent::{Agent, LeafEvaluator, Plan, Seating};
@@ -35,3 +36,4 @@ pub use null_evaluator::{play_with_null_evaluator, time_hand_over};
 pub use play::{Play, PlayConfig, Progress};
 pub use record::{DecisionRecord, RoundRecord};
 pub use search::{Leaf, Outcome, Search};
+pub use shapes::{Shape, Shapes};

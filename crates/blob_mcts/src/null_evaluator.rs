@@ -99,8 +99,7 @@ mod tests {
         };
         let rules = RoundRules::default();
         Plan {
-            players: 3,
-            cards: 3,
+            shapes: crate::shapes::Shapes::one(3, 3),
             rules,
             seed: 1,
             first_round: 0,

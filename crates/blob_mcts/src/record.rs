@@ -35,6 +35,8 @@ pub struct RoundRecord {
     pub values: BySeat<f32>,
     /// Number of players.
     pub players: usize,
+    /// Cards dealt to each.
+    pub cards: usize,
 }
 
 impl RoundRecord {
@@ -53,6 +55,7 @@ impl RoundRecord {
             tricks: *table.won(),
             values: table.values().unwrap_or_default(),
             players: table.players(),
+            cards: table.cards(),
         }
     }
 

@@ -194,7 +194,7 @@ impl RoundTask {
                 features,
                 legal: standing.actions(outcome.legal).bits(),
                 policy,
-                root_values: relative_to(observation.seat(), plan.players, &outcome.values),
+                root_values: relative_to(observation.seat(), observation.table().players(), &outcome.values),
                 seat: observation.seat(),
             });
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use blob_engine::{ACTIONS, FEATURES, Features, RoundRules};
 use blob_mcts::{
     Agent, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, PlayError, Progress, RoundRecord, RoundSoFar,
-    SearchConfig, Seating, Temperature,
+    SearchConfig, Seating, Shape, Shapes, Temperature,
 };
 use hash_evaluator::hash_evaluation;
 use proptest::prelude::*;
@@ -24,8 +24,7 @@ fn network(worlds: usize, simulations: usize, model: usize) -> Agent {
 fn plan(players: usize, cards: usize, rounds: u64, agents: Vec<Agent>) -> Plan {
     let seating = if agents.len() == 1 { Seating::One } else { Seating::Rotate };
     Plan {
-        players,
-        cards,
+        shapes: Shapes::one(players, cards),
         rules: RoundRules::default(),
         seed: 11,
         first_round: 100,
@@ -174,6 +173,34 @@ proptest! {
         let played = three_ranges(rounds, carry_over, [0, 1, 2], config);
         prop_assert_eq!(played, three_ranges(rounds, carry_over, [0, 1, 2], self::config(1, 1, 1)));
     }
+}
+
+#[test]
+fn rounds_of_several_shapes_share_batches() {
+    let shapes =
+        Shapes::weighted([(3, 1), (4, 5), (8, 2), (5, 3)].map(|(players, cards)| (Shape { players, cards }, 1.0)));
+    let plan = Plan { shapes, ..plan(4, 5, 80, vec![network(2, 6, 0)]) };
+    let (played, _) = records(&plan, config(4, 64, 32));
+    assert_eq!(played, sequential(&plan));
+    for record in &played {
+        assert_eq!(Shape { players: record.players, cards: record.cards }, plan.shape(record.index));
+        assert_eq!(usize::from(record.tricks.0.iter().sum::<u8>()), record.cards);
+        assert!(record.points.0[record.players..].iter().all(|&points| points == 0));
+        for row in &record.decisions {
+            assert_eq!(row.root_values[record.players..], [0.0; 8][record.players..]);
+            assert_eq!(record.relative_values(row.seat)[0], record.values[row.seat]);
+        }
+    }
+    let most = played.iter().filter(|record| record.players == 3).count();
+    assert!(most > 30, "rounds of one card have few decisions, so they are many: {most}");
+    // Carried over, each ends as it would have without a pause.
+    let first = Plan { carry_over: 30, rounds: 40, ..plan.clone() };
+    let (mut ended, paused) = carried_on(&first, Vec::new(), config(3, 16, 8));
+    assert!(paused.len() > 15);
+    let second = Plan { first_round: 140, rounds: 40, ..plan };
+    ended.extend(carried_on(&second, paused, config(3, 16, 8)).0);
+    ended.sort_by_key(|record| record.index);
+    assert_eq!(ended, played);
 }
 
 #[test]
@@ -340,13 +367,16 @@ fn impossible_plans_are_refused() {
     let refuse = |plan: Plan, config: PlayConfig| Play::start(plan, &config).expect_err("refused").to_string();
     let sound = || plan(4, 5, 10, vec![network(3, 30, 0)]);
     let fits = config(1, 8, 8);
-    assert!(refuse(Plan { players: 9, ..sound() }, fits).contains("9 players"));
-    assert!(refuse(Plan { cards: 14, ..sound() }, fits).contains("14 cards"));
+    assert!(refuse(Plan { shapes: Shapes::one(9, 5), ..sound() }, fits).contains("9 players"));
+    assert!(refuse(Plan { shapes: Shapes::one(4, 14), ..sound() }, fits).contains("14 cards"));
     assert!(refuse(Plan { rounds: 0, ..sound() }, fits).contains("rounds is 0"));
     assert!(refuse(plan(4, 5, 10, vec![network(0, 30, 0)]), fits).contains("worlds is 0"));
     assert!(refuse(plan(4, 5, 10, vec![network(3, 0, 0)]), fits).contains("simulations is 0"));
     assert!(refuse(sound(), config(0, 8, 8)).contains("threads is 0"));
     assert!(refuse(sound(), config(1, 0, 8)).contains("batch_rows is 0"));
     assert!(refuse(sound(), config(1, 8, 0)).contains("rounds_in_flight is 0"));
+    let mixed = Shapes::weighted([(Shape { players: 4, cards: 5 }, 1.0), (Shape { players: 3, cards: 5 }, 1.0)]);
+    let two = plan(4, 5, 10, vec![Agent::Rule, Agent::Random]);
+    assert!(refuse(Plan { shapes: mixed, ..two }, fits).contains("seats rotate have one shape"));
     assert!(refuse(Plan { seating: Seating::Rotate, ..sound() }, fits).contains("agents is 1"));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS};
 use blob_mcts::{
-    Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Play, PlayConfig, Seating, Temperature,
+    Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Play, PlayConfig, Seating, Shape, Shapes, Temperature,
     play_with_null_evaluator,
 };
 use half::f16;
@@ -173,14 +173,15 @@ pub(crate) struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, players, cards, agents, rounds, seed, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, cache_entries = None, record = true))]
+    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, cache_entries = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
-        #[pyo3(from_py_with = int)] players: i64,
-        #[pyo3(from_py_with = int)] cards: i64,
         agents: Vec<AgentSpec>,
         #[pyo3(from_py_with = int)] rounds: i64,
         #[pyo3(from_py_with = int)] seed: i64,
+        #[pyo3(from_py_with = optional_int)] players: Option<i64>,
+        #[pyo3(from_py_with = optional_int)] cards: Option<i64>,
+        shapes: Option<Vec<(i64, i64, f64)>>,
         #[pyo3(from_py_with = int)] first_round: i64,
         #[pyo3(from_py_with = int)] carry_over: i64,
         rotate: bool,
@@ -192,10 +193,23 @@ impl Plan {
         record: bool,
     ) -> PyResult<Self> {
         let rules = rules_or_default(rules);
-        let (players, cards) = size(players, cards, rules)?;
+        let shapes = match (players, cards, shapes) {
+            (Some(players), Some(cards), None) => vec![(players, cards, 1.0)],
+            (None, None, Some(shapes)) => shapes,
+            (players, cards, shapes) => {
+                let no = |given| if given { "" } else { "no " };
+                let (players, cards, shapes) = (no(players.is_some()), no(cards.is_some()), no(shapes.is_some()));
+                return Err(config(format!(
+                    "{players}players, {cards}cards and {shapes}shapes were given; give players and cards, or shapes alone"
+                )));
+            }
+        };
+        let shapes = shapes.into_iter().map(|(players, cards, weight)| {
+            let (players, cards) = size(players, cards, rules)?;
+            Ok((Shape { players, cards }, weight))
+        });
         let plan = blob_mcts::Plan {
-            players,
-            cards,
+            shapes: Shapes::weighted(shapes.collect::<PyResult<Vec<_>>>()?),
             rules,
             seed: number("seed", seed)?,
             first_round: number("first_round", first_round)?,
@@ -292,9 +306,11 @@ impl Session {
     ///
     /// Of each recorded decision, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
     /// policy float16[N, 52], values and root_values float32[N, 8], round uint64[N], seat uint8[N]. Of each round:
-    /// points, bids and tricks int16[R, players], and number uint64[R].
+    /// number uint64[R], players and cards uint8[R], and points, bids and tricks int16[R, P] with P the players, or with
+    /// several shapes 8, where seats that are not in play have 0.
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let records = py.detach(|| Table::new(&self.0.take_records(), self.0.plan().players));
+        let seats = self.0.plan().shapes.only().map_or(MAX_PLAYERS, |shape| shape.players);
+        let records = py.detach(|| Table::new(&self.0.take_records(), seats));
         let dict = PyDict::new(py);
         dict.set_item("features", records.features.into_pyarray(py))?;
         dict.set_item("legal", records.legal.into_pyarray(py))?;
@@ -303,6 +319,8 @@ impl Session {
         dict.set_item("root_values", records.root_values.into_pyarray(py))?;
         dict.set_item("round", PyArray1::from_vec(py, records.round))?;
         dict.set_item("seat", PyArray1::from_vec(py, records.seat))?;
+        dict.set_item("players", PyArray1::from_vec(py, records.players))?;
+        dict.set_item("cards", PyArray1::from_vec(py, records.cards))?;
         dict.set_item("number", PyArray1::from_vec(py, records.number))?;
         dict.set_item("points", records.points.into_pyarray(py))?;
         dict.set_item("bids", records.bids.into_pyarray(py))?;
@@ -329,17 +347,19 @@ struct Table {
     round: Vec<u64>,
     seat: Vec<u8>,
     number: Vec<u64>,
+    players: Vec<u8>,
+    cards: Vec<u8>,
     points: Array2<i16>,
     bids: Array2<i16>,
     tricks: Array2<i16>,
 }
 
 impl Table {
-    fn new(records: &[blob_mcts::RoundRecord], players: usize) -> Self {
+    fn new(records: &[blob_mcts::RoundRecord], width: usize) -> Self {
         let decisions = || records.iter().flat_map(|record| record.decisions.iter().map(move |row| (record, row)));
         let seats = |of: fn(&blob_mcts::RoundRecord) -> &[u8; MAX_PLAYERS]| {
-            let rows = records.iter().flat_map(|record| of(record)[..players].iter().map(|&value| value.into()));
-            columns(rows.collect(), players)
+            let rows = records.iter().flat_map(|record| of(record)[..width].iter().map(|&value| value.into()));
+            columns(rows.collect(), width)
         };
         Self {
             features: columns(decisions().flat_map(|(_, row)| row.features).collect(), FEATURES),
@@ -355,6 +375,8 @@ impl Table {
             root_values: columns(decisions().flat_map(|(_, row)| row.root_values).collect(), MAX_PLAYERS),
             round: decisions().map(|(record, _)| record.index).collect(),
             seat: decisions().map(|(_, row)| row.seat.index() as u8).collect(),
+            players: records.iter().map(|record| record.players as u8).collect(),
+            cards: records.iter().map(|record| record.cards as u8).collect(),
             number: records.iter().map(|record| record.index).collect(),
             points: seats(|record| &record.points.0),
             bids: seats(|record| &record.bids.0),

@@ -42,6 +42,7 @@ def bench_iteration(
     from blob_zero.devices import resolve_device
     from blob_zero.network import SEATS, NetworkShape, seeded_network
     from blob_zero.replay import ReplayRing
+    from blob_zero.schedule import at
     from blob_zero.seeds import Purpose, stream, stream_seed
     from blob_zero.self_player import LocalSelfPlay
     from blob_zero.trainer import Trainer
@@ -53,7 +54,7 @@ def bench_iteration(
     player = LocalSelfPlay(config, device=str(where))
     notice("warming up")
     player.play(net, seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=10**9, rounds=32)
-    rounds = config.selfplay.rounds
+    rounds = at(config.selfplay.rounds, config.run.iterations - 1)
     notice(f"self-play, {rounds:,} rounds")
     began = time.perf_counter()
     played = player.play(

@@ -1,0 +1,177 @@
+//! What is played: rounds of one shape, or of several by weight.
+
+use blob_engine::rng::{stream, unit};
+use blob_engine::{MAX_CARDS, RoundRules, RoundSpec};
+
+use crate::error::{ConfigError, PlayError};
+
+/// Names the shapes among the streams of a seed.
+const SHAPE: u64 = 0x7368_6170;
+
+/// How many play, with how many cards each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// 3 … 8.
+    pub players: usize,
+    /// 1 … 13, `players * cards <= 52`.
+    pub cards: usize,
+}
+
+impl Shape {
+    /// Bids and cards of a round.
+    pub const fn turns(self) -> usize {
+        self.players * (self.cards + 1)
+    }
+
+    /// About how many decisions a round has: turns with more than one legal action.
+    ///
+    /// Each of P seats bids. With k > 1 cards in hand the seat that leads decides; another does not where it holds exactly one card
+    /// of the suit led, which of k cards from equal suits is so in `k/4 * (3/4)^(k-1)` of all hands. The last card is forced:
+    ///
+    /// `P + sum over k = 2 … n of (1 + (P - 1) * (1 - k/4 * (3/4)^(k-1)))`
+    ///
+    /// Random play has within a tenth of it (with one card a quarter: the hook forces most dealers).
+    pub fn expected_decisions(self) -> f64 {
+        let players = self.players as f64;
+        let mut decisions = players;
+        let mut others_lack = 1.0;
+        for held in 2..=self.cards.min(MAX_CARDS) {
+            others_lack *= 0.75;
+            decisions += 1.0 + (players - 1.0) * (1.0 - held as f64 / 4.0 * others_lack);
+        }
+        decisions
+    }
+}
+
+/// The shapes of a plan's rounds.
+///
+/// A weight is a share of decisions, so that long rounds do not crowd out short ones: a round has a shape with probability in
+/// proportion to `weight / expected_decisions`, drawn from (seed, round).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shapes {
+    /// Each shape with its weight, and the sum of `weight / expected_decisions` up to it.
+    entries: Vec<(Shape, f64, f64)>,
+}
+
+impl Shapes {
+    /// Rounds of one shape.
+    pub fn one(players: usize, cards: usize) -> Self {
+        Self::weighted([(Shape { players, cards }, 1.0)])
+    }
+
+    /// Rounds of several shapes with their weights.
+    pub fn weighted(shapes: impl IntoIterator<Item = (Shape, f64)>) -> Self {
+        let mut sum = 0.0;
+        let entry = |(shape, weight): (Shape, f64)| {
+            sum += weight / shape.expected_decisions();
+            (shape, weight, sum)
+        };
+        Self { entries: shapes.into_iter().map(entry).collect() }
+    }
+
+    /// # Errors
+    /// If there is no shape, one cannot be dealt, or a weight is not a finite number above 0.
+    pub fn check(&self, rules: RoundRules) -> Result<(), PlayError> {
+        ConfigError::check(!self.entries.is_empty(), "shapes", "empty", "there is at least one shape of rounds")?;
+        for &(shape, weight, sum) in &self.entries {
+            RoundSpec { rules, ..RoundSpec::new(shape.players, shape.cards, None, 0) }.check()?;
+            ConfigError::check(
+                weight.is_finite() && weight > 0.0 && sum.is_finite(),
+                "weight",
+                weight,
+                "the weight of a shape is a finite number above 0",
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The one shape of all rounds, where there is one.
+    pub fn only(&self) -> Option<Shape> {
+        let (first, ..) = *self.entries.first()?;
+        self.entries.iter().all(|&(shape, ..)| shape == first).then_some(first)
+    }
+
+    /// The shape of a round.
+    ///
+    /// # Panics
+    /// If there is no shape.
+    pub fn of_round(&self, seed: u64, index: u64) -> Shape {
+        let &(last, _, total) = self.entries.last().expect("checked");
+        if self.entries.len() == 1 {
+            return last;
+        }
+        let draw = unit(&mut stream(seed, &[SHAPE, index])) * total;
+        let drawn = self.entries.iter().find(|&&(_, _, sum)| draw < sum);
+        drawn.map_or(last, |&(shape, ..)| shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::{Round, RoundSpec, rng::below};
+
+    use super::*;
+
+    /// Decisions of random rounds, mean.
+    fn played_decisions(shape: Shape, rounds: u64) -> f64 {
+        let mut decisions = 0;
+        for index in 0..rounds {
+            let mut rng = stream(9, &[index]);
+            let trump = blob_engine::trump_of_round(below(&mut rng, 5) as usize);
+            let spec = RoundSpec::new(shape.players, shape.cards, trump, 0);
+            let mut round = Round::deal(&spec, &mut rng).expect("a shape that can be dealt");
+            loop {
+                round.skip_forced();
+                let Some(action) = round.legal_actions().choose(&mut rng) else { break };
+                decisions += 1;
+                round.play_unchecked(action);
+            }
+        }
+        decisions as f64 / rounds as f64
+    }
+
+    #[test]
+    fn expected_decisions_are_about_those_of_random_play() {
+        for (players, most) in [(3, 13), (4, 13), (5, 10), (6, 8), (7, 7), (8, 6)] {
+            for cards in 1..=most {
+                let shape = Shape { players, cards };
+                let ratio = played_decisions(shape, 2000) / shape.expected_decisions();
+                let within = if cards == 1 { 0.7..=1.0 } else { 0.9..=1.1 };
+                assert!(within.contains(&ratio), "{shape:?}: {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn weights_are_shares_of_decisions() {
+        let (short, long) = (Shape { players: 3, cards: 2 }, Shape { players: 4, cards: 13 });
+        let shapes = Shapes::weighted([(short, 3.0), (long, 1.0)]);
+        let mut decisions = [0.0; 2];
+        for index in 0..20_000 {
+            let shape = shapes.of_round(5, index);
+            decisions[usize::from(shape == long)] += shape.expected_decisions();
+        }
+        let share = decisions[0] / (decisions[0] + decisions[1]);
+        // A long round is drawn with p = 0.036 in 20,000; its share has a standard error of 0.007.
+        assert!((share - 0.75).abs() < 0.03, "{share}");
+        assert_ne!(
+            (0..64).map(|index| shapes.of_round(5, index)).collect::<Vec<_>>(),
+            (0..64).map(|index| shapes.of_round(6, index)).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn shapes_that_cannot_be_played_are_refused() {
+        let refuse = |shapes: &[(Shape, f64)]| {
+            let shapes = Shapes::weighted(shapes.iter().copied());
+            shapes.check(RoundRules::default()).expect_err("refused").to_string()
+        };
+        assert!(refuse(&[]).contains("at least one shape"));
+        assert!(refuse(&[(Shape { players: 9, cards: 1 }, 1.0)]).contains("9 players"));
+        assert!(refuse(&[(Shape { players: 8, cards: 7 }, 1.0)]).contains("7 cards"));
+        for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(refuse(&[(Shape { players: 4, cards: 5 }, weight)]).contains("weight is"));
+        }
+        assert_eq!(Shapes::one(4, 5).only(), Some(Shape { players: 4, cards: 5 }));
+    }
+}

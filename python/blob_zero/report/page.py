@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
@@ -71,12 +71,12 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         write_atomically(folder / f"{chart.name}.png", png)
         figures.append(_figure(chart, png))
     game, search = config.game, config.search
-    done = frame["iteration"].max()
+    iterations, rounds = (int(frame[name].to_numpy().max()) for name in ("iteration", "rounds"))
     page = Template(resources.files("blob_zero").joinpath("report/template.html").read_text(encoding="utf-8"))
     text = page.substitute(
         title=html.escape(f"Run {run.resolve().name}"),
         subtitle=html.escape(
-            f"{done} of {config.run.iterations} iterations, {frame['rounds'].max():,} rounds: "
+            f"{iterations} of {config.run.iterations} iterations, {rounds:,} rounds: "
             f"{game.players} players, {game.cards} cards, search {search.worlds}x{search.simulations}"
         ),
         tables=_last_numbers(frame) + _final_table(run / STANDINGS),
@@ -206,7 +206,7 @@ def _final_table(path: Path) -> str:
     return _table(head, rows)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     cells = "".join(f"<th>{html.escape(text)}</th>" for text in head)
     lines = ["".join(f"<td>{html.escape(text)}</td>" for text in row) for row in rows]
     return f"<table><tr>{cells}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from training_fakes import SMALL
 
-from blob_zero.bench import compare, iteration, search, selfplay, tables, tune
+from blob_zero.bench import compare, inference, iteration, search, selfplay, tables, training, tune
 from blob_zero.bench.limits import run_for, sample_batch
 from blob_zero.bench.machine import machine, peak_memory
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
@@ -28,7 +28,9 @@ SMALL_NET = PlaySettings(
 @pytest.fixture
 def small_networks(monkeypatch):
     """Benchmarks of the full network take minutes; their code is the same with a small one."""
-    monkeypatch.setattr("blob_zero.bench.settings.build_network", lambda _: BlobNet(**SMALL))
+    net = BlobNet(**SMALL)
+    monkeypatch.setattr("blob_zero.bench.settings.build_network", lambda _: net)
+    monkeypatch.setattr("blob_zero.bench.training.build_network", lambda _: net)
 
 
 def test_a_row_of_selfplay_adds_up():
@@ -92,6 +94,28 @@ def test_search_is_timed_three_ways(monkeypatch):
     ]
     assert all(row["simulations_per_s"] > 1000 for row in rows)
     assert all(row["share"] == 1 for row in rows[:3])
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_steps_of_inference_are_told_apart_by_speed_and_by_rounding(monkeypatch):
+    monkeypatch.setattr(inference, "PASSES", 1)
+    rows = inference.bench_inference(SMALL_NET, seconds=0.05)
+    assert [row["step"] for row in rows] == list(inference.steps("cpu"))
+    assert rows[0]["speedup"] == 1
+    assert rows[0]["policy_difference_max"] == rows[0]["value_difference_max"] == 0
+    assert 0 < rows[1]["value_difference_max"] < 1e-5, "folding rounds otherwise, and no more"
+    for row in rows:
+        assert row["evaluations_per_s"] > 0
+        assert row["value_difference_p99"] <= row["value_difference_max"] < 0.03
+        assert row["policy_difference_p99"] <= row["policy_difference_max"] < 0.03
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_training_is_timed_against_its_products():
+    row = training.bench_train(SMALL_NET, batch_size=64, seconds=0.2)
+    assert row["batch_size"] == 64
+    assert 0 < row["limit_share"] < 1, "training is its products and more"
+    assert row["limit_share"] == pytest.approx(row["examples_per_s"] / row["limit"])
 
 
 @pytest.mark.usefixtures("small_networks")

@@ -153,8 +153,8 @@ def test_a_run_that_is_stopped_goes_on_with_its_unfinished_rounds(tmp_path):
         numbers = carried(tmp_path / "whole", iteration)
         assert len(numbers) > 4
         assert set(numbers) <= set(range(12 * (iteration - 1), 12 * iteration))
-    rounds = [row["rounds_per_minute"] * row["selfplay_seconds"] for row in whole.rows]
-    assert rounds[3] > rounds[0], "the last iteration finishes more rounds than it begins"
+    # The last iteration also finishes what the one before it began.
+    assert whole.rows[3]["rows"] > whole.rows[1]["rows"]
     for stop_after in (2, 3):
         folder = tmp_path / f"stopped after {stop_after}"
         with pytest.raises(KeyboardInterrupt):

@@ -141,6 +141,21 @@ def arena(
         write_atomically(out, to_json(tournament).encode())
 
 
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, at work or finished.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. (default: RUN/report)")] = None,
+) -> None:
+    """Write a run's curves as one HTML page that needs no other file, and as PNGs beside it.
+
+    Losses, strength with its interval, speed, promotion, and how well the
+    network's values and chances of bids come true.
+    """
+    from blob_zero.report import write_report
+
+    Console().print(f"Report: {write_report(run, out)}", highlight=False, soft_wrap=True)
+
+
 @app.command(name="presets")
 def list_presets() -> None:
     """List the presets and what each is for."""

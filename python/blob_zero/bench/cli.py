@@ -126,6 +126,51 @@ def search_(
 
 
 @app.command()
+def inference(
+    players: Players = 4,
+    cards: Cards = 5,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_rows: BatchRows = 1024,
+    net: Network = None,
+    seconds: Annotated[float, typer.Option(help="Seconds for each step in each of three passes.")] = 1.0,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time the network alone, each step of inference on and off, and say how far its answers move."""
+    from blob_zero.bench.inference import COLUMNS, bench_inference
+
+    check_at_least_1(threads=threads, batch_rows=batch_rows)
+    settings = PlaySettings(
+        players=players, cards=cards, device=device, threads=threads, batch_rows=batch_rows, network=net
+    )
+    settings.self_play()
+    with _Report(out, json=json) as report:
+        rows = bench_inference(settings, seconds=seconds, notice=report.notice)
+        report.many(rows, COLUMNS, settings=settings.columns(), title=f"Inference, {batch_rows:,} rows a batch")
+
+
+@app.command()
+def train(
+    device: Device = "auto",
+    net: Network = None,
+    batch_size: Annotated[int, typer.Option(help="Rows of an optimizer step.")] = 2048,
+    precision: Dtype = "auto",
+    seconds: Annotated[float, typer.Option(help="Seconds that training is timed for.")] = 4.0,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time the training step against the matrix products in it."""
+    from blob_zero.bench.training import COLUMNS, bench_train
+
+    check_at_least_1(batch_size=batch_size)
+    settings = PlaySettings(device=device, network=net)
+    with _Report(out, json=json) as report:
+        row = bench_train(settings, batch_size=batch_size, precision=precision, seconds=seconds, notice=report.notice)
+        report.one(row, COLUMNS, settings=settings.columns(), title="Training")
+
+
+@app.command()
 def tune(
     players: Players = 4,
     cards: Cards = 5,

@@ -1,0 +1,107 @@
+"""`bench inference`: what each step of inference gives, and how far its answers are from the plain network's."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from blob_zero.bench.limits import inference_limit, sample_batch
+from blob_zero.bench.machine import peak_memory
+from blob_zero.bench.settings import PlaySettings, build_evaluator
+from blob_zero.bench.tables import Row
+
+COLUMNS = {
+    "step": "step",
+    "evaluations_per_s": "evaluations/s",
+    "speedup": "x plain",
+    "milliseconds_a_batch": "ms a batch",
+    "policy_difference_p99": "policy off, p99",
+    "policy_difference_max": "most",
+    "value_difference_p99": "value off, p99",
+    "value_difference_max": "most",
+}
+
+PASSES = 3
+"""Times that every step is timed, all steps by turns: neighbours on the machine come and go."""
+
+
+def steps(device: str) -> dict[str, dict[str, Any]]:
+    """Each step's name and what it sets, on a kind of device; the first is what the others are compared with."""
+    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "pack": "auto", "compile": False, "cuda_graphs": False}
+    folded = plain | {"fold": True, "pack": False}
+    half = folded | {"dtype": "auto"}
+    compiled = half | {"compile": True}
+    graphs = compiled | {"cuda_graphs": True}
+    last = (
+        {"folded, half precision, packed": half | {"pack": "auto"}}
+        if device == "cpu"
+        else {
+            "folded, half precision, graphs": half | {"cuda_graphs": True},
+            "folded, half precision, compiled, graphs": graphs,
+            "the same, pageable memory": graphs | {"pinned_memory": False},
+            "the same, copies in the stream that computes": graphs | {"copy_streams": False},
+        }
+    )
+    return {
+        "plain, fp32": plain,
+        "folded, fp32": folded,
+        "folded, half precision": half,
+        "folded, half precision, compiled": compiled,
+        **last,
+    }
+
+
+def bench_inference(
+    settings: PlaySettings, *, seconds: float = 1.0, notice: Callable[[str], None] = lambda _: None
+) -> list[Row]:
+    """Time every step by turns, through the call that self-play makes, with as many threads.
+
+    Args:
+        settings: the network, the device, its threads and the rows of a batch.
+        seconds: seconds each step is timed for in each of the passes.
+        notice: is told of each step.
+
+    Returns:
+        A row for each step: the median of its passes, and its largest and 99th percentile differences from the plain
+        network in fp32, over the legal actions and the seats in play of a batch of self-play.
+    """
+    from blob_zero.devices import resolve_device
+
+    kind = resolve_device(settings.device).type
+    evaluators = {}
+    for name, changes in steps(kind).items():
+        notice(f"making ready: {name}")
+        evaluators[name] = build_evaluator(replace(settings, **changes))
+    rates: dict[str, list[float]] = {name: [] for name in evaluators}
+    for turn in range(PASSES):
+        for name, evaluator in evaluators.items():
+            notice(f"pass {turn + 1} of {PASSES}: {name}")
+            rates[name].append(inference_limit(settings, evaluator, seconds=seconds))
+
+    features, legal = sample_batch(settings)
+    answers = {name: evaluator.evaluate_batch(features, legal) for name, evaluator in evaluators.items()}
+    first = next(iter(evaluators))
+    policy, values = answers[first]
+    rows: list[Row] = []
+    for name, evaluator in evaluators.items():
+        rate = float(np.median(rates[name]))
+        off_policy = np.abs(answers[name][0] - policy)[legal]
+        off_values = np.abs(answers[name][1] - values)[:, : settings.players]
+        rows.append(
+            {
+                "step": name,
+                "evaluations_per_s": rate,
+                "speedup": rate / float(np.median(rates[first])),
+                "milliseconds_a_batch": 1000 * evaluator.workers * settings.batch_rows / rate,
+                "policy_difference_p99": float(np.quantile(off_policy, 0.99)),
+                "policy_difference_max": float(off_policy.max()),
+                "value_difference_p99": float(np.quantile(off_values, 0.99)),
+                "value_difference_max": float(off_values.max()),
+                "done": getattr(evaluator, "steps", ""),
+                "workers": evaluator.workers,
+                "device": str(getattr(evaluator, "device", "none")),
+                "peak_memory_bytes": peak_memory(),
+            }
+        )
+    return rows

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import blob_zero as bz
+from blob_zero.bench.inference import steps
 from blob_zero.bench.limits import Workers, run_for
 from blob_zero.bench.machine import cores, peak_memory
 from blob_zero.bench.settings import PlaySettings, build_evaluator, parse_shape
@@ -55,19 +56,6 @@ class Design:
 def designs(worlds: int, device: str = "cpu") -> list[Design]:
     """All designs for a search of so many worlds on a kind of device; the first is what others are compared with."""
     one = {"rounds_in_flight": 1}
-    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "pack": "auto", "compile": False, "cuda_graphs": False}
-    folded = plain | {"fold": True, "pack": False}
-    half = folded | {"dtype": "auto"}
-    compiled = half | {"compile": True}
-    last = (
-        [Design("thousands, folded, half, packed", half | {"pack": "auto"}, "inference")]
-        if device == "cpu"
-        else [
-            Design("thousands, compiled, graphs", compiled | {"cuda_graphs": True}, "inference"),
-            Design("the same, pageable memory", compiled | {"cuda_graphs": True, "pinned_memory": False}, "inference"),
-            Design("the same, one stream", compiled | {"cuda_graphs": True, "copy_streams": False}, "inference"),
-        ]
-    )
     return [
         Design("sequential: one round, one leaf", one | {"batch_rows": 1, "worlds_in_flight": 1}),
         Design("virtual loss, 10 leaves", one | {"batch_rows": 10, "worlds_in_flight": 1, "leaves_in_flight": 10}),
@@ -77,11 +65,7 @@ def designs(worlds: int, device: str = "cpu") -> list[Design]:
         Design("64 rounds, one evaluator", {"batch_rows": 64 * worlds // 2, "rounds_in_flight": 64}),
         Design("thousands of rounds"),
         Design("thousands, nothing remembered", {"cache_entries": 0}),
-        Design("thousands, plain fp32", plain, "inference"),
-        Design("thousands, folded fp32", folded, "inference"),
-        Design("thousands, folded, half precision", half, "inference"),
-        Design("thousands, folded, half, compiled", compiled, "inference"),
-        *last,
+        *(Design(f"thousands, {name}", changes, "inference") for name, changes in steps(device).items()),
     ]
 
 

@@ -23,6 +23,7 @@ mod round_task;
 mod search;
 mod shapes;
 mod tree;
+mod work_queues;
 
 pub use agent::{Agent, LeafEvaluator, Plan, Seating};
 pub use batch_buffer::BatchBuffer;

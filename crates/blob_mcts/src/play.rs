@@ -14,6 +14,7 @@ use crate::carry_over::RoundSoFar;
 use crate::error::{ConfigError, PlayError};
 use crate::group::{GROUP_ROUNDS, Group, Work};
 use crate::record::RoundRecord;
+use crate::work_queues::WorkQueues;
 
 /// How a plan is played; results do not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,7 @@ struct Shared {
     work: Work,
     queue: BatchQueue,
     groups: Vec<Mutex<Group>>,
+    runnable: WorkQueues,
     finished: Mutex<Vec<RoundRecord>>,
     paused: Mutex<Vec<RoundSoFar>>,
     rounds_paused: AtomicU64,
@@ -161,6 +163,7 @@ impl Play {
                 stop: AtomicBool::new(false),
             },
             groups,
+            runnable: WorkQueues::new(threads, sizes.len()),
             finished: Mutex::default(),
             paused: Mutex::default(),
             rounds_paused: AtomicU64::new(0),
@@ -248,8 +251,10 @@ impl Play {
 
     fn spawn(&self, groups: impl Iterator<Item = GroupId>) {
         for group in groups {
+            self.shared.runnable.push(group);
             let shared = Arc::clone(&self.shared);
-            self.pool.spawn(move || shared.run_group(group));
+            // One job for each group, but which of the groups that wait it runs depends on who takes it.
+            self.pool.spawn(move || shared.run_group(shared.runnable.take(rayon::current_thread_index().unwrap_or(0))));
         }
     }
 }

@@ -126,6 +126,34 @@ def search_(
 
 
 @app.command()
+def inference(
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_rows: BatchRows = 1024,
+    net: Network = None,
+    dtype: Dtype = "auto",
+    passes: Annotated[int, typer.Option(help="Times that each step has its turn.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0, help="Seconds of a turn.")] = 1.0,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time each step of inference, and how far its answers are from plain fp32.
+
+    The steps take turns on one batch of positions from self-play, so the
+    ratios are those of one run. A row of a batch is as far off as its worst
+    number; p99 is over the rows. --dtype is what the half steps compute with.
+    """
+    from blob_zero.bench.inference import COLUMNS, bench_inference
+
+    check_at_least_1(threads=threads, batch_rows=batch_rows, passes=passes)
+    settings = PlaySettings(device=device, threads=threads, batch_rows=batch_rows, network=net, dtype=dtype)
+    with _Report(out, json=json) as report:
+        rows = bench_inference(settings, passes=passes, seconds=seconds, notice=report.notice)
+        shared = settings.columns() | {"passes": passes, "seconds": seconds}
+        report.many(rows, COLUMNS, settings=shared, title=f"Inference, batches of {batch_rows:,}")
+
+
+@app.command()
 def tune(
     players: Players = 4,
     cards: Cards = 5,

@@ -50,7 +50,20 @@ def sample_batch(settings: PlaySettings) -> tuple[npt.NDArray[np.uint8], npt.NDA
 
 def inference_limit(settings: PlaySettings, evaluator: Workers, *, seconds: float = 2.0) -> float:
     """Evaluations a second that the network makes alone: full batches, as many threads as self-play gives it."""
-    features, legal = sample_batch(settings)
+    return evaluation_rate(evaluator, *sample_batch(settings), seconds=seconds)
+
+
+def evaluation_rate(
+    evaluator: Workers, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_], *, seconds: float
+) -> float:
+    """Evaluations a second of one batch again and again, from as many threads as the evaluator wants.
+
+    Args:
+        evaluator: what is timed.
+        features: uint8[B, 256], a full batch.
+        legal: bool[B, 52].
+        seconds: after this time no thread begins another batch.
+    """
     counts = [0] * evaluator.workers
     end = time.perf_counter() + seconds
 
@@ -65,7 +78,7 @@ def inference_limit(settings: PlaySettings, evaluator: Workers, *, seconds: floa
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(counts) * settings.batch_rows / (time.perf_counter() - started)
+    return sum(counts) * len(features) / (time.perf_counter() - started)
 
 
 def search_limit(settings: PlaySettings, *, seconds: float = 2.0) -> float:

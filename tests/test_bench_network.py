@@ -1,4 +1,4 @@
-"""Benchmarks of the network itself: inference step by step."""
+"""Benchmarks of the network itself: inference step by step, and training against its limit."""
 
 import json
 import sys
@@ -6,11 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from training_fakes import SMALL
 
-from blob_zero.bench import inference
+from blob_zero.bench import inference, training
 from blob_zero.bench.settings import PlaySettings
 from blob_zero.cli import main
+from blob_zero.config import TrainingConfig
 from blob_zero.network import NetworkShape, seeded_network
 
 SMALL_NET = PlaySettings(cards=3, worlds=2, simulations=6, batch_rows=32, threads=2, device="cpu")
@@ -20,7 +22,8 @@ SMALL_NET = PlaySettings(cards=3, worlds=2, simulations=6, batch_rows=32, thread
 def small_networks(monkeypatch):
     """Benchmarks of the full network take minutes; their code is the same with a small one."""
     shape = NetworkShape(values=8, **SMALL)
-    monkeypatch.setattr("blob_zero.bench.settings.build_network", lambda _: seeded_network(shape, seed=0))
+    for module in ("settings", "training"):
+        monkeypatch.setattr(f"blob_zero.bench.{module}.build_network", lambda _: seeded_network(shape, seed=0))
 
 
 def bench(monkeypatch, capsys, *arguments):
@@ -83,9 +86,49 @@ def test_bench_inference_prints_json(monkeypatch, capsys):
     assert {row["evaluator_threads"] for row in told["rows"]} == {1}
 
 
+@pytest.mark.usefixtures("small_networks")
+def test_training_is_timed_in_turn_with_its_limit():
+    told, threads = [], torch.get_num_threads()
+    config = TrainingConfig(batch_size=64, precision="fp32")
+    row = training.bench_training(config, SMALL_NET, passes=3, seconds=0.05, notice=told.append)
+    assert row["examples_per_s_low"] <= row["examples_per_s"] <= row["examples_per_s_high"]
+    assert row["step_ms"] == pytest.approx(64_000 / row["examples_per_s"])
+    assert 0 < row["limit_share"] < 1
+    assert row["torch_threads"] == 2
+    assert torch.get_num_threads() == threads
+    assert (row["precision"], row["compiled"], row["parts"], row["device"]) == ("fp32", False, 1, "cpu")
+    assert sum(line.endswith("matrix products alone") for line in told) == 3
+
+
+def test_the_limit_has_every_weight_that_counts():
+    shape = NetworkShape(values=8, width=12, layers=2, heads=2, feed_forward=20, policy_hidden=7, value_hidden=5)
+    net = seeded_network(shape, seed=0)
+    weights = sum(p.numel() for p in net.parameters() if p.ndim == 2)
+    unused = 2 * 2 * 12 * 12  # queries and keys of two layers
+    assert sum(inputs * outputs for inputs, outputs in training.linear_layers(shape)) == weights - unused
+    assert training.flops_a_row(shape) == 6 * (weights - unused) - 2 * 256 * 12
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_bench_train_prints_json(monkeypatch, capsys):
+    arguments = "train --device cpu --cards 2 --batch-size 16 --precision fp32 --passes 1 --seconds 0.01 --json"
+    status, text, _ = bench(monkeypatch, capsys, *arguments.split())
+    assert status == 0
+    told = json.loads(text)
+    assert told["examples_per_s"] > 0
+    assert told["settings"]["batch_size"] == 16
+    assert told["settings"]["cards"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [("inference --passes 0", "passes is 0"), ("inference --device cuda:99", "cuda:99")],
+    [
+        ("inference --passes 0", "passes is 0"),
+        ("inference --device cuda:99", "cuda:99"),
+        ("train --batch-size 0", "batch_size is 0"),
+        ("train --players 9", "9 players"),
+        ("train --device cuda:99", "cuda:99"),
+    ],
 )
 def test_a_mistake_is_named(monkeypatch, capsys, arguments, words):
     status, _, err = bench(monkeypatch, capsys, *arguments.split())

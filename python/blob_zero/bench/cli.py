@@ -154,6 +154,43 @@ def inference(
 
 
 @app.command()
+def train(
+    players: Players = 4,
+    cards: Cards = 5,
+    device: Device = "auto",
+    threads: Annotated[int | None, typer.Option(help="PyTorch's threads on a CPU. (default: its own choice)")] = None,
+    net: Network = None,
+    batch_size: Annotated[int, typer.Option(help="Rows in one optimizer step.")] = 2048,
+    precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Mixed precision.")] = "auto",
+    compile_: Compile = None,
+    passes: Annotated[int, typer.Option(help="Times that training and its limit each have their turn.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0, help="Seconds of a turn.")] = 2.0,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time the training step against the device's limit.
+
+    The limit is the step's own matrix products, forward and backward at the
+    same precision, with nothing around them. The two take turns.
+    """
+    from blob_zero.bench.training import COLUMNS, bench_training
+    from blob_zero.config import TrainingConfig
+
+    check_at_least_1(threads=threads, batch_size=batch_size, passes=passes)
+    config = TrainingConfig(
+        batch_size=batch_size, precision=precision, compile="auto" if compile_ is None else compile_
+    )
+    play = PlaySettings(players=players, cards=cards, device=device, threads=threads, network=net)
+    play.self_play()
+    with _Report(out, json=json) as report:
+        row = bench_training(config, play, passes=passes, seconds=seconds, notice=report.notice)
+        names = ("players", "cards", "network", "device", "threads")
+        shared: Row = {name: value for name, value in play.columns().items() if name in names}
+        shared |= config.model_dump() | {"passes": passes, "seconds": seconds}
+        report.one(row, COLUMNS, settings=shared, title=f"Training, batches of {batch_size:,}")
+
+
+@app.command()
 def tune(
     players: Players = 4,
     cards: Cards = 5,

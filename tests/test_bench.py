@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,9 +14,9 @@ from blob_zero.bench.limits import run_for, sample_batch
 from blob_zero.bench.machine import machine, peak_memory
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
 from blob_zero.cli import main
-from blob_zero.config import parse_config
+from blob_zero.config import TrainingConfig, parse_config
 from blob_zero.errors import ConfigError
-from blob_zero.network import BlobNet
+from blob_zero.network import BlobNet, NetworkShape, seeded_network
 
 TINY = PlaySettings(
     cards=3, worlds=2, simulations=6, rounds=300, evaluator="null", batch_rows=32, rounds_in_flight=64, threads=2
@@ -111,11 +112,26 @@ def test_steps_of_inference_are_told_apart_by_speed_and_by_rounding(monkeypatch)
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_training_is_timed_against_its_products():
-    row = training.bench_train(SMALL_NET, batch_size=64, seconds=0.2)
-    assert row["batch_size"] == 64
-    assert 0 < row["limit_share"] < 1, "training is its products and more"
-    assert row["limit_share"] == pytest.approx(row["examples_per_s"] / row["limit"])
+def test_training_is_timed_in_turn_with_its_limit():
+    told, threads = [], torch.get_num_threads()
+    config = TrainingConfig(batch_size=64, precision="fp32")
+    row = training.bench_training(config, replace(SMALL_NET, threads=2), passes=3, seconds=0.05, notice=told.append)
+    assert row["examples_per_s_low"] <= row["examples_per_s"] <= row["examples_per_s_high"]
+    assert row["step_ms"] == pytest.approx(64_000 / row["examples_per_s"])
+    assert 0 < row["limit_share"] < 1
+    assert row["torch_threads"] == 2
+    assert torch.get_num_threads() == threads
+    assert (row["precision"], row["compiled"], row["parts"], row["device"]) == ("fp32", False, 1, "cpu")
+    assert sum(line.endswith("matrix products alone") for line in told) == 3
+
+
+def test_the_limit_has_every_weight_that_counts():
+    shape = NetworkShape(values=8, width=12, layers=2, heads=2, feed_forward=20, policy_hidden=7, value_hidden=5)
+    net = seeded_network(shape, seed=0)
+    weights = sum(p.numel() for p in net.parameters() if p.ndim == 2)
+    unused = 2 * 2 * 12 * 12  # queries and keys of two layers
+    assert sum(inputs * outputs for inputs, outputs in training.linear_layers(shape)) == weights - unused
+    assert training.flops_a_row(shape) == 6 * (weights - unused) - 2 * 256 * 12
 
 
 @pytest.mark.usefixtures("small_networks")

@@ -5,23 +5,20 @@ import pytest
 import torch
 from training_fakes import SMALL, FakeRows, random_rows
 
-import blob_zero as bz
 from blob_zero.config import TrainingConfig
+from blob_zero.device_rows import DeviceBatch, DeviceRows
 from blob_zero.errors import BlobError, CheckpointError
+from blob_zero.losses import batch_losses
 from blob_zero.network import BlobNet, NetworkShape, seeded_network
-from blob_zero.replay import Batch, ReplayRing
-from blob_zero.trainer import DeviceBatch, Trainer, batch_losses, learning_rate
+from blob_zero.replay import ReplayRing
+from blob_zero.trainer import Trainer, learning_rate
 
 CPU = torch.device("cpu")
 SHAPE = NetworkShape(values=8, **SMALL)
 
 
-def as_batch(rows: FakeRows) -> Batch:
-    return Batch(rows.features, rows.legal, rows.policy, rows.values)
-
-
-def on_device(batch: Batch) -> DeviceBatch:
-    return DeviceBatch.of(batch, scale=torch.from_numpy(bz.feature_scale()))
+def on_device(rows: FakeRows) -> DeviceBatch:
+    return DeviceRows(ring_of(rows).columns(), device=CPU).batch(torch.arange(len(rows.features)))
 
 
 def make_trainer(*, seed: int = 0, **settings: object) -> Trainer:
@@ -58,27 +55,25 @@ def test_losses_are_those_of_the_slow_oracle():
     rows = random_rows(rng, 40)
     rows.features[:, 228] = rng.integers(3, 9, 40)
     logits, values = 3 * rng.standard_normal((40, 52)), rng.uniform(-1, 1, (40, 8))
-    batch = as_batch(rows)
-    losses = batch_losses(torch.tensor(logits), torch.tensor(values), on_device(batch))
-    policy, value = slow_losses(logits, values, batch)
+    losses = batch_losses(torch.tensor(logits), torch.tensor(values), on_device(rows))
+    policy, value = slow_losses(logits, values, rows)
     assert losses.policy.item() == pytest.approx(policy, rel=1e-4)
     assert losses.value.item() == pytest.approx(value, rel=1e-4)
 
 
 def test_illegal_logits_and_absent_seats_do_not_matter():
-    batch = as_batch(random_rows(np.random.default_rng(0), 16, players=3))
+    batch = on_device(random_rows(np.random.default_rng(0), 16, players=3))
     logits, values = torch.zeros(16, 52, requires_grad=True), torch.zeros(16, 8, requires_grad=True)
-    losses = batch_losses(logits, values, on_device(batch))
+    losses = batch_losses(logits, values, batch)
     (losses.policy + losses.value).backward()
-    assert (logits.grad[torch.from_numpy(~batch.legal)] == 0).all()
+    assert (logits.grad[~batch.legal] == 0).all()
     assert (values.grad[:, 3:] == 0).all()
     assert (values.grad[:, :3] != 0).any()
 
 
 def test_the_policy_loss_of_the_target_itself_is_its_entropy():
-    batch = as_batch(random_rows(np.random.default_rng(0), 16))
-    target = on_device(batch).policy
-    losses = batch_losses(target.clamp_min(1e-12).log(), torch.zeros(16, 8), on_device(batch))
+    batch = on_device(random_rows(np.random.default_rng(0), 16))
+    losses = batch_losses(batch.policy.clamp_min(1e-12).log(), torch.zeros(16, 8), batch)
     assert losses.policy.item() == pytest.approx(losses.entropy.item(), rel=1e-5)
 
 
@@ -110,11 +105,26 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted():
     rows = random_rows(np.random.default_rng(0), 64)
     rows.values[3, 0] = np.nan  # in one of the two batches, whatever the order
     trainer = make_trainer()
-    metrics = trainer.train(ring_of(rows), np.random.default_rng(0), iteration=1)
+    told = []
+    metrics = trainer.train(ring_of(rows), np.random.default_rng(0), iteration=1, notice=told.append)
     assert (metrics.steps, metrics.skipped_steps) == (1, 1)
+    assert told == ["training of iteration 2 skipped 1 of 2 steps, whose loss or gradient was not finite"]
     assert math.isfinite(metrics.policy_loss)
     assert math.isfinite(metrics.value_loss)
     assert all(torch.isfinite(weight).all() for weight in weights_of(trainer))
+
+
+def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were():
+    rows = random_rows(np.random.default_rng(0), 8)
+    trainer = make_trainer()
+    assert trainer.step(on_device(rows), rate=1e-2)[0] == 1
+    weights, state = weights_of(trainer), {name: tensor.clone() for name, tensor in trainer.state().items()}
+    rows.values[0, 0] = np.nan
+    assert (trainer.step(on_device(rows), rate=1e-2) == 0).all()
+    assert all(map(torch.equal, weights_of(trainer), weights))
+    after = trainer.state()
+    assert after.keys() == state.keys()
+    assert all(torch.equal(after[name], state[name]) for name in state)
 
 
 def test_no_finite_step_at_all_is_an_error_and_leaves_the_network():
@@ -130,7 +140,7 @@ def test_no_finite_step_at_all_is_an_error_and_leaves_the_network():
 def test_only_weight_matrices_decay():
     trainer = make_trainer(weight_decay=0.5)
     before = dict(zip(dict(trainer.net.named_parameters()), weights_of(trainer), strict=True))
-    batch = as_batch(random_rows(np.random.default_rng(0), 8))
+    batch = on_device(random_rows(np.random.default_rng(0), 8))
     # Adam's step is at most the rate, whatever the gradient; the decay of weights far from zero stands out.
     with torch.no_grad():
         for parameter in trainer.net.parameters():
@@ -142,9 +152,9 @@ def test_only_weight_matrices_decay():
 
 
 def test_gradients_are_clipped_before_the_step():
-    batch = as_batch(random_rows(np.random.default_rng(0), 8))
+    batch = on_device(random_rows(np.random.default_rng(0), 8))
     trainer = make_trainer(gradient_clip=1e-3)
-    norm = trainer.step(batch, rate=1e-3)[-1]
+    norm = trainer.step(batch, rate=1e-3)[-1].item()
     clipped = math.sqrt(sum(p.grad.square().sum().item() for p in trainer.net.parameters()))
     assert norm > 0.1
     assert clipped == pytest.approx(1e-3, rel=1e-2)
@@ -167,7 +177,7 @@ def test_a_trainer_that_takes_over_a_state_goes_on_alike():
 
 def test_the_state_of_another_network_is_refused():
     trainer = make_trainer()
-    trainer.step(as_batch(random_rows(np.random.default_rng(0), 8)), rate=1e-3)
+    trainer.step(on_device(random_rows(np.random.default_rng(0), 8)), rate=1e-3)
     other = Trainer(BlobNet(**SMALL | {"width": 32}), TrainingConfig(), device=CPU, iterations=1)
     with pytest.raises(CheckpointError, match="fits no parameter"):
         other.load_state(trainer.state())

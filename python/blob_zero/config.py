@@ -223,6 +223,8 @@ class TrainingConfig(_Section):
     """Weight of the value loss beside the policy loss."""
     precision: Dtype = "auto"
     """Mixed precision; auto is bf16 where the device computes in it, fp16 on older GPUs, else fp32."""
+    compile: Switch = "auto"
+    """Whether torch.compile builds the training step; auto is on CUDA only."""
     tf32: bool = True
     """Whether a GPU may round fp32 matrix products to TF32."""
 

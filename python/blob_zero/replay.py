@@ -1,7 +1,6 @@
 """The replay ring: the newest rows of self-play, from which minibatches are drawn."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,19 +43,6 @@ class Rows(Protocol):
         """float32[N, 8]: what the search expected instead, in the same order."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """B rows in the form they are kept in; shapes as in `Rows`."""
-
-    features: npt.NDArray[np.uint8]
-    legal: npt.NDArray[np.bool_]
-    policy: npt.NDArray[np.float16]
-    values: npt.NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-
 class ReplayRing:
     """The newest `capacity` rows, 444 bytes each; the oldest make room.
 
@@ -96,34 +82,23 @@ class ReplayRing:
         self._next = (self._next + kept) % self.capacity
         self._filled = min(self._filled + kept, self.capacity)
 
-    def sample(self, rng: np.random.Generator, size: int) -> Batch:
-        """Draw rows uniformly, with replacement.
-
-        Raises:
-            ConfigError: the ring is empty.
-        """
-        if not self._filled:
-            raise ConfigError("cannot draw from an empty replay ring")
-        return self._gather(rng.integers(0, self._filled, size))
-
-    def batches_per_epoch(self, size: int) -> int:
-        """How many minibatches `epoch` yields."""
-        return max(1, self._filled // size) if self._filled else 0
-
-    def epoch(self, rng: np.random.Generator, size: int) -> Iterator[Batch]:
-        """Minibatches of `size` over all rows in a new random order.
+    def epoch(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.int64]:
+        """Slots of minibatches over all rows in a new random order, int64[minibatches, size].
 
         All have one size, so the rows left over, fewer than `size` and different in each epoch, are not seen;
-        a ring with fewer rows than `size` is one smaller batch.
+        a ring with fewer rows than `size` is one smaller batch, an empty one none.
         """
         order = rng.permutation(self._filled)
-        for index in range(self.batches_per_epoch(size)):
-            yield self._gather(order[index * size : (index + 1) * size])
+        size = max(1, min(size, self._filled))
+        return order[: len(order) // size * size].reshape(-1, size)
+
+    def columns(self) -> dict[str, Array]:
+        """Views of the filled rows in storage order, by column; a slot is a row's place in them."""
+        return {name: column[: self._filled] for name, column in self._columns.items()}
 
     def state(self) -> dict[str, Array]:
         """The ring as arrays: the filled rows of each column, in storage order, and the next slot."""
-        columns = {name: column[: self._filled] for name, column in self._columns.items()}
-        return {**columns, "next": np.array([self._next], np.int64)}
+        return {**self.columns(), "next": np.array([self._next], np.int64)}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Take what `state` gave, of a ring of the same capacity.
@@ -146,6 +121,3 @@ class ReplayRing:
             column[:filled] = state[name]
         self._filled = filled
         self._next = int(state["next"][0])
-
-    def _gather(self, slots: npt.NDArray[np.int64]) -> Batch:
-        return Batch(**{name: column[slots] for name, column in self._columns.items()})

@@ -4,9 +4,10 @@ from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from blob_zero.network import ACTIONS, FEATURES
-from blob_zero.replay import Batch
 
 SUITS, RANKS = 4, 13
 
@@ -24,26 +25,35 @@ SUIT_ORDERS: tuple[tuple[int, ...], ...] = tuple(permutations(range(SUITS)))
 """All renamings: suit s becomes suit `order[s]`; the first one changes nothing."""
 
 
-def rename_suits(batch: Batch, order: tuple[int, ...]) -> Batch:
-    """The same rows with their suits renamed; bids keep their meaning.
+class SuitRenaming:
+    """Renames the suits of rows on a device; bids keep their meaning."""
 
-    Args:
-        batch: B rows.
-        order: one of `SUIT_ORDERS`.
-    """
-    features, actions = _SOURCES[order]
-    playing = batch.features[:, _PLAYING : _PLAYING + 1] == 1
-    return Batch(
-        features=batch.features[:, features],
-        legal=np.where(playing, batch.legal[:, actions], batch.legal),
-        policy=np.where(playing, batch.policy[:, actions], batch.policy),
-        values=batch.values,
-    )
+    def __init__(self, device: torch.device) -> None:
+        features, actions = zip(*map(_sources, SUIT_ORDERS), strict=True)
+        self._features = torch.from_numpy(np.stack(features)).to(device)  # int64[24, 256]
+        self._actions = torch.from_numpy(np.stack(actions)).to(device)  # int64[24, 52]
+
+    def __call__(self, features: Tensor, legal: Tensor, policy: Tensor, *, order: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The same rows with their suits renamed.
+
+        Args:
+            features: uint8[B, 256].
+            legal: bool[B, 52].
+            policy: [B, 52].
+            order: index of one of `SUIT_ORDERS`.
+        """
+        playing = features[:, _PLAYING : _PLAYING + 1] == 1
+        actions = self._actions[order]
+        return (
+            features.index_select(1, self._features[order]),
+            torch.where(playing, legal.index_select(1, actions), legal),
+            torch.where(playing, policy.index_select(1, actions), policy),
+        )
 
 
-def _sources(order: tuple[int, ...]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _sources(order: tuple[int, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """For each feature and each card of the renamed row, its index in the row as it was."""
-    features, cards = np.arange(FEATURES), np.arange(ACTIONS)
+    features, cards = np.arange(FEATURES, dtype=np.int64), np.arange(ACTIONS, dtype=np.int64)
     for old, new in enumerate(order):
         cards[new * RANKS : (new + 1) * RANKS] = np.arange(old * RANKS, (old + 1) * RANKS)
         for start in _SUIT_BLOCKS:
@@ -51,6 +61,3 @@ def _sources(order: tuple[int, ...]) -> tuple[npt.NDArray[np.intp], npt.NDArray[
     for start in _CARD_BLOCKS:
         features[start : start + ACTIONS] = start + cards
     return features, cards
-
-
-_SOURCES = {order: _sources(order) for order in SUIT_ORDERS}

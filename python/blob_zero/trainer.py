@@ -2,27 +2,35 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-import blob_zero as bz
-from blob_zero._core import PLAYERS_FEATURE
 from blob_zero.config import TrainingConfig
+from blob_zero.device_rows import DeviceBatch, DeviceRows
 from blob_zero.devices import auto_precision
-from blob_zero.errors import BlobError, CheckpointError
+from blob_zero.errors import BlobError, CheckpointError, DeviceError
+from blob_zero.losses import batch_losses, part_shares
 from blob_zero.network import BlobNet
-from blob_zero.replay import Batch, ReplayRing
+from blob_zero.replay import ReplayRing
 from blob_zero.schedule import at
-from blob_zero.suit_symmetry import SUIT_ORDERS, rename_suits
+from blob_zero.suit_symmetry import SUIT_ORDERS
 
-# Low enough that its softmax is 0, finite so that 0 * log(0) of an illegal action stays 0.
-_MASKED_LOGIT = -1e9
+# Steps between two readings of the losses on a GPU: each waits for the device, which then waits for more work.
+_STEPS_A_READING = 16
+
+
+Notice = Callable[[str], None]
+
+
+def _silence(_: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -51,64 +59,6 @@ class TrainingMetrics:
     """Rows learned from, a second."""
 
 
-@dataclass(frozen=True)
-class Losses:
-    """Parts of the loss of one batch, each a scalar tensor."""
-
-    policy: Tensor
-    entropy: Tensor
-    value: Tensor
-    value_error: Tensor
-
-
-def batch_losses(logits: Tensor, values: Tensor, batch: "DeviceBatch") -> Losses:
-    """Cross-entropy over the legal actions and mean squared error over the seats in play, in float32.
-
-    Args:
-        logits: [B, 52], over all actions.
-        values: [B, V], by relative seat; with V below 8, the first V seats are learned.
-        batch: the targets.
-    """
-    log_policy = functional.log_softmax(logits.float().masked_fill(~batch.legal, _MASKED_LOGIT), dim=1)
-    policy_loss = -(batch.policy * log_policy).sum(dim=1).mean()
-    entropy = torch.special.entr(batch.policy).sum(dim=1).mean()
-    seats = values.shape[1]
-    in_play = torch.arange(seats, device=values.device) < batch.players[:, None]
-    error = (values.float() - batch.values[:, :seats]) * in_play
-    count = in_play.sum()
-    return Losses(policy_loss, entropy, error.square().sum() / count, error.detach().abs().sum() / count)
-
-
-@dataclass(frozen=True)
-class DeviceBatch:
-    """A minibatch on the learner's device, in the numbers the loss is computed in."""
-
-    features: Tensor
-    """float32[B, 256], scaled."""
-    legal: Tensor
-    """bool[B, 52]."""
-    policy: Tensor
-    """float32[B, 52], each row summing to 1."""
-    values: Tensor
-    """float32[B, 8]."""
-    players: Tensor
-    """uint8[B]: seats in play."""
-
-    @classmethod
-    def of(cls, batch: Batch, *, scale: Tensor) -> "DeviceBatch":
-        """Move a batch to the device of `scale`, float32[256]."""
-        raw = torch.from_numpy(batch.features).to(scale.device)
-        policy = torch.from_numpy(batch.policy).to(scale.device).float()
-        return cls(
-            features=raw.float() * scale,
-            legal=torch.from_numpy(batch.legal).to(scale.device),
-            # float16 rounds a row's sum by up to 1e-3; the entropy and the loss are of a distribution.
-            policy=policy / policy.sum(dim=1, keepdim=True),
-            values=torch.from_numpy(batch.values).to(scale.device),
-            players=raw[:, PLAYERS_FEATURE],
-        )
-
-
 def learning_rate(at: float, *, iterations: int, config: TrainingConfig) -> float:
     """The rate at a point of the run: a linear warm-up, then a cosine to the final share of the peak.
 
@@ -129,6 +79,10 @@ def learning_rate(at: float, *, iterations: int, config: TrainingConfig) -> floa
 class Trainer:
     """A network, its optimizer, and the precision they work in.
 
+    A batch that does not fit in the device's memory is computed in parts whose gradients add up to the batch's own.
+    Where `config.compile` asks for it, torch.compile builds forward, loss and backward, once for each size of a part;
+    where that fails, a warning says why and training goes on without.
+
     Args:
         net: the network, trained in place; it is moved to the device.
         config: epochs, batch size, schedule and the rest.
@@ -142,10 +96,9 @@ class Trainer:
         self.device = device
         self.iterations = iterations
         self.precision = auto_precision(device) if config.precision == "auto" else config.precision
-        self._scale = torch.from_numpy(bz.feature_scale()).to(device)
         matrices = [p for p in net.parameters() if p.ndim > 1]
         vectors = [p for p in net.parameters() if p.ndim <= 1]  # biases, norms and the position
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = _SkippingAdamW(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
                 {"params": vectors, "weight_decay": 0.0},
@@ -155,6 +108,8 @@ class Trainer:
         )
         # fp16 gradients underflow without scaling; bf16 has the range of fp32.
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        self.parts = 1
+        self.compiled = device.type == "cuda" if config.compile == "auto" else config.compile
 
     def train(
         self,
@@ -163,6 +118,7 @@ class Trainer:
         *,
         iteration: int,
         progress: Callable[[int, int, float], None] | None = None,
+        notice: Notice = _silence,
     ) -> TrainingMetrics:
         """Learn from the ring for the configured epochs.
 
@@ -170,30 +126,42 @@ class Trainer:
             replay: the rows; at least one.
             rng: the order of the rows follows from it.
             iteration: iterations done before this one; places the steps on the learning rate's schedule.
-            progress: called after each step with steps done, steps in all, and the loss.
+            progress: called with steps done, steps in all, and the mean loss so far: after each step on the CPU, and on
+                a GPU as often as the loss is read.
+            notice: is told in a line of what did not go as usual: memory that was short, steps that were skipped.
 
         Raises:
             BlobError: the ring is empty, or not one step had a finite loss.
+            DeviceError: the device's memory is too small for a single row.
         """
-        size, epochs = self.config.batch_size, at(self.config.epochs, iteration)
-        total = epochs * replay.batches_per_epoch(size)
-        sums = np.zeros(5)
-        taken = examples = 0
-        rate = 0.0
         started = time.perf_counter()
+        rows = DeviceRows(replay.columns(), device=self.device, notice=notice)
+        reading = _STEPS_A_READING if self.device.type == "cuda" else 1
+        sums = torch.zeros(6, dtype=torch.float64, device=self.device)
+        total = step = size = 0
+        rate = 0.0
         self.net.train()
-        for step, batch in enumerate(self._batches(replay, rng, epochs), start=1):
-            rate = learning_rate(iteration + step / total, iterations=self.iterations, config=self.config)
-            measured = self.step(batch, rate=rate)
-            if measured is not None:
-                sums += measured
-                taken += 1
-                examples += len(batch)
-            if progress is not None:
-                progress(step, total, float(sums[0] + self.config.value_weight * sums[2]) / max(taken, 1))
+        epochs = at(self.config.epochs, iteration)
+        for _ in range(epochs):
+            epoch = rows.upload(replay.epoch(rng, self.config.batch_size))
+            batches, size = epoch.shape
+            total = epochs * batches
+            for slots in epoch:
+                order = int(rng.integers(len(SUIT_ORDERS))) if self.config.rename_suits else 0
+                step += 1
+                rate = learning_rate(iteration + step / total, iterations=self.iterations, config=self.config)
+                sums += self.step(rows.batch(slots, order=order), rate=rate, notice=notice)
+                if progress is not None and (step % reading == 0 or step == total):
+                    progress(step, total, self._mean_loss(sums))
+        taken, *summed = sums.tolist()
         if not taken:
             raise BlobError(f"training stopped: none of {total} steps of iteration {iteration + 1} had a finite loss")
-        policy_loss, entropy, value_loss, value_error, norm = (float(x) for x in sums / taken)
+        if taken < total:
+            notice(
+                f"training of iteration {iteration + 1} skipped {total - int(taken)} of {total} steps, whose loss or "
+                "gradient was not finite"
+            )
+        policy_loss, entropy, value_loss, value_error, norm = (x / taken for x in summed)
         return TrainingMetrics(
             policy_loss=policy_loss,
             policy_entropy=entropy,
@@ -202,37 +170,99 @@ class Trainer:
             value_error=value_error,
             gradient_norm=norm,
             learning_rate=rate,
-            steps=taken,
-            skipped_steps=total - taken,
-            examples_per_second=examples / (time.perf_counter() - started),
+            steps=int(taken),
+            skipped_steps=total - int(taken),
+            examples_per_second=taken * size / (time.perf_counter() - started),
         )
 
-    def step(self, batch: Batch, *, rate: float) -> tuple[float, float, float, float, float] | None:
-        """One optimizer step.
+    def step(self, batch: DeviceBatch, *, rate: float, notice: Notice = _silence) -> Tensor:
+        """One optimizer step, queued on the device without waiting for it.
+
+        Where the loss or the gradient is not finite, the network and the optimizer stay as they were.
+
+        Args:
+            batch: on the learner's device.
+            rate: the learning rate.
+            notice: is told if the batch has to be computed in more parts than before.
 
         Returns:
-            Policy loss, entropy of the target, value loss, value error and gradient norm, or None where the
-            loss or the gradient was not finite and the network was therefore left as it was.
+            float64[6] on the device: 1, policy loss, entropy of the target, value loss, value error and gradient norm
+            before clipping; all zeros for a step not taken.
+
+        Raises:
+            DeviceError: the device's memory is too small for a single row.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        on_device = DeviceBatch.of(batch, scale=self._scale)
-        with self._autocast():
-            logits, values = self.net(on_device.features)
-        losses = batch_losses(logits, values, on_device)
-        loss = losses.policy + self.config.value_weight * losses.value
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        losses = self._gradients(batch, notice)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
-        parts = torch.stack([losses.policy, losses.entropy, losses.value, losses.value_error, norm]).detach()
-        policy, entropy, value, error, gradient = parts.tolist()  # the one wait for the device in a step
-        if not all(math.isfinite(x) for x in (policy, value, gradient)):
-            self.scaler.update()
-            return None
-        self.scaler.step(self.optimizer)
+        measured = torch.cat([losses, norm.detach()[None]])
+        finite = measured.isfinite().all()
+        # The optimizer reads this on the device and leaves all as it is for a 1.
+        self.optimizer.found_inf = (~finite).float()
+        self.optimizer.step()
         self.scaler.update()
-        return policy, entropy, value, error, gradient
+        return torch.where(finite, torch.cat([torch.ones_like(measured[:1]), measured]), 0.0).double()
+
+    def _gradients(self, batch: DeviceBatch, notice: Notice) -> Tensor:
+        """Leave the batch's gradient in the network, computed in as many parts as the memory asks for.
+
+        Returns:
+            float32[4]: policy loss, entropy, value loss and value error of the whole batch.
+        """
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return self._accumulate(batch)
+            except torch.OutOfMemoryError:
+                failure = None
+            except Exception as error:
+                if not self.compiled:
+                    raise
+                failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            # Out here the exception, whose traceback holds the tensors of the failed try, is gone.
+            if failure is None:
+                self._shrink(batch.rows, notice)
+            else:
+                # Compilers fail in as many ways as there are machines; an error of another kind comes again without.
+                self.compiled = False
+                warnings.warn(
+                    f"cannot compile the training step for {self.device}, going on without: {failure}",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+
+    def _accumulate(self, batch: DeviceBatch) -> Tensor:
+        loss_of = _compiled() if self.compiled else _loss
+        values = self.net.shape.values
+        measured = torch.zeros(4, device=self.device)
+        for part in batch.split(self.parts):
+            shares = part_shares(part, batch, values=values)
+            loss, losses = loss_of(self.net, part, shares, self.config.value_weight, self.precision)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            measured += losses
+        return measured
+
+    def _shrink(self, rows: int, notice: Notice) -> None:
+        """Compute batches in twice as many parts from now on."""
+        if self.parts >= rows:
+            raise DeviceError(
+                f"the memory of {self.device} is exhausted by training on a single row: "
+                "other processes should leave it more, or the network should be smaller"
+            )
+        self.parts *= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # what is cached in blocks of the old sizes
+        notice(
+            f"the memory of {self.device} is exhausted: a step computes its {rows:,} rows in {self.parts} parts from "
+            "here on, and learns the same"
+        )
+
+    def _mean_loss(self, sums: Tensor) -> float:
+        taken, policy, _, value, _, _ = sums.tolist()
+        mean: float = (policy + self.config.value_weight * value) / max(taken, 1)
+        return mean
 
     def state(self) -> dict[str, Tensor]:
         """The optimizer's state by parameter name, and the gradient scale where there is one."""
@@ -269,14 +299,44 @@ class Trainer:
             scale, growth = state["scaler"].tolist()
             self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": scale, "_growth_tracker": int(growth)})
 
-    def _batches(self, replay: ReplayRing, rng: np.random.Generator, epochs: int) -> Iterator[Batch]:
-        for _ in range(epochs):
-            for batch in replay.epoch(rng, self.config.batch_size):
-                order = SUIT_ORDERS[rng.integers(len(SUIT_ORDERS))] if self.config.rename_suits else SUIT_ORDERS[0]
-                yield rename_suits(batch, order)
 
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.precision == "fp32":
-            return nullcontext()
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
-        return torch.autocast(self.device.type, dtype=dtype)
+class _SkippingAdamW(torch.optim.AdamW):
+    """AdamW whose fused step reads on the device whether it should be left out, as gradient scaling has it do."""
+
+    found_inf: Tensor
+
+
+def _loss(
+    net: BlobNet, batch: DeviceBatch, shares: Tensor, value_weight: float, precision: str
+) -> tuple[Tensor, Tensor]:
+    """The loss of a part of a batch as its share in the loss of the whole: forward, in the given precision.
+
+    Args:
+        net: the learner.
+        batch: the part.
+        shares: float32[2], as `part_shares` gives them.
+        value_weight: weight of the value loss beside the policy loss.
+        precision: fp32, bf16 or fp16.
+
+    Returns:
+        The loss to go backward from, and float32[4] without gradient: policy loss, entropy, value loss, value error.
+    """
+    with _autocast(batch.features.device, precision):
+        logits, values = net(batch.features)
+    losses = batch_losses(logits, values, batch)
+    rows, seats = shares
+    policy, value = losses.policy * rows, losses.value * seats
+    measured = torch.stack([policy, losses.entropy * rows, value, losses.value_error * seats])
+    return policy + value_weight * value, measured.detach()
+
+
+@cache
+def _compiled() -> Callable[[BlobNet, DeviceBatch, Tensor, float, str], tuple[Tensor, Tensor]]:
+    """`_loss`, compiled. One for all: networks of the same shape, whose weights are inputs, share the code."""
+    return torch.compile(_loss, fullgraph=True, dynamic=False)
+
+
+def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)

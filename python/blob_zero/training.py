@@ -91,6 +91,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             stream(seed, Purpose.MINIBATCHES, run.iteration),
             iteration=run.iteration,
             progress=display.training,
+            notice=display.message,
         )
         run.undo_broken_training(display.message)
         run.iteration += 1

@@ -11,6 +11,7 @@ from blob_zero.bench import tables
 from blob_zero.bench.machine import machine
 from blob_zero.bench.settings import PlaySettings, check_at_least_1, parse_shape
 from blob_zero.bench.tables import Row
+from blob_zero.config import TrainingConfig
 from blob_zero.errors import ConfigError
 
 app = typer.Typer(
@@ -156,18 +157,24 @@ def train(
     net: Network = None,
     batch_size: Annotated[int, typer.Option(help="Rows of an optimizer step.")] = 2048,
     precision: Dtype = "auto",
-    seconds: Annotated[float, typer.Option(help="Seconds that training is timed for.")] = 4.0,
+    compile_: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Build the training step with torch.compile.")
+    ] = False,
+    threads: Threads = None,
+    passes: Annotated[int, typer.Option(help="Turns of training and of its matrix products.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Seconds of a turn.")] = 1.0,
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Time the training step against the matrix products in it."""
-    from blob_zero.bench.training import COLUMNS, bench_train
+    """Time the training step against its matrix products alone, in turn."""
+    from blob_zero.bench.training import COLUMNS, bench_training
 
-    check_at_least_1(batch_size=batch_size)
-    settings = PlaySettings(device=device, network=net)
+    check_at_least_1(batch_size=batch_size, passes=passes, threads=threads)
+    settings = PlaySettings(device=device, network=net, threads=threads)
+    learning = TrainingConfig(batch_size=batch_size, precision=precision, compile=compile_)
     with _Report(out, json=json) as report:
-        row = bench_train(settings, batch_size=batch_size, precision=precision, seconds=seconds, notice=report.notice)
-        report.one(row, COLUMNS, settings=settings.columns(), title="Training")
+        row = bench_training(learning, settings, passes=passes, seconds=seconds, notice=report.notice)
+        report.one(row, COLUMNS, settings=settings.columns() | {"batch_size": batch_size}, title="Training")
 
 
 @app.command()

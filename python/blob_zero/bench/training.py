@@ -1,121 +1,223 @@
-"""`bench train`: examples a second that training makes, against what its matrix products alone would allow."""
+"""`bench train`: the training step against the device's limit, its own matrix products with nothing around them."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blob_zero.bench.machine import peak_memory
 from blob_zero.bench.settings import PlaySettings, build_network
 from blob_zero.bench.tables import Row
-from blob_zero.config import Dtype, TrainingConfig
+from blob_zero.config import TrainingConfig
 
-COLUMNS = {
-    "examples_per_s": "examples/s",
-    "limit": "matrix products alone, examples/s",
-    "limit_share": "share of it reached",
-    "milliseconds_a_step": "ms a step",
-    "batch_size": "rows a step",
-    "precision": "precision",
-    "torch_threads": "PyTorch's threads",
-    "peak_memory_bytes": "peak memory, bytes",
-    "device": "device",
-}
+if TYPE_CHECKING:
+    import torch
 
-
-def bench_train(
-    settings: PlaySettings,
-    *,
-    batch_size: int = 2048,
-    precision: Dtype = "auto",
-    seconds: float = 4.0,
-    notice: Callable[[str], None] = lambda _: None,
-) -> Row:
-    """Train on rows of self-play, and time it; by turns with the products of the same matrices.
-
-    The rows are those of random playouts: what is timed does not depend on what they say.
-
-    Args:
-        settings: the network, the shape of the rounds and the device.
-        batch_size: rows of an optimizer step.
-        precision: numbers to compute with.
-        seconds: seconds that training and products are timed for.
-        notice: is told of each step.
-    """
-    from blob_zero.devices import resolve_device
+    from blob_zero.network import NetworkShape
     from blob_zero.replay import ReplayRing
     from blob_zero.trainer import Trainer
 
-    device = resolve_device(settings.device)
-    notice("playing rows to learn from")
-    rows = 8 * batch_size
-    replay = ReplayRing(rows)
-    played = replace(settings, worlds=1, simulations=4, rounds=1 + rows // max(settings.players, 1))
-    replay.append(played.self_play().run("rollout"))
-    config = TrainingConfig(batch_size=batch_size, precision=precision, epochs=1)
-    trainer = Trainer(build_network(settings), config, device=device, iterations=1)
-    notice("training")
-    rng = np.random.default_rng(settings.seed)
-    trainer.train(replay, rng, iteration=0)  # warms up, and compiles where that is set
-    products = _products(settings, rows=batch_size, precision=trainer.precision, device=str(device))
-    limits, examples, spent = [products(seconds / 4)], 0, 0.0
-    while spent < seconds:
-        learned = trainer.train(replay, rng, iteration=0)
-        count = (learned.steps + learned.skipped_steps) * min(batch_size, len(replay))
-        examples += count
-        spent += count / learned.examples_per_second
-    limits.append(products(seconds / 4))
-    limit, rate = sum(limits) / 2, examples / spent
+COLUMNS = {
+    "examples_per_s": "examples/s",
+    "examples_per_s_low": "slowest turn",
+    "examples_per_s_high": "fastest turn",
+    "step_ms": "a step, ms",
+    "limit_examples_per_s": "its matrix products alone, examples/s",
+    "limit_share": "share of that limit reached",
+    "limit_tflops": "matrix products alone, TFLOP/s",
+    "precision": "precision",
+    "compiled": "compiled",
+    "parts": "parts of a batch",
+    "torch_threads": "PyTorch's threads",
+    "peak_memory_bytes": "peak memory, bytes",
+    "device_memory_bytes": "peak memory of the device, bytes",
+    "device": "device",
+}
+
+# Batches in the ring that is learned from: more than caches hold of the full batch, few enough to be played at once.
+_BATCHES = 8
+# A GPU is waited for after so many steps; without it the queue of work would grow without an end.
+_STEPS_A_WAIT = 16
+
+
+def bench_training(
+    config: TrainingConfig,
+    play: PlaySettings,
+    *,
+    passes: int = 5,
+    seconds: float = 2.0,
+    notice: Callable[[str], None] = lambda _: None,
+) -> Row:
+    """Time training and its matrix products in turn, on rows of real rounds, after warm-up and compilation.
+
+    A step is all that training does with a batch: gathering it, renaming its suits, forward, loss, backward, clipping
+    and the optimizer. The limit is forward and backward of the linear layers at the same precision, one matrix product
+    after the other on random numbers; on a GPU they are launched all at once by a CUDA graph.
+
+    Args:
+        config: batch size, precision, compilation and the rest.
+        play: network, device, and on a CPU PyTorch's threads; the rounds are played with equal priors.
+        passes: turns of each, at least 1.
+        seconds: length of a turn.
+        notice: is told of each turn.
+
+    Raises:
+        DeviceError: the device is not there.
+    """
     import torch
 
+    from blob_zero.devices import resolve_device
+    from blob_zero.trainer import Trainer
+
+    device = resolve_device(play.device)
+    threads = torch.get_num_threads()
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
+    try:
+        if play.threads is not None:
+            torch.set_num_threads(play.threads)
+        notice("playing rounds to learn from")
+        ring = _ring(play, rows=_BATCHES * config.batch_size)
+        trainer = Trainer(build_network(play), config, device=device, iterations=100)
+        notice("warming up, and compiling where asked for")
+        learn = _learning(trainer, ring, notice)
+        products = _products(trainer.net.shape, config.batch_size, device=device, precision=trainer.precision)
+        for work in (learn, products):
+            for _ in range(3):
+                work()
+        rates, limits = [], []
+        for turn in range(1, passes + 1):
+            notice(f"pass {turn} of {passes}: training")
+            rates.append(config.batch_size * _calls_per_second(learn, device, seconds))
+            notice(f"pass {turn} of {passes}: matrix products alone")
+            limits.append(config.batch_size * _calls_per_second(products, device, seconds))
+        used = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(threads)
+    rate, limit = float(np.median(rates)), float(np.median(limits))
     return {
         "examples_per_s": rate,
-        "limit": limit,
-        "limit_share": rate / limit,
-        "milliseconds_a_step": 1000 * batch_size / rate,
-        "batch_size": batch_size,
+        "examples_per_s_low": min(rates),
+        "examples_per_s_high": max(rates),
+        "step_ms": 1e3 * config.batch_size / rate,
+        "limit_examples_per_s": limit,
+        "limit_share": float(np.median(np.array(rates) / limits)),
+        "limit_tflops": limit * flops_a_row(trainer.net.shape) / 1e12,
         "precision": trainer.precision,
-        "torch_threads": torch.get_num_threads(),
+        "compiled": trainer.compiled,
+        "parts": trainer.parts,
+        "torch_threads": used if device.type == "cpu" else None,
         "peak_memory_bytes": peak_memory(),
+        "device_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         "device": str(device),
     }
 
 
-def _products(settings: PlaySettings, *, rows: int, precision: str, device: str) -> Callable[[float], float]:
-    """Times the matrix products of a training step: each layer's output, and the gradients of its input and weights."""
+def linear_layers(shape: "NetworkShape") -> list[tuple[int, int]]:
+    """Inputs and outputs of the layers that a row goes through, the first layer first."""
+    from blob_zero.network import ACTIONS, FEATURES
+
+    width, wide = shape.width, shape.feed_forward
+    # The value and output projections of attention; queries and keys have no effect and are not computed.
+    block = [(width, width), (width, width), (width, wide), (wide, width)]
+    heads = [
+        (width, shape.policy_hidden), (shape.policy_hidden, ACTIONS),
+        (width, shape.value_hidden), (shape.value_hidden, shape.values),
+    ]  # fmt: skip
+    return [(FEATURES, width), *(block * shape.layers), *heads]
+
+
+def flops_a_row(shape: "NetworkShape") -> int:
+    """Floating-point operations of the matrix products for one row, forward and backward."""
+    first, *rest = (2 * inputs * outputs for inputs, outputs in linear_layers(shape))
+    # Forward, the weights' gradient and the inputs' gradient; nobody asks for that of the features.
+    return 2 * first + 3 * sum(rest)
+
+
+def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
+    """At least so many rows of quick rounds of the settings' players and cards."""
+    from blob_zero.replay import ReplayRing
+
+    ring = ReplayRing(rows)
+    quick = replace(play, worlds=1, simulations=8, batch_rows=256, threads=None, rounds_in_flight=None)
+    first, rounds = 0, max(64, rows // (4 * play.players))
+    while len(ring) < rows:
+        ring.append(quick.self_play(rounds=rounds, first_round=first).run("uniform"))
+        first += rounds
+    return ring
+
+
+def _learning(trainer: "Trainer", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
+    """A function that takes one step each time, on the next batch."""
+    from blob_zero.device_rows import DeviceRows
+    from blob_zero.suit_symmetry import SUIT_ORDERS
+
+    rng = np.random.default_rng(0)
+    rows = DeviceRows(ring.columns(), device=trainer.device, notice=notice)
+    config = trainer.config
+    trainer.net.train()
+    left: list[torch.Tensor] = []
+
+    def step() -> object:
+        if not left:
+            left.extend(rows.upload(ring.epoch(rng, config.batch_size)))
+        order = int(rng.integers(len(SUIT_ORDERS))) if config.rename_suits else 0
+        return trainer.step(rows.batch(left.pop(), order=order), rate=config.learning_rate, notice=notice)
+
+    return step
+
+
+def _products(shape: "NetworkShape", batch: int, *, device: "torch.device", precision: str) -> Callable[[], object]:
+    """A function that computes the matrix products of one step, in memory that is there already."""
     import torch
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    net = build_network(settings)
-    matrices = [parameter for parameter in net.parameters() if parameter.ndim == 2]
-    pairs = [
-        (
-            torch.randn(rows, matrix.shape[1], device=device).to(dtype),
-            torch.randn(rows, matrix.shape[0], device=device).to(dtype),
-            matrix.detach().to(device, dtype),
-        )
-        for matrix in matrices
-    ]
 
-    def step() -> None:
-        for inputs, gradient, matrix in pairs:
-            torch.mm(inputs, matrix.T)
-            torch.mm(gradient, matrix)
-            torch.mm(gradient.T, inputs)
+    def random(rows: int, columns: int) -> torch.Tensor:
+        return (torch.randn(rows, columns, device=device) / math.sqrt(columns)).to(dtype)
+
+    layers = []
+    for k, (inputs, outputs) in enumerate(linear_layers(shape)):
+        weight, x, gradient = random(outputs, inputs), random(batch, inputs), random(batch, outputs)
+        layers.append((weight, x, gradient, random(batch, outputs), random(outputs, inputs), random(batch, inputs), k))
+
+    def multiply() -> None:
+        for weight, x, _, y, _, _, _ in layers:
+            torch.mm(x, weight.t(), out=y)
+        for weight, x, gradient, _, of_weight, of_x, k in reversed(layers):
+            torch.mm(gradient.t(), x, out=of_weight)
+            if k:
+                torch.mm(gradient, weight, out=of_x)
+
+    if device.type != "cuda":
+        return multiply
+    with torch.cuda.device(device):
+        multiply()  # libraries set themselves up in their first calls, which cannot be captured
+        torch.cuda.synchronize(device)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            multiply()
+    return graph.replay
+
+
+def _calls_per_second(work: Callable[[], object], device: "torch.device", seconds: float) -> float:
+    """Calls a second until the time is up, with all that they left to the device."""
+    import torch
 
     def wait() -> None:
-        if device.startswith("cuda"):
+        if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    def measure(seconds: float) -> float:
-        step()
-        wait()
-        count, started = 0, time.perf_counter()
-        while time.perf_counter() < started + seconds:
-            step()
+    wait()
+    started = time.perf_counter()
+    calls = 0
+    while not calls or time.perf_counter() - started < seconds:
+        work()
+        calls += 1
+        if calls % _STEPS_A_WAIT == 0:
             wait()
-            count += 1
-        return count * rows / (time.perf_counter() - started)
-
-    return measure
+    wait()
+    return calls / (time.perf_counter() - started)

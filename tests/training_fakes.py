@@ -101,7 +101,7 @@ class SilentDisplay:
     def iteration_started(self, iteration, iterations):
         pass
 
-    def self_play(self, progress):
+    def self_play(self, progress, *, batch_rows):
         pass
 
     def training(self, step, steps, loss):

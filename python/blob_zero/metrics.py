@@ -40,7 +40,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("rows", pl.Int64, "rows this iteration's self-play gave"),
     Column("replay_rows", pl.Int64, "rows in the replay ring"),
     Column("rounds_per_minute", pl.Float64, "speed of self-play"),
-    Column("batch_fill", pl.Float64, "share of the rows of self-play's batches that were filled; empty where playouts judged"),
+    Column(
+        "batch_fill",
+        pl.Float64,
+        "share of the rows of self-play's batches that were filled; empty where playouts judged",
+    ),
     Column("selfplay_points", pl.Float64, "points a seat and round in self-play, mean"),
     Column("selfplay_exact", pl.Float64, "share of bids made exactly in self-play"),
     Column("policy_loss", pl.Float64, "cross-entropy of the policy against the search's visits, nats"),

@@ -1,6 +1,7 @@
 """The training run: self-play, learning, judging, and again."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -79,7 +80,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             simulations=None if options.simulations is None else at(options.simulations, run.iteration),
             carried=run.carried,
             carry_over=_carry_over(run, rounds),
-            progress=display.self_play,
+            progress=partial(display.self_play, batch_rows=options.batch_rows),
         )
         run.carried = played.carry_over
         run.replay.append(played.rows, root_value_weight=config.training.root_value_weight)

@@ -18,7 +18,7 @@ def test_a_run_becomes_one_page_with_its_charts_in_it_and_beside_it(tmp_path):
     train(config, run, display=SilentDisplay(), device="cpu", player=FakePlayer(), judge=FakeJudge())
     path = write_report(run, tmp_path / "out")
     text = path.read_text()
-    charts = {"strength", "losses", "promotion", "ratings", "calibration", "speed"}
+    charts = {"strength", "losses", "promotion", "ratings", "value_calibration", "bid_calibration", "speed"}
     assert {file.stem for file in path.parent.glob("*.png")} == charts
     assert all(file.read_bytes().startswith(PNG) for file in path.parent.glob("*.png"))
     assert text.count("data:image/png;base64,") == len(charts)

@@ -68,7 +68,7 @@ def speed(frame: pl.DataFrame) -> Figure:
     The axis is that of the rounds judged by the network; those judged by playouts are marked at its upper end.
     """
     figure, (rounds, fill) = _figure(frame, panels=2)
-    by_network = frame.filter(pl.col("batch_fill").is_not_null()) if "batch_fill" in frame.columns else frame
+    by_network = judged_by_network(frame)
     by_playouts = frame.join(by_network, on="iteration", how="anti")
     if len(by_network):
         _line(rounds, by_network, "rounds_per_minute", "network", 0)
@@ -177,6 +177,13 @@ def opponents(frame: pl.DataFrame) -> list[str]:
         for name in names
         if name != "promotion" and {f"{name}_low", f"{name}_high"} <= set(frame.columns) and has(frame, f"{name}_low")
     ]
+
+
+def judged_by_network(frame: pl.DataFrame) -> pl.DataFrame:
+    """The iterations whose self-play the network judged; random playouts are many times faster and send no batches."""
+    if "batch_fill" not in frame.columns:  # metrics of an older version
+        return frame
+    return frame.filter(pl.col("batch_fill").is_not_null())
 
 
 def has(frame: pl.DataFrame, column: str) -> bool:

@@ -79,13 +79,14 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         write_atomically(folder / f"{chart.name}.png", png)
         figures.append(_figure(chart, png))
     game, search = config.game, config.search
+    sizes = f"self-play of {len(game.played())} sizes of round, matches of " if game.shapes else ""
     iterations, rounds = (int(frame[name].to_numpy().max()) for name in ("iteration", "rounds"))
     page = Template(resources.files("blob_zero").joinpath("report/template.html").read_text(encoding="utf-8"))
     text = page.substitute(
         title=html.escape(f"Run {run.resolve().name}"),
         subtitle=html.escape(
             f"{iterations} of {config.run.iterations} iterations, {rounds:,} rounds: "
-            f"{game.players} players, {game.cards} cards, search {search.worlds}x{search.simulations}"
+            f"{sizes}{game.players} players, {game.cards} cards, search {search.worlds}x{search.simulations}"
         ),
         tables=_last_numbers(frame) + _final_table(run / STANDINGS),
         figures="\n".join(figures),
@@ -148,7 +149,9 @@ def _charts(frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blend
             "Ratings",
             "One number for the strength of the best network, from all of its matches. Who is rated 400 higher wins "
             "ten deals for each lost. "
-            + ("The rule bot is at 0." if ANCHOR in met else "It compares networks of this run alone."),
+            + ("The rule bot is at 0. " if ANCHOR in met else "It compares networks of this run alone. ")
+            + "Measurements are of the same deals each time, so that differences between two networks are surer than "
+            "the intervals look.",
             lambda: charts.ratings(frame),
         )
     if calibrated is not None:
@@ -207,8 +210,8 @@ def _undone(frame: pl.DataFrame) -> str:
     if not iterations:
         return ""
     return (
-        f" The training of iteration{'s' if len(iterations) > 1 else ''} {', '.join(map(str, iterations))} was undone: "
-        "it left weights that are not finite."
+        f" Training in iteration{'s' if len(iterations) > 1 else ''} {', '.join(map(str, iterations))} was undone, "
+        "since it left weights that are not finite."
     )
 
 
@@ -233,7 +236,7 @@ def _last_numbers(frame: pl.DataFrame) -> str:
     from blob_zero.report import charts
 
     shown = [
-        ("rounds of self-play a minute", "rounds_per_minute", ",.0f"),
+        ("rounds of self-play a minute, judged by the network", "rounds_per_minute", ",.0f"),
         ("batch fill", "batch_fill", ".0%"),
         ("policy loss (nats)", "policy_loss", ".3f"),
         ("policy loss above its least (nats)", "policy_kl", ".3f"),
@@ -243,8 +246,9 @@ def _last_numbers(frame: pl.DataFrame) -> str:
     shown += [(f"points a round more than {name}", f"{name}_difference", "+.2f") for name in charts.opponents(frame)]
     rows = []
     for text, column, form in shown:
-        if charts.has(frame, column):
-            values = frame[column].drop_nulls()
+        measured = charts.judged_by_network(frame) if column == "rounds_per_minute" else frame
+        if charts.has(measured, column):
+            values = measured[column].drop_nulls()
             rows.append((text, format(values[0], form), format(values[-1], form)))
     return _table(("", "first measured", "last measured"), rows)
 

@@ -11,7 +11,7 @@ from blob_zero.errors import CheckpointError
 
 WALL_CLOCK = (
     "rounds_per_minute",
-    "mean_batch",  # how full batches are depends on how the threads take turns
+    "batch_fill",  # how full batches are depends on how the threads take turns
     "selfplay_seconds",
     "training_seconds",
     "judging_seconds",

@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 
 import pytest
@@ -76,6 +77,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys, tmp_path):
     assert "goes on" in out
 
 
+PROMOTION = {"promotion_difference": 0.4, "promotion_low": 0.1, "promotion_high": 0.7}
 VERDICTS = ("beats", "not told apart", "loses to")
 
 
@@ -93,14 +95,54 @@ def test_without_a_terminal_every_iteration_is_one_line(tmp_path):
     assert all("600 rounds/min" in line and "vs rule +1.00 ± 0.50" in line for line in lines)
 
 
-def test_a_terminal_gets_a_screen_with_the_same_figures(tmp_path):
-    console = screen(terminal=True)
+def test_the_line_of_an_iteration_has_every_figure_that_was_measured(tmp_path):
+    config = small_config(
+        promotion={"enabled": True}, evaluation={"every": 2, "opponents": ["untrained", "rule", "rollout:1x2"]}
+    )
+    console = screen(terminal=False)
     with open_display(console) as display:
-        train(small_config(), tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
+        judge = FakeJudge(difference=0.25)
+        train(config, tmp_path, display=display, device="cpu", player=FakePlayer(), judge=judge)
+    first, second, third, *_ = console.file.getvalue().splitlines()
+    losses = r"policy loss \d\.\d{3} · value loss \d\.\d{3}"
+    head = rf"600 rounds/min · batch fill 25% · {losses} · vs best \+0\.25 ± 0\.50, not promoted"
+    matches = " · ".join(rf"vs {name} \+0\.25 ± 0\.50" for name in ("untrained", "rule", "rollout"))
+    tail = r"rating -?\d+ ± \d+ · \d+ s left"
+    assert re.fullmatch(rf"iteration 1/3 · {head} · {tail}", first)
+    assert re.fullmatch(rf"iteration 2/3 · {head} · {matches} · {tail}", second)
+    assert re.fullmatch(rf"iteration 3/3 · {head} · {matches} · {tail}", third)
+
+
+def test_the_line_of_an_iteration_says_what_it_lacks():
+    row = {"iteration": 1, "rounds_per_minute": 1234.5, "policy_loss": 1.0, "value_loss": 0.5}
+    console = screen(terminal=False)
+    display = PlainDisplay(console)
+    display.iteration_started(1, 1)
+    display.iteration_done({**row, "batch_fill": None, "promoted": True})
+    display.iteration_done({**row, "batch_fill": 0.5, "promoted": True, **PROMOTION})
+    playouts, network = console.file.getvalue().splitlines()
+    figures = "policy loss 1.000 · value loss 0.500"
+    assert playouts == f"iteration 1/1 · 1,234 rounds/min · by playouts · {figures} · 0 s left"
+    assert network == (
+        f"iteration 1/1 · 1,234 rounds/min · batch fill 50% · {figures} · vs best +0.40 ± 0.30, promoted · 0 s left"
+    )
+
+
+def test_a_terminal_gets_a_screen_with_the_same_figures(tmp_path):
+    config = small_config(
+        promotion={"enabled": True},
+        evaluation={"every": 2, "opponents": ["untrained", "random", "rule", "rollout:1x2"]},
+    )
+    console = screen(terminal=True)
+    console.width = 80
+    with open_display(console) as display:
+        train(config, tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
     shown = console.file.getvalue()
     assert "iteration 3 of 3" in shown
-    assert "+1.00 ± 0.50" in shown
-    assert "600" in shown
+    last = shown.rpartition("rounds/min")[2]
+    (iterations, measurements) = re.findall(r"^ +3 .*$", last, re.MULTILINE)
+    assert re.fullmatch(r" +3 +600 +25% +\d\.\d{3} +\d\.\d{3} +\+1\.00 ± 0\.50 +promoted *", iterations)
+    assert re.fullmatch(r" +3( +\+1\.00 ± 0\.50){4} +-?\d+ ± \d+ *", measurements)
 
 
 @pytest.mark.parametrize(("difference", "verdict"), [(1.0, "beats"), (0.1, "not told apart"), (-1.0, "loses to")])
@@ -132,14 +174,14 @@ def test_the_stage_at_work_is_readable_in_a_narrow_terminal():
     console.width = 80
     with open_display(console) as display:
         display.iteration_started(1, 3)
-        display.self_play(Progress())
+        display.self_play(Progress(), batch_rows=512)
         display.training(7, 20, 0.5)
     shown = console.file.getvalue()
     assert "training  step 7 of 20  loss 0.500" in shown
     with open_display(console) as display:
         display.iteration_started(1, 3)
-        display.self_play(Progress())
-    assert "mean batch 500" in console.file.getvalue()
+        display.self_play(Progress(), batch_rows=512)
+    assert "batch fill 98%" in console.file.getvalue()
 
 
 def test_a_finished_run_says_so(tmp_path):

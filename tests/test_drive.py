@@ -58,6 +58,7 @@ def test_the_core_can_judge_alone():
     player = bz.SelfPlay(players=4, cards=5, worlds=3, simulations=30, rounds=2000, seed=1)
     records = player.run("rollout", progress=lambda progress: seen.append(progress.rounds_done))
     assert records.stats.batches == 0
+    assert records.stats.batch_fill is None
     assert records.stats.evaluations > 0
     assert len(records.points) == seen[-1] == 2000
     # Searching by playouts is far better than playing at random, which makes about 18 % of the bids.

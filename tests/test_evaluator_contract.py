@@ -158,6 +158,7 @@ def test_what_an_evaluator_is_given():
     assert [features[0] for features, *_ in calls] == [legal[0] for _, _, legal, _ in calls]
     assert records.stats.batches == len(calls)
     assert records.stats.rows == sum(rows)
+    assert records.stats.batch_fill == pytest.approx(np.mean(rows) / 16)
     assert records.stats.rounds == 12
     assert records.stats.decisions == len(records.round)
     assert records.stats.simulations > 0

@@ -42,7 +42,7 @@ def test_a_run_learns_from_fresh_rounds_of_the_newest_network(tmp_path):
     assert frame["replay_rows"].to_list() == [100, 200, 250]
     assert frame["steps"].to_list() == [6, 12, 14]
     assert frame["rounds_per_minute"].to_list() == [600.0] * 3
-    assert frame["mean_batch"].to_list() == [25.0] * 3
+    assert frame["batch_fill"].to_list() == [0.25] * 3
 
 
 def test_the_last_table_is_of_fresh_deals(tmp_path):

@@ -30,7 +30,7 @@ def test_a_short_run_ends_with_three_matches_and_is_reproducible(tmp_path):
     assert [standing.opponent for standing in standings] == ["untrained", "random", "rule"]
     assert all(standing.match.deals == 5 for standing in standings)
     assert len(first.rows) == 3
-    assert all(0 < row["mean_batch"] <= 16 for row in first.rows)
+    assert all(0 < row["batch_fill"] <= 1 for row in first.rows)
     assert train(CONFIG, tmp_path / "b", display=second, device="cpu") == standings
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
 

@@ -71,7 +71,7 @@ class FakePlayer:
         self.fingerprints.append(fingerprint(net))
         weights = int(abs(fingerprint(net)) * 1e6)
         rows = random_rows(np.random.default_rng([seed, first_round, weights]), 10 * rounds)
-        return SelfPlayResult(rows, rounds, None, seconds=1.0, batches=4, batch_rows=100, points=5.0, exact=0.5)
+        return SelfPlayResult(rows, rounds, None, seconds=1.0, batch_fill=0.25, points=5.0, exact=0.5)
 
 
 @dataclass
@@ -101,7 +101,7 @@ class SilentDisplay:
     def iteration_started(self, iteration, iterations):
         pass
 
-    def self_play(self, progress):
+    def self_play(self, progress, *, batch_rows):
         pass
 
     def training(self, step, steps, loss):

@@ -2,8 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -15,8 +16,10 @@ from rich.text import Text
 from blob_zero._core import Progress
 from blob_zero.arena import MatchSummary
 from blob_zero.metrics import Row, Value
+from blob_zero.ratings import INTERVAL_SIGMAS
 
-_SHOWN_ITERATIONS = 12
+_SHOWN_ITERATIONS, _SHOWN_MEASUREMENTS = 8, 4
+"""Rows of the live screen's two tables; with the lines below them they fit a terminal of 24 lines."""
 
 _OPPONENTS = ("untrained", "random", "rule", "rollout")
 """Fixed opponents, as the metrics' columns name them."""
@@ -31,8 +34,8 @@ class Display(Protocol):
     def iteration_started(self, iteration: int, iterations: int) -> None:
         """Iteration `iteration`, from 1, of `iterations` begins."""
 
-    def self_play(self, progress: Progress) -> None:
-        """Self-play has come this far."""
+    def self_play(self, progress: Progress, *, batch_rows: int) -> None:
+        """Self-play has come this far, with batches of `batch_rows` rows when full."""
 
     def training(self, step: int, steps: int, loss: float) -> None:
         """Training has come this far, with this mean loss."""
@@ -59,7 +62,7 @@ class PlainDisplay:
         """Note the time."""
         self.clock.started(iteration, iterations)
 
-    def self_play(self, progress: Progress) -> None:
+    def self_play(self, progress: Progress, *, batch_rows: int) -> None:
         """Say nothing between iterations."""
 
     def training(self, step: int, steps: int, loss: float) -> None:
@@ -76,22 +79,27 @@ class PlainDisplay:
         parts = [
             f"iteration {row['iteration']}/{self.clock.iterations}",
             f"{_number(row['rounds_per_minute'], ',.0f')} rounds/min",
-            "by playouts" if row["mean_batch"] is None else f"mean batch {_number(row['mean_batch'], '.0f')}",
+            "by playouts" if row["batch_fill"] is None else f"batch fill {_fill(row)}",
             f"policy loss {_number(row['policy_loss'], '.3f')}",
             f"value loss {_number(row['value_loss'], '.3f')}",
         ]
-        parts += [f"vs {name} {strength}" for name in _OPPONENTS if (strength := _strength(row, name))]
+        if promotion := _interval(row, "promotion"):
+            parts.append(f"vs best {promotion}, {_promotion(row)}")
+        parts += [f"vs {name} {strength}" for name in _OPPONENTS if (strength := _interval(row, name))]
+        if rating := _rating(row):
+            parts.append(f"rating {rating}")
         parts.append(f"{self.clock.left()} left")
         self.message(" · ".join(parts))
 
 
 class LiveDisplay:
-    """A screen that is drawn again a few times a second: the stage at work above the last iterations."""
+    """A screen that is drawn again a few times a second: the stage at work below the last iterations."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
         self.clock = Clock()
         self.rows: deque[Row] = deque(maxlen=_SHOWN_ITERATIONS)
+        self.measured: deque[Row] = deque(maxlen=_SHOWN_MEASUREMENTS)
         self.stage: tuple[str, float, float] = ("starting", 0, 1)
 
     def message(self, text: str) -> None:
@@ -99,16 +107,16 @@ class LiveDisplay:
         self.live.console.print(text, highlight=False, markup=False)
 
     def iteration_started(self, iteration: int, iterations: int) -> None:
-        """Begin a new line of the table."""
+        """Begin another iteration."""
         self.clock.started(iteration, iterations)
         self._show("self-play", 0, 1)
 
-    def self_play(self, progress: Progress) -> None:
+    def self_play(self, progress: Progress, *, batch_rows: int) -> None:
         """Show rounds, speed and batch fill."""
         speed = 60 * progress.rounds_done / max(self.clock.iteration_seconds(), 1e-9)
         text = f"self-play  {progress.rounds_done:,} of {progress.rounds:,} rounds  {speed:,.0f} rounds/min"
         if progress.batches:
-            text += f"  mean batch {progress.rows / progress.batches:.0f}"
+            text += f"  batch fill {progress.rows / (progress.batches * batch_rows):.0%}"
         self._show(text, progress.rounds_done, progress.rounds)
 
     def training(self, step: int, steps: int, loss: float) -> None:
@@ -120,9 +128,11 @@ class LiveDisplay:
         self._show(f"playing against {opponent}", 0, 1)
 
     def iteration_done(self, row: Row) -> None:
-        """Add the iteration to the table."""
+        """Add the iteration to the tables."""
         self.clock.finished()
         self.rows.append(row)
+        if any(_interval(row, name) for name in _OPPONENTS):
+            self.measured.append(row)
         self._show(f"iteration {row['iteration']} is saved", 1, 1)
 
     def _show(self, text: str, done: float, total: float) -> None:
@@ -132,8 +142,13 @@ class LiveDisplay:
     def _screen(self) -> RenderableType:
         text, done, total = self.stage
         head = f"iteration {self.clock.iteration} of {self.clock.iterations}   {self.clock.left()} left"
+        tables: list[RenderableType] = []
+        if self.rows:
+            tables += [_table(self.rows, _ITERATION_COLUMNS), ""]
+        if self.measured:
+            tables += [_MEASUREMENTS_TITLE, _table(self.measured, _MEASUREMENT_COLUMNS), ""]
         return Group(
-            iterations_table(self.rows),
+            *tables,
             Text(head, style="bold"),
             Text(text),
             ProgressBar(total=total, completed=done, width=60),
@@ -188,31 +203,6 @@ def open_display(console: Console) -> Iterator[Display]:
         yield LiveDisplay(live)
 
 
-def iterations_table(rows: Sequence[Row] | deque[Row]) -> Table:
-    """The iterations with speed, losses, and strength against the opponents that were met."""
-    met = [name for name in _OPPONENTS if any(_strength(row, name) for row in rows)]
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in (
-        "iteration",
-        "rounds/min",
-        "mean batch",
-        "policy",
-        "value",
-        *met,
-    ):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            str(row["iteration"]),
-            _number(row["rounds_per_minute"], ",.0f"),
-            _number(row["mean_batch"], ".0f"),
-            _number(row["policy_loss"], ".3f"),
-            _number(row["value_loss"], ".3f"),
-            *(_strength(row, name) for name in met),
-        )
-    return table
-
-
 def standings_table(standings: Sequence[tuple[str, MatchSummary]], *, first: str, title: str) -> Table:
     """Matches of one agent against others: points a round, difference with interval, bids, verdict.
 
@@ -254,9 +244,62 @@ def _number(value: Value, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _strength(row: Row, name: str) -> str:
-    """`+1.20 ± 0.31` points a round, or nothing where it was not measured."""
+def _fill(row: Row) -> str:
+    """Mean batch fill as a percentage; nothing where no batch was sent."""
+    return _number(row["batch_fill"], ".0%")
+
+
+def _interval(row: Row, name: str) -> str:
+    """`+1.20 ± 0.31` points a round, the 95 % interval, or nothing where it was not measured."""
     difference, low, high = (row.get(f"{name}_{part}") for part in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
         return ""
     return f"{difference:+.2f} ± {(high - low) / 2:.2f}"
+
+
+def _promotion(row: Row) -> str:
+    """What the candidate's match against the best network led to; nothing where there was none."""
+    if row.get("promotion_difference") is None:
+        return ""
+    return "promoted" if row["promoted"] else "not promoted"
+
+
+def _rating(row: Row) -> str:
+    """`196 ± 107`, the 95 % interval, or nothing where there is no rating."""
+    mean, sigma = row.get("rating"), row.get("rating_sigma")
+    if mean is None or sigma is None:
+        return ""
+    return f"{mean:.0f} ± {INTERVAL_SIGMAS * sigma:.0f}"
+
+
+_Columns = Mapping[str, Callable[[Row], str]]
+"""Cells of a table by their heading; empty ones are empty text."""
+
+_ITERATION_COLUMNS: _Columns = {
+    "iteration": lambda row: str(row["iteration"]),
+    "rounds/min": lambda row: _number(row["rounds_per_minute"], ",.0f"),
+    "fill": lambda row: _fill(row) or "playouts",
+    "policy": lambda row: _number(row["policy_loss"], ".3f"),
+    "value": lambda row: _number(row["value_loss"], ".3f"),
+    "vs best": partial(_interval, name="promotion"),
+    "candidate": _promotion,
+}
+
+_MEASUREMENTS_TITLE = "points a round more than each opponent, and rating, with 95 % intervals"
+
+_MEASUREMENT_COLUMNS: _Columns = {
+    "iteration": lambda row: str(row["iteration"]),
+    **{f"vs {name}": partial(_interval, name=name) for name in _OPPONENTS},
+    "rating": _rating,
+}
+
+
+def _table(rows: Sequence[Row] | deque[Row], columns: _Columns) -> Table:
+    """A line for each row; columns without any entry are left out."""
+    shown = {heading: cell for heading, cell in columns.items() if any(cell(row) for row in rows)}
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in shown:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(cell(row) for cell in shown.values()))
+    return table

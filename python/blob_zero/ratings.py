@@ -17,6 +17,9 @@ ANCHOR = "rule"
 PRIOR_SIGMA = 350.0
 """Standard deviation of a rating of which nothing is known: a player may well lose nine deals of ten."""
 
+INTERVAL_SIGMAS = 1.96
+"""Standard deviations on either side of a rating that make its 95 % interval."""
+
 # Between well-known ratings the model's odds are exp(difference / (beta * sqrt(2))); on Elo's scale 400 is 10 to 1.
 _BETA = 400 / (math.log(10) * math.sqrt(2))
 

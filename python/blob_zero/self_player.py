@@ -28,9 +28,8 @@ class SelfPlayResult:
     carry_over: CarryOver | None
     """Rounds left unfinished for the next range, if any were to be."""
     seconds: float
-    batches: int
-    batch_rows: int
-    """Filled rows in all batches."""
+    batch_fill: float | None
+    """Share of the batches' rows that were filled; None where no batch was sent."""
     points: float
     """Mean points a seat and round."""
     exact: float
@@ -136,8 +135,7 @@ class LocalSelfPlay:
             rounds=records.stats.rounds,
             carry_over=records.carry_over if len(records.carry_over) else None,
             seconds=records.stats.seconds,
-            batches=records.stats.batches,
-            batch_rows=records.stats.rows,
+            batch_fill=records.stats.batch_fill,
             points=float(records.points.sum() / records.players.sum()),
             exact=float((records.bids == records.tricks)[in_play].mean()),
         )

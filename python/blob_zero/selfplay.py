@@ -48,9 +48,9 @@ class Stats:
         return 60 * self.rounds / self.seconds
 
     @property
-    def mean_batch(self) -> float:
-        """Mean number of filled rows of a batch; 0 where no batch was sent."""
-        return self.rows / self.batches if self.batches else 0.0
+    def batch_fill(self) -> float | None:
+        """Share of the batches' rows that were filled, above 0 and at most 1; None where no batch was sent."""
+        return self.rows / (self.batches * self.batch_rows) if self.batches else None
 
 
 @dataclass(frozen=True, kw_only=True)

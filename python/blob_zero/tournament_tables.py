@@ -6,6 +6,7 @@ from rich.table import Table
 
 from blob_zero.arena import MatchSummary, Side
 from blob_zero.progress import standings_table
+from blob_zero.ratings import INTERVAL_SIGMAS
 from blob_zero.tournament import Pairing, Slice, Tournament
 
 _TRUMP_NAMES = {"S": "spades", "H": "hearts", "C": "clubs", "D": "diamonds", "none": "no trump"}
@@ -43,7 +44,7 @@ def _ratings_table(tournament: Tournament) -> Table:
     table = _table("Ratings (Elo)", ("agent", "rating", "95 %"))
     for name, (mean, sigma) in tournament.ratings.items():
         # The anchor is where it is by definition, in no doubt worth printing.
-        table.add_row(name, f"{mean:+.0f}", f"± {1.96 * sigma:.0f}" if sigma >= 0.5 else "")
+        table.add_row(name, f"{mean:+.0f}", f"± {INTERVAL_SIGMAS * sigma:.0f}" if sigma >= 0.5 else "")
     return table
 
 

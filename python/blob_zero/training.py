@@ -1,6 +1,7 @@
 """The training run: self-play, learning, judging, and again."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -79,7 +80,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             simulations=None if options.simulations is None else at(options.simulations, run.iteration),
             carried=run.carried,
             carry_over=_carry_over(run, rounds),
-            progress=display.self_play,
+            progress=partial(display.self_play, batch_rows=options.batch_rows),
         )
         run.carried = played.carry_over
         run.replay.append(played.rows, root_value_weight=config.training.root_value_weight)
@@ -108,7 +109,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             "rows": len(played.rows.features),
             "replay_rows": len(run.replay),
             "rounds_per_minute": 60 * played.rounds / played.seconds,
-            "mean_batch": played.batch_rows / played.batches if played.batches else None,
+            "batch_fill": played.batch_fill,
             "selfplay_points": played.points,
             "selfplay_exact": played.exact,
             "policy_loss": learned.policy_loss,
@@ -120,6 +121,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             "learning_rate": learned.learning_rate,
             "steps": learned.steps,
             "skipped_steps": learned.skipped_steps,
+            "training_undone": run.rollbacks > 0,
             "examples_per_second": learned.examples_per_second,
             **promotion,
             "best_iteration": run.best_iteration,

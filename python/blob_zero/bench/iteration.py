@@ -73,7 +73,7 @@ def bench_iteration(
         "selfplay_seconds": played_at - began,
         "rounds": rounds,
         "rows": len(played.rows.features),
-        "batch_size_mean": played.batch_rows / played.batches if played.batches else None,
+        "batch_fill_mean": played.batch_fill,
         "examples_per_s": learned.examples_per_second,
         "training_seconds": learned_at - learning,
         "steps": learned.steps,

@@ -18,6 +18,7 @@ from blob_zero.atomic_files import make_folder, write_atomically
 from blob_zero.checkpoint import latest_checkpoint
 from blob_zero.config import parse_config, to_toml
 from blob_zero.errors import BlobError, CheckpointError
+from blob_zero.ratings import ANCHOR
 from blob_zero.report.calibration import NetworkCalibration, network_calibration, root_value_weight
 from blob_zero.run_folder import METRICS
 from blob_zero.standings import STANDINGS
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 
-_DOTS_PER_INCH = 130
+_DOTS_PER_INCH = 180
+
+_OPPONENTS = {
+    "untrained": "the network as the run began",
+    "random": "who plays any legal card",
+    "rule": "a bot with simple rules",
+    "rollout": "the same search judged by random playouts",
+}
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,14 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         write_atomically(folder / f"{chart.name}.png", png)
         figures.append(_figure(chart, png))
     game, search = config.game, config.search
+    sizes = f"self-play of {len(game.played())} sizes of round, matches of " if game.shapes else ""
     iterations, rounds = (int(frame[name].to_numpy().max()) for name in ("iteration", "rounds"))
     page = Template(resources.files("blob_zero").joinpath("report/template.html").read_text(encoding="utf-8"))
     text = page.substitute(
         title=html.escape(f"Run {run.resolve().name}"),
         subtitle=html.escape(
             f"{iterations} of {config.run.iterations} iterations, {rounds:,} rounds: "
-            f"{game.players} players, {game.cards} cards, search {search.worlds}x{search.simulations}"
+            f"{sizes}{game.players} players, {game.cards} cards, search {search.worlds}x{search.simulations}"
         ),
         tables=_last_numbers(frame) + _final_table(run / STANDINGS),
         figures="\n".join(figures),
@@ -104,51 +113,106 @@ def _charts(frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blend
     """The charts that the run has numbers for."""
     from blob_zero.report import charts
 
-    if charts.opponents(frame):
+    met = charts.opponents(frame)
+    if met:
         yield _Chart(
             "strength",
             "Strength",
-            "The best network with the run's search against fixed opponents, always on the same deals, by which "
-            "nothing is trained or chosen. Above zero it scores more than the opponent; a band that reaches across "
-            "zero does not tell them apart.",
+            "The best network with the run's search against fixed opponents: "
+            + "; ".join(f"{name}, {_OPPONENTS[name]}" for name in met)
+            + ". One seat is the network's, all others are the opponent's; each match is of the same deals. Nothing "
+            "is trained on them or chosen by them. Above zero the network scores more; an interval that reaches across "
+            "zero does not tell the two apart.",
             lambda: charts.strength(frame),
         )
     yield _Chart(
         "losses",
         "Losses",
-        "The policy loss cannot fall below the entropy of the search's visits; the distance between both is what the "
-        "network has not learned of them. Early falls and later rises of both are usual, as the search itself changes.",
+        "How far the network is from what it learns; lower is better. The policy is to choose as the search did. Its "
+        "loss cannot fall below the entropy of the search's visits: the distance between both lines is what is not "
+        "learned yet. The value is to foretell each seat's result; with hidden cards its error cannot fall to zero "
+        "either. Both may rise again as the search gets better and its rounds change." + _undone(frame),
         lambda: charts.losses(frame),
     )
     if charts.has(frame, "promotion_difference"):
         yield _Chart(
             "promotion",
             "Promotion",
-            "The candidate against the best network so far, on fresh deals each time. It is promoted when the lower "
-            "end of the interval exceeds the margin that the settings ask for.",
+            "The candidate, which is the network after each training, against the best network so far, on fresh deals "
+            "each time. It is promoted, which makes it the best, when the lower end of the interval exceeds the margin "
+            "that the settings ask for (promotion.margin).",
             lambda: charts.promotion(frame),
         )
     if charts.has(frame, "rating"):
-        yield _Chart("ratings", "Ratings", "Of the run's own networks.", lambda: charts.ratings(frame))
+        yield _Chart(
+            "ratings",
+            "Ratings",
+            "One number for the strength of the best network, from all of its matches. Who is rated 400 higher wins "
+            "ten deals for each lost. "
+            + ("The rule bot is at 0. " if ANCHOR in met else "It compares networks of this run alone. ")
+            + "Measurements are of the same deals each time, so that differences between two networks are surer than "
+            "the intervals look.",
+            lambda: charts.ratings(frame),
+        )
     if calibrated is not None:
-        yield _Chart("calibration", "Calibration", _about_calibration(calibrated, blended), lambda: charts.calibration(
-            calibrated))  # fmt: skip
-    yield _Chart("speed", "Speed", "Self-play alone, without training and matches.", lambda: charts.speed(frame))
+        of = calibrated
+        yield _Chart(
+            "value_calibration",
+            "Do its values come true?",
+            "The network foretells the result of each seat, from -1 (no points) to 1 (as many as the hand can bring). "
+            "Similar predictions form a group and each point is a group: across what was predicted, up what came of it "
+            "in the mean. On the dashed line predictions came true; above it they were too low, below it too high. "
+            f"The mean distance from the line is {of.value.error:.3f}. The bars below count the "
+            f"predictions of each group. {_about_rows(of, blended)}",
+            lambda: charts.value_calibration(of.value),
+        )
+        yield _Chart(
+            "bid_calibration",
+            "Does it know which bids will be made?",
+            "A bid that is made scores 10 points and the bid, any other nothing; a seat's expected points, as a share "
+            "of what its bid would score, are thus its chance of making it. Of the bids that the network gave a chance "
+            "of about 70 %, seven of ten should have been made: then the point lies on the dashed line. Above it the "
+            f"network thought too little of its bids, below too much. The mean distance is {of.bids.error:.1%}. "
+            "Each row is a decision in the play of cards, by the seat that decides. It is of the same rows as the "
+            "chart above.",
+            lambda: charts.bid_calibration(of.bids),
+        )
+    yield _Chart(
+        "speed",
+        "Speed",
+        "Self-play alone, without training and matches. In the first iterations random playouts may judge positions "
+        "instead of the network. They send no batches and are many times faster: where they would press the network's "
+        "line flat, their marks stand above it, not to scale. Batches should be nearly full: the network takes as "
+        "long over one that is half empty.",
+        lambda: charts.speed(frame),
+    )
 
 
-def _about_calibration(calibrated: NetworkCalibration, blended: float) -> str:
+def _about_rows(calibrated: NetworkCalibration, blended: float) -> str:
     text = (
-        f"What the best network predicts, without search, against what came of it in {calibrated.rows:,} rows of the "
-        "newest checkpoint's replay ring. These rounds were played by this run with exploration, and were trained on. "
-        "The chance of a bid is read from the value of the seat that made it: its expected points over those of the "
-        "bid made."
+        f"Predictions are the best network's, without search, for {calibrated.rows:,} rows of the newest checkpoint's "
+        "replay ring: rounds that this run played, with exploration, and learned from. Rounds that it has never seen "
+        "would come out somewhat worse."
     )
     if blended:
         text += (
-            f" Outcomes are mixed here with {blended:.0%} of the search's own expectation, as training took them "
+            f" Results are mixed here with {blended:.0%} of the search's own expectation, as training took them "
             "(training.root_value_weight), and look better than they are."
         )
     return text
+
+
+def _undone(frame: pl.DataFrame) -> str:
+    """A sentence on the trainings that came to nothing, if any did."""
+    if "training_undone" not in frame.columns:  # metrics of an older version
+        return ""
+    iterations = frame.filter(pl.col("training_undone"))["iteration"].to_list()
+    if not iterations:
+        return ""
+    return (
+        f" Training in iteration{'s' if len(iterations) > 1 else ''} {', '.join(map(str, iterations))} was undone, "
+        "since it left weights that are not finite."
+    )
 
 
 def _png(figure: "Figure") -> bytes:
@@ -162,7 +226,7 @@ def _figure(chart: _Chart, png: bytes) -> str:
     data = base64.b64encode(png).decode()
     return (
         f'<figure id="{chart.name}"><h2>{html.escape(chart.title)}</h2>'
-        f'<img alt="{html.escape(chart.title)} by iteration" src="data:image/png;base64,{data}">'
+        f'<img alt="Chart: {html.escape(chart.title)}" src="data:image/png;base64,{data}">'
         f"<figcaption>{html.escape(chart.caption)}</figcaption></figure>"
     )
 
@@ -172,7 +236,8 @@ def _last_numbers(frame: pl.DataFrame) -> str:
     from blob_zero.report import charts
 
     shown = [
-        ("rounds of self-play a minute", "rounds_per_minute", ",.0f"),
+        ("rounds of self-play a minute, judged by the network", "rounds_per_minute", ",.0f"),
+        ("batch fill", "batch_fill", ".0%"),
         ("policy loss (nats)", "policy_loss", ".3f"),
         ("policy loss above its least (nats)", "policy_kl", ".3f"),
         ("value loss", "value_loss", ".3f"),
@@ -181,8 +246,9 @@ def _last_numbers(frame: pl.DataFrame) -> str:
     shown += [(f"points a round more than {name}", f"{name}_difference", "+.2f") for name in charts.opponents(frame)]
     rows = []
     for text, column, form in shown:
-        if charts.has(frame, column):
-            values = frame[column].drop_nulls()
+        measured = charts.judged_by_network(frame) if column == "rounds_per_minute" else frame
+        if charts.has(measured, column):
+            values = measured[column].drop_nulls()
             rows.append((text, format(values[0], form), format(values[-1], form)))
     return _table(("", "first measured", "last measured"), rows)
 
@@ -209,4 +275,5 @@ def _final_table(path: Path) -> str:
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     cells = "".join(f"<th>{html.escape(text)}</th>" for text in head)
     lines = ["".join(f"<td>{html.escape(text)}</td>" for text in row) for row in rows]
-    return f"<table><tr>{cells}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -27,6 +27,9 @@ _CARRIED_ROW_BYTES = FEATURES + ACTIONS + 2 * ACTIONS + 4 * SEATS + 1
 _RECORD_BYTES = _CARRIED_ROW_BYTES + 4 * SEATS + 8
 """A decision in a checkpoint's unfinished rounds, and in the records of self-play (docstrings of both)."""
 
+GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+"""Where Linux has the control groups, and says which of them this process is in."""
+
 _CLOSE = 0.8
 """Share of what is available from which on it is called close."""
 
@@ -53,7 +56,8 @@ class Needs:
         with torch.device("meta"):  # counted, not made
             parameters = sum(p.numel() for p in BlobNet(**net.model_dump()).parameters())
         ring = ROW_BYTES * min(learn.replay_rows, round(decisions * rounds * run.iterations))
-        step = 4 * learn.batch_size * net.layers * (8 * net.width + 2 * net.feed_forward)
+        # Forward and backward in fp32; the reference's took 0.32 GB where this is 0.40 (docs/performance.md).
+        step = 8 * learn.batch_size * net.layers * (8 * net.width + 2 * net.feed_forward)
         weights = 4 * parameters
 
         self.memory = {
@@ -128,7 +132,8 @@ def check_disk(known: Known) -> Iterator[Finding]:
     left = max(needs.disk - there_already, 0)
     found = (
         f"{size(free)} free in {place}; the run needs up to {size(left)} more: "
-        f"{known.config.run.keep_checkpoints} kept checkpoints, the best and one being written, {size(needs.checkpoint)} each"
+        f"{known.config.run.keep_checkpoints} kept checkpoints, the best and one being written, each of "
+        f"{size(needs.checkpoint)}"
     )
     figures |= {"needed_bytes": left, "checkpoint_bytes": needs.checkpoint}
     remedy = "free some space, choose another --run-dir, or lower training.replay_rows or run.keep_checkpoints"
@@ -197,17 +202,17 @@ def _meminfo(name: str) -> int | None:
     return None
 
 
-def _group_limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[tuple[int, int]]:
+def _group_limits() -> list[tuple[int, int]]:
     """Limit and use in bytes of each control group that limits this process' memory, versions 1 and 2."""
     try:
-        lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+        lines = [line.split(":", 2) for line in OWN_GROUP.read_text(encoding="utf-8").splitlines()]
     except OSError:
         return []
     limits = []
     for _, controllers, name in lines:
         if controllers and "memory" not in controllers.split(","):
             continue
-        top = root / "memory" if controllers else root
+        top = GROUPS / "memory" if controllers else GROUPS
         files = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
         own_group = top / name.lstrip("/")
         # In a container the path may be that outside of it; its own group is then the top.

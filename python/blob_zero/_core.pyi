@@ -11,6 +11,7 @@ __all__ = [
     "ENCODING_VERSION",
     "FEATURES",
     "MAX_PLAYERS",
+    "OPTIMIZED",
     "PLAYERS_FEATURE",
     "AgentSpec",
     "Batch",
@@ -32,6 +33,7 @@ __all__ = [
 
 __version__: str
 ENCODING_VERSION: int
+OPTIMIZED: bool
 FEATURES: int
 ACTIONS: int
 MAX_PLAYERS: int
@@ -270,6 +272,10 @@ class Plan:
         cache_entries: int | None = None,
         record: bool = True,
     ) -> Self: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def rounds_in_flight(self) -> int: ...
     def play_with_null_evaluator(self, keep_going: Callable[[], bool]) -> Progress: ...
     def start(self, carried: dict[str, NDArray[Any]] | None = None) -> Session: ...
 

@@ -130,9 +130,14 @@ def explained(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0)
+        remedy = remedy_of(error)
         then = f"; {remedy} and give the same command again: what was saved before is whole" if remedy else ""
         raise CheckpointError(f"cannot {action} {path}: {error.strerror or error}{then}") from error
+
+
+def remedy_of(error: OSError) -> str | None:
+    """What helps against an error of the operating system, to begin a sentence with; None where that is unknown."""
+    return _REMEDIES.get(error.errno or 0)
 
 
 def _partial(path: Path) -> Path:

@@ -156,6 +156,36 @@ def report(
     Console().print(f"Report: {write_report(run, out)}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def doctor(
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run. (default: runs/NAME)")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A preset. (default: the settings of the run in the folder, or reference)")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")] = None,
+    device: Device = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
+) -> None:
+    """Say whether a run will work on this machine, and what it would use.
+
+    Versions, cores, memory, device, precision, a few rounds of self-play,
+    disk, and what the run's folder holds. Every warning and failure names
+    its remedy; the exit status is 1 if there is a failure.
+    """
+    from blob_zero.doctor import Request, examine
+    from blob_zero.doctor.screen import show
+
+    request = Request(run_dir=run_dir, preset=preset, config=config, device=device)
+    with Console(stderr=True).status("") as status:
+        diagnosis = examine(request, notice=status.update)
+    if json:
+        typer.echo(diagnosis.to_json())
+    else:
+        show(diagnosis, Console())
+    if not diagnosis.healthy:
+        raise typer.Exit(1)
+
+
 @app.command(name="presets")
 def list_presets() -> None:
     """List the presets and what each is for."""

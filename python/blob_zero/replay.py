@@ -19,6 +19,10 @@ _COLUMNS: dict[str, tuple[type[np.generic], int]] = {
 }
 
 
+ROW_BYTES = sum(np.dtype(dtype).itemsize * width for dtype, width in _COLUMNS.values())
+"""Memory, and space in a checkpoint, of one row of the ring."""
+
+
 class Rows(Protocol):
     """What the ring takes of self-play's records; N rows, sorted by round, then decision."""
 
@@ -44,7 +48,7 @@ class Rows(Protocol):
 
 
 class ReplayRing:
-    """The newest `capacity` rows, 444 bytes each; the oldest make room.
+    """The newest `capacity` rows, `ROW_BYTES` bytes each; the oldest make room.
 
     Raises:
         ConfigError: the capacity is below 1.

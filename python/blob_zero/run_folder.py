@@ -228,7 +228,7 @@ def open_run(
     for line in damaged:
         notice(f"skipping a damaged checkpoint: {line}")
     if checkpoint is not None:
-        changed = differences(_settings(saved_config, checkpoint, notice), config)
+        changed = differences(saved_settings(saved_config, checkpoint, notice), config)
         if changed and not override:
             raise ConfigError(
                 f"the run in {folder} has other settings: {'; '.join(changed)}. "
@@ -259,7 +259,7 @@ def _sealed(text: str) -> str:
     return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
-def _settings(path: Path, checkpoint: Checkpoint, notice: Callable[[str], None]) -> Config:
+def saved_settings(path: Path, checkpoint: Checkpoint, notice: Callable[[str], None]) -> Config:
     """The run's settings: those of its file, which may be newer than the checkpoint, or else the checkpoint's."""
     try:
         config = load_config(path)

@@ -29,16 +29,7 @@ def lock_run(folder: Path) -> Iterator[None]:
         CheckpointError: the folder cannot be made or written.
     """
     make_folder(folder)
-    # Threads of one process are kept apart like processes, and none may release the other's lock.
-    lock = FileLock(folder / LOCK, thread_local=True)
-    with explained("lock", folder / LOCK):
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise RunLockedError(
-                f"the run folder {folder} is in use by {_holder(folder)}: "
-                "wait for that to end, stop it, or choose another folder"
-            ) from None
+    lock = _acquire(folder)
     try:
         about = {
             "pid": os.getpid(),
@@ -49,6 +40,31 @@ def lock_run(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_unlocked(folder: Path) -> None:
+    """Refuse a folder that another process has. The folder need not be there, and none is made.
+
+    Raises:
+        RunLockedError: as for `lock_run`.
+        CheckpointError: the lock's file cannot be opened.
+    """
+    if (folder / LOCK).exists():
+        _acquire(folder).release()
+
+
+def _acquire(folder: Path) -> FileLock:
+    # Threads of one process are kept apart like processes, and none may release the other's lock.
+    lock = FileLock(folder / LOCK, thread_local=True)
+    with explained("lock", folder / LOCK):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise RunLockedError(
+                f"the run folder {folder} is in use by {_holder(folder)}: "
+                "wait for that to end, stop it, or choose another folder"
+            ) from None
+    return lock
 
 
 def _holder(folder: Path) -> str:

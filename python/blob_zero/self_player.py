@@ -106,27 +106,14 @@ class LocalSelfPlay:
             carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
             progress: called about four times a second.
         """
-        config, search, options = self.config, self.config.search, self.config.selfplay
-        player = bz.SelfPlay(
-            shapes=config.game.played(),
-            worlds=worlds or search.worlds,
-            simulations=simulations or search.simulations,
-            rounds=rounds,
+        player = configured_self_play(
+            self.config,
             seed=seed,
             first_round=first_round,
+            rounds=rounds,
+            worlds=worlds,
+            simulations=simulations,
             carry_over=carry_over,
-            threads=options.threads,
-            batch_rows=options.batch_rows,
-            rounds_in_flight=options.rounds_in_flight,
-            c_puct=search.c_puct,
-            fpu_reduction=search.fpu_reduction,
-            noise_fraction=options.noise_fraction,
-            noise_alpha=options.noise_alpha,
-            temperature=options.temperature,
-            final_temperature=options.final_temperature,
-            temperature_decisions=options.temperature_decisions,
-            leaves_in_flight=search.leaves_in_flight,
-            virtual_loss=search.virtual_loss,
         )
         records = player.run("rollout" if net is None else self._evaluator(net), carried=carried, progress=progress)
         in_play = np.arange(records.points.shape[1]) < records.players[:, None]
@@ -147,3 +134,38 @@ class LocalSelfPlay:
         else:
             self._inference.load(net)
         return self._inference
+
+
+def configured_self_play(
+    config: Config,
+    *,
+    seed: int,
+    first_round: int,
+    rounds: int,
+    worlds: int | None = None,
+    simulations: int | None = None,
+    carry_over: int = 0,
+) -> bz.SelfPlay:
+    """The rounds of a range, as the settings have them played; arguments as in `SelfPlayer.play`."""
+    search, options = config.search, config.selfplay
+    return bz.SelfPlay(
+        shapes=config.game.played(),
+        worlds=worlds or search.worlds,
+        simulations=simulations or search.simulations,
+        rounds=rounds,
+        seed=seed,
+        first_round=first_round,
+        carry_over=carry_over,
+        threads=options.threads,
+        batch_rows=options.batch_rows,
+        rounds_in_flight=options.rounds_in_flight,
+        c_puct=search.c_puct,
+        fpu_reduction=search.fpu_reduction,
+        noise_fraction=options.noise_fraction,
+        noise_alpha=options.noise_alpha,
+        temperature=options.temperature,
+        final_temperature=options.final_temperature,
+        temperature_decisions=options.temperature_decisions,
+        leaves_in_flight=search.leaves_in_flight,
+        virtual_loss=search.virtual_loss,
+    )

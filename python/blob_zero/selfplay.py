@@ -194,6 +194,16 @@ class SelfPlay:
         plan(0)  # refuses wrong settings now rather than in `run`
         self._plan = plan
 
+    @property
+    def threads(self) -> int:
+        """Worker threads, as given or chosen."""
+        return self._plan(0).threads
+
+    @property
+    def rounds_in_flight(self) -> int:
+        """Rounds in progress at once, as given or chosen, as long as there are so many."""
+        return self._plan(0).rounds_in_flight
+
     def run(
         self,
         evaluator: Evaluator | BatchEvaluator | Literal["uniform", "rollout"],

@@ -52,7 +52,7 @@ def train(
         met only losses that are not finite.
     """
     where = resolve_device(device)
-    _configure_torch(config, where)
+    configure_torch(config, where)
     player = player or LocalSelfPlay(config, device=str(where))
     judge = judge or _local_judge(config, device=str(where))
     with lock_run(folder):
@@ -240,7 +240,7 @@ def _local_judge(config: Config, *, device: str) -> LocalJudge:
     )
 
 
-def _configure_torch(config: Config, device: torch.device) -> None:
+def configure_torch(config: Config, device: torch.device) -> None:
     """Set what PyTorch keeps for the whole process, where the configuration asks for it."""
     if config.run.torch_threads is not None:
         torch.set_num_threads(config.run.torch_threads)

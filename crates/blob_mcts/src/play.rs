@@ -51,6 +51,16 @@ impl PlayConfig {
         within("cache_entries", self.cache_entries.map(|entries| entries + 1), MAX_ENTRIES + 1, "0 to 32768")?;
         within("rounds_in_flight", self.rounds_in_flight, 1 << 20, "1 to 1048576 rounds are in progress at once")
     }
+
+    /// The worker threads of a run: those asked for, or one for each core that this process may use, quotas counted.
+    pub fn worker_threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// Rounds of a plan in progress at once, as long as there are so many: those asked for, or enough to fill several batches.
+    pub fn rounds_at_once(&self, plan: &Plan) -> usize {
+        self.rounds_in_flight.unwrap_or_else(|| default_rounds_in_flight(plan, self.batch_rows, self.worker_threads()))
+    }
 }
 
 /// Batches whose rows are out at once by default: two at evaluators, one ready, two being filled, since a group runs on only
@@ -137,10 +147,9 @@ impl Play {
                 format!("it comes after round {}; carried rounds stand in their order, each once", pair[0].index);
             return Err(PlayError::Carried { index: pair[1].index, what });
         }
-        let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let in_flight =
-            config.rounds_in_flight.unwrap_or_else(|| default_rounds_in_flight(&plan, config.batch_rows, threads));
-        let in_flight = in_flight.min(usize::try_from(plan.rounds).unwrap_or(usize::MAX).saturating_add(carried.len()));
+        let threads = config.worker_threads();
+        let rounds = usize::try_from(plan.rounds).unwrap_or(usize::MAX).saturating_add(carried.len());
+        let in_flight = config.rounds_at_once(&plan).min(rounds);
         // Small runs are spread over the threads all the same.
         let group_rounds = GROUP_ROUNDS.min(in_flight.div_ceil(threads)).max(1);
         let sizes: Vec<usize> =

@@ -230,6 +230,18 @@ impl Plan {
         Ok(Self { plan, settings })
     }
 
+    /// Worker threads it is played by.
+    #[getter]
+    fn threads(&self) -> usize {
+        self.settings.worker_threads()
+    }
+
+    /// Rounds in progress at once, as long as there are so many.
+    #[getter]
+    fn rounds_in_flight(&self) -> usize {
+        self.settings.rounds_at_once(&self.plan)
+    }
+
     /// Plays with an evaluator in Rust that answers equal priors and values of 0, until the end or until `keep_going`, asked
     /// about 20 times a second, gives False: what search, scheduler and queue cost by themselves.
     fn play_with_null_evaluator(&self, py: Python<'_>, keep_going: &Bound<'_, PyAny>) -> PyResult<Progress> {

@@ -1,0 +1,89 @@
+"""What is asked of an examination, and what its sections learn for the later ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blob_zero.config import Config, load_config, preset_path
+from blob_zero.doctor.findings import NotCheckedError
+from blob_zero.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+    from blob_zero.checkpoint import Checkpoint
+    from blob_zero.inference import Inference
+
+DEFAULT_PRESET = "reference"
+"""Whose needs are examined where nothing is named: it asks for the most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to examine.
+
+    Attributes:
+        run_dir: the run's folder; runs/NAME, as `blob-zero train` has it, if None.
+        preset: name of a preset.
+        config: a file of settings instead. With neither, the settings of the run in the folder count, or `reference`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        ConfigError: preset and config exclude each other.
+    """
+
+    run_dir: Path | None = None
+    preset: str | None = None
+    config: Path | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.preset is not None and self.config is not None:
+            raise ConfigError("give one of --preset NAME and --config FILE")
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder, there or not."""
+        name = self.config.stem if self.config else self.preset or DEFAULT_PRESET
+        return self.run_dir or Path("runs") / name
+
+    def settings(self) -> Config | None:
+        """The settings that were named; None if none were.
+
+        Raises:
+            ConfigError: they cannot be read.
+        """
+        if self.config is None and self.preset is None:
+            return None
+        return load_config(self.config or preset_path(str(self.preset)))
+
+
+@dataclass
+class Known:
+    """What the sections so far have learned; None is not known."""
+
+    request: Request
+    config: Config | None = None
+    checkpoint: "Checkpoint | None" = None
+    device: "torch.device | None" = None
+    inference: "Inference | None" = None
+
+    def settings(self) -> Config:
+        """The settings.
+
+        Raises:
+            NotCheckedError: they cannot be used.
+        """
+        if self.config is None:
+            raise NotCheckedError("there are no settings that can be used")
+        return self.config
+
+    def where(self) -> "torch.device":
+        """The device.
+
+        Raises:
+            NotCheckedError: the one asked for cannot be used.
+        """
+        if self.device is None:
+            raise NotCheckedError(f"the device {self.request.device} cannot be used")
+        return self.device

@@ -1,0 +1,223 @@
+"""What a run needs of memory and disk, computed from its settings, against what is there."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from blob_zero.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
+from blob_zero.bench.machine import machine, peak_memory
+from blob_zero.config import Config
+from blob_zero.doctor.findings import Finding, size
+from blob_zero.doctor.known import Known
+from blob_zero.errors import CheckpointError
+from blob_zero.metrics import COLUMNS
+from blob_zero.network import ACTIONS, FEATURES, SEATS, BlobNet
+from blob_zero.replay import ROW_BYTES
+from blob_zero.schedule import at
+from blob_zero.self_player import configured_self_play
+
+_ROUND_BYTES, _SIMULATION_BYTES = 4096, 650
+"""Memory of a round in flight, and of each simulation of its search; at most (docs/performance.md)."""
+
+_CARRIED_ROW_BYTES = FEATURES + ACTIONS + 2 * ACTIONS + 4 * SEATS + 1
+_RECORD_BYTES = _CARRIED_ROW_BYTES + 4 * SEATS + 8
+"""A decision in a checkpoint's unfinished rounds, and in the records of self-play (docstrings of both)."""
+
+GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+"""Where Linux has the control groups, and says which of them this process is in."""
+
+_CLOSE = 0.8
+"""Share of what is available from which on it is called close."""
+
+
+class Needs:
+    """Bytes that a run of these settings needs at most.
+
+    Attributes:
+        memory: beside what the process holds with PyTorch imported, by what it is for.
+        gpu_memory: the same on a GPU, where PyTorch's own is held already.
+        checkpoint: of one, the replay ring full.
+        disk: of the run's folder, with the checkpoint that is being written.
+    """
+
+    def __init__(self, config: Config) -> None:
+        run, play, learn, net = config.run, config.selfplay, config.training, config.network
+        decisions = _decisions(config)
+        last = run.iterations - 1
+        rounds = max(at(play.rounds, 0), at(play.rounds, last))
+        search = config.search
+        worlds = max(at(play.worlds or search.worlds, i) for i in (0, last))
+        simulations = max(at(play.simulations or search.simulations, i) for i in (0, last))
+        in_flight = configured_self_play(config, seed=0, first_round=0, rounds=rounds, worlds=worlds).rounds_in_flight
+        with torch.device("meta"):  # counted, not made
+            parameters = sum(p.numel() for p in BlobNet(**net.model_dump()).parameters())
+        ring = ROW_BYTES * min(learn.replay_rows, round(decisions * rounds * run.iterations))
+        # Forward and backward in fp32; the reference's took 0.32 GB where this is 0.40 (docs/performance.md).
+        step = 8 * learn.batch_size * net.layers * (8 * net.width + 2 * net.feed_forward)
+        weights = 4 * parameters
+
+        self.memory = {
+            "replay ring": ring,
+            "writing a checkpoint": 2 * ring + 5 * weights,
+            "rounds in flight": min(in_flight, rounds + play.carry_over)
+            * (_ROUND_BYTES + _SIMULATION_BYTES * worlds * simulations),
+            "records of an iteration": 2 * round(_RECORD_BYTES * decisions * rounds),
+            # Learner, gradient, two of AdamW's; the best, the untrained and the one that plays.
+            "networks and a training step": 7 * weights + step,
+        }
+        lanes = (
+            2 * play.batch_rows * (FEATURES + ACTIONS + 4 * (ACTIONS + SEATS) + 4 * (2 * net.width + net.feed_forward))
+        )
+        self.gpu_memory = {"replay ring": ring, "networks and a training step": 6 * weights + step, "inference": lanes}
+        metrics = 8 * len(COLUMNS) * run.iterations
+        self.checkpoint = 5 * weights + ring + round(play.carry_over * decisions * _CARRIED_ROW_BYTES) + metrics
+        # Kept ones, the best, the untrained, and the one that is being written.
+        self.disk = self.checkpoint * (run.keep_checkpoints + 2) + 3 * weights + metrics
+
+
+def check_memory(known: Known) -> Iterator[Finding]:
+    """Memory in all and available, against what the settings need beside what this process holds by now."""
+    total, available = available_memory()
+    there = f"{size(total)} in all" + ("" if available is None else f", {size(available)} available")
+    if known.config is None:
+        yield Finding("memory", "ok", there, figures={"total_bytes": total, "available_bytes": available})
+        return
+    yield _compared(
+        "memory",
+        Needs(known.config).memory,
+        held=peak_memory(),
+        total=total,
+        free=total if available is None else available,
+        there=there,
+        remedy="end other programs, or lower training.replay_rows, selfplay.rounds or selfplay.rounds_in_flight",
+    )
+    if known.device is not None and known.device.type == "cuda":
+        free, gpu_total = torch.cuda.mem_get_info(known.device)
+        yield _compared(
+            f"memory of {known.device}",
+            Needs(known.config).gpu_memory,
+            held=0,
+            total=gpu_total,
+            free=free,
+            there=f"{size(gpu_total)} in all, {size(free)} free",
+            remedy="end what else uses the GPU, or lower training.batch_size or selfplay.batch_rows",
+        )
+
+
+def available_memory() -> tuple[int, int | None]:
+    """Bytes of memory in all and available, the limits of control groups counted; None where that is not known."""
+    total, available = int(machine()["memory_bytes"] or 0), _meminfo("MemAvailable")
+    for limit, used in _group_limits():
+        total = min(total, limit)
+        available = min(limit if available is None else available, max(limit - used, 0))
+    return total, available
+
+
+def check_disk(known: Known) -> Iterator[Finding]:
+    """Whether the run's folder can be written as a run does it, and whether there is space for the whole run."""
+    place = _existing(known.request.folder)
+    written = _written(place)
+    yield written
+    free = shutil.disk_usage(place).free
+    figures = {"free_bytes": free}
+    if known.config is None:
+        yield Finding("space", "ok", f"{size(free)} free in {place}", figures=figures)
+        return
+    needs = Needs(known.config)
+    there_already = _size_of(known.request.folder / "checkpoints")
+    left = max(needs.disk - there_already, 0)
+    found = (
+        f"{size(free)} free in {place}; the run needs up to {size(left)} more: "
+        f"{known.config.run.keep_checkpoints} kept checkpoints, the best and one being written, each of "
+        f"{size(needs.checkpoint)}"
+    )
+    figures |= {"needed_bytes": left, "checkpoint_bytes": needs.checkpoint}
+    remedy = "free some space, choose another --run-dir, or lower training.replay_rows or run.keep_checkpoints"
+    if free < left:
+        yield Finding("space", "failure", found, remedy, figures)
+    elif left > _CLOSE * free:
+        yield Finding("space", "warning", f"{found}; that is close", remedy, figures)
+    else:
+        yield Finding("space", "ok", found, figures=figures)
+
+
+def _compared(
+    check: str, needs: dict[str, int], *, held: int, total: int, free: int, there: str, remedy: str
+) -> Finding:
+    needed = sum(needs.values())
+    parts = ", ".join(f"{name} {size(count)}" for name, count in needs.items())
+    found = f"{there}; the run needs up to {size(needed)} more than this command: {parts}"
+    figures = {"total_bytes": total, "available_bytes": free, "needed_bytes": needed, "held_bytes": held}
+    if held + needed > total:
+        return Finding(check, "failure", found, remedy, figures)
+    if needed > _CLOSE * free:
+        return Finding(check, "warning", f"{found}; that is close", remedy, figures)
+    return Finding(check, "ok", found, figures=figures)
+
+
+def _decisions(config: Config) -> float:
+    """Most decisions of a round, a bid and every card of every player, in the mean over the sizes that are played."""
+    played = [(players * (cards + 1), weight) for players, cards, weight in config.game.played()]
+    # Weights are shares of decisions, and not of rounds.
+    return sum(weight for _, weight in played) / sum(weight / count for count, weight in played)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
+def _written(place: Path) -> Finding:
+    """Write, flush, rename and delete in a folder, by the code that writes checkpoints."""
+    trial = place / f".doctor-{os.getpid()}"
+    try:
+        write_folder_atomically(trial, [("trial", b"blob-zero doctor")])
+        remove_folder(trial)
+    except CheckpointError as error:
+        cause = error.__cause__
+        remedy = remedy_of(cause) if isinstance(cause, OSError) else None
+        found = str(error).partition(";")[0]
+        return Finding("writable", "failure", found, f"{(remedy or 'choose another folder').rstrip(',')} (--run-dir)")
+    return Finding("writable", "ok", f"{place}: a file was written, flushed, renamed and deleted")
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of all files in a folder; what is deleted meanwhile, or may not be read, counts nothing."""
+    count = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            count += path.stat().st_size if path.is_file() and PARTIAL not in path.name else 0
+    return count
+
+
+def _meminfo(name: str) -> int | None:
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith(f"{name}:"):
+                return 1024 * int(line.split()[1])
+    return None
+
+
+def _group_limits() -> list[tuple[int, int]]:
+    """Limit and use in bytes of each control group that limits this process' memory, versions 1 and 2."""
+    try:
+        lines = [line.split(":", 2) for line in OWN_GROUP.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return []
+    limits = []
+    for _, controllers, name in lines:
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top = GROUPS / "memory" if controllers else GROUPS
+        files = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+        own_group = top / name.lstrip("/")
+        # In a container the path may be that outside of it; its own group is then the top.
+        for group in {top, own_group, *(path for path in own_group.parents if top in path.parents)}:
+            with suppress(OSError, ValueError):  # not there, or "max"
+                limit, used = (int((group / file).read_text(encoding="ascii")) for file in files)
+                limits.append((limit, used))
+    return limits

@@ -1,0 +1,163 @@
+"""BlobNet on the device: how far its answers are from plain fp32 on the CPU, and a few rounds of self-play with it."""
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from blob_zero._core import PLAYERS_FEATURE
+from blob_zero.config import Config
+from blob_zero.doctor.findings import Finding, first_line
+from blob_zero.doctor.known import Known
+from blob_zero.errors import BlobError, EvaluatorError
+from blob_zero.inference import Inference
+from blob_zero.lanes import Answer, Legal
+from blob_zero.network import SEATS, BlobNet, NetworkShape, seeded_network
+from blob_zero.replay import Rows
+from blob_zero.seeds import Purpose, stream_seed
+from blob_zero.self_player import LocalSelfPlay, configured_self_play
+from blob_zero.training import configure_torch
+
+FP32_BOUND = 1e-5
+"""Largest difference that folding and the order of additions make in fp32; tests/test_inference.py holds it too."""
+
+HALF_BOUND = 0.01
+"""What 99 in 100 numbers differ by at most in bf16, fp16 or TF32."""
+
+HALF_BOUND_OF_ALL = 0.02
+"""What all of them do: in bf16, single values of a trained network are off by 0.013 on a machine without fault."""
+
+_ROUNDS = 16
+_SIMULATIONS = 2
+_CPU_ROWS = 256
+"""Rows of a batch of the few rounds: the settings' batches would be nearly empty, and a CPU computes empty rows too."""
+
+
+def check_network(known: Known) -> Iterator[Finding]:
+    """Precision on positions of real rounds, then rounds through the scheduler."""
+    config, device = known.settings(), known.where()
+    configure_torch(config, device)
+    net = _network(known, config)
+    yield from _precision(known, config, device, net)
+    yield from _self_play(config, device, net)
+
+
+def _network(known: Known, config: Config) -> BlobNet:
+    """The run's network if there is one of these sizes, else an untrained one."""
+    shape = NetworkShape(values=SEATS, **config.network.model_dump())
+    if known.checkpoint is not None and known.checkpoint.networks["weights"].shape == shape:
+        return known.checkpoint.networks["weights"]
+    return seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
+
+
+def _precision(known: Known, config: Config, device: torch.device, net: BlobNet) -> Iterator[Finding]:
+    options = config.inference
+    features, legal, in_play = _positions(config)
+    plain = Inference(net, dtype="fp32", fold=False, compile=False).evaluate_batch(features, legal)
+
+    if options.fold:
+        folded = Inference(net, dtype="fp32", pack=False, compile=False).evaluate_batch(features, legal)
+        yield _difference("folding", "folded, fp32 on the CPU", folded, plain, legal, in_play, half=False)
+    with warnings.catch_warnings(record=True) as caught:  # of a network that cannot be compiled
+        warnings.simplefilter("always")
+        try:
+            inference = Inference(net, device=str(device), **options.model_dump())
+            inference.prepare(config.selfplay.batch_rows)
+            answer = inference.evaluate_batch(features, legal)
+        except EvaluatorError as error:
+            remedy = (
+                'set inference.dtype = "fp32"; if it is so already, the weights are broken: go back to a checkpoint'
+            )
+            yield Finding("precision", "failure", str(error), remedy)
+            return
+        except (BlobError, RuntimeError) as error:
+            remedy = "free memory of the device or lower selfplay.batch_rows, or turn off what [inference] asks for"
+            yield Finding("precision", "failure", f"the network cannot be made ready: {first_line(error)}", remedy)
+            return
+    for warning in caught:
+        found = first_line(warning.message) if isinstance(warning.message, Warning) else str(warning.message)
+        remedy = "set inference.compile = false, or install what is named (a C++ compiler on a CPU, Triton on a GPU)"
+        yield Finding("compilation", "warning", found, remedy)
+    known.inference = inference
+    half = inference.dtype != torch.float32 or (device.type == "cuda" and config.training.tf32)
+    steps = f"{inference.steps.replace('torch.', '')} on {inference.device}"
+    yield _difference("precision", steps, answer, plain, legal, in_play, half=half)
+
+
+def _positions(
+    config: Config,
+) -> tuple[npt.NDArray[np.uint8], Legal, npt.NDArray[np.bool_]]:
+    """A batch of positions from the configured rounds, bids and cards alike, played by random playouts.
+
+    Returns:
+        features uint8[batch_rows, 256], legal bool[batch_rows, 52], and bool[batch_rows, 8]: the seats in play.
+    """
+    rows = config.selfplay.batch_rows
+    played = configured_self_play(config, seed=1, first_round=0, rounds=max(rows // 8, 1), worlds=1, simulations=2)
+    records = played.run("rollout")
+    chosen = np.arange(rows) % len(records.features)
+    features = np.ascontiguousarray(records.features[chosen])
+    in_play = np.arange(SEATS) < features[:, PLAYERS_FEATURE, None]
+    return features, np.ascontiguousarray(records.legal[chosen]), in_play
+
+
+def _self_play(config: Config, device: torch.device, net: BlobNet) -> Iterator[Finding]:
+    """A few rounds as an iteration plays them, with less search."""
+    options = config.selfplay
+    if device.type == "cpu":
+        options = options.model_copy(update={"batch_rows": min(options.batch_rows, _CPU_ROWS)})
+    player = LocalSelfPlay(config.model_copy(update={"selfplay": options}), device=str(device))
+    with warnings.catch_warnings():  # what cannot be compiled was said before
+        warnings.simplefilter("ignore")
+        try:
+            result = player.play(net, seed=1, first_round=0, rounds=_ROUNDS, simulations=_SIMULATIONS)
+        except (BlobError, RuntimeError) as error:
+            remedy = "see precision above; if there is nothing, lower selfplay.batch_rows or free memory"
+            yield Finding("self-play", "failure", f"it stops: {first_line(error)}", remedy)
+            return
+    yield _judged(result.rows, finished=result.rounds, seconds=result.seconds)
+
+
+def _judged(rows: Rows, *, finished: int, seconds: float) -> Finding:
+    """Whether the rounds ended, and their rows hold numbers that can be learned from."""
+    found = f"{finished} of {_ROUNDS} rounds finished in {seconds:.1f} s, {len(rows.features)} rows to learn from"
+    figures = {"rounds": finished, "seconds": seconds, "rows": len(rows.features)}
+    sums = rows.policy.sum(axis=1, dtype=np.float64)
+    finite = np.isfinite(rows.values).all() and np.isfinite(rows.root_values).all() and np.isfinite(sums).all()
+    if finished == _ROUNDS and len(sums) and finite and np.abs(sums - 1).max() < 0.01:
+        return Finding("self-play", "ok", f"{found}, all finite", figures=figures)
+    remedy = "build the core again (make), and report it with --json's output if that does not help"
+    return Finding("self-play", "failure", f"{found}; not all are finite policies and values", remedy, figures)
+
+
+def _difference(
+    check: str,
+    what: str,
+    answer: Answer,
+    plain: Answer,
+    legal: Legal,
+    in_play: npt.NDArray[np.bool_],
+    *,
+    half: bool,
+) -> Finding:
+    """How far an answer is from the plain network's, over legal actions and seats in play."""
+    off = np.concatenate([np.abs(answer[0] - plain[0])[legal], np.abs(answer[1] - plain[1])[in_play]])
+    policies = int(legal.sum())
+    policy, values = float(off[:policies].max()), float(off[policies:].max())
+    most = max(float(np.quantile(off[:policies], 0.99)), float(np.quantile(off[policies:], 0.99)))
+    bound, bound_of_all = (HALF_BOUND, HALF_BOUND_OF_ALL) if half else (FP32_BOUND, FP32_BOUND)
+    found = (
+        f"{what}: over {len(legal):,} positions policies are off by {policy:.2g} at most, values by {values:.2g}, "
+        f"99 % by {most:.2g}"
+    )
+    figures = {"policy": policy, "values": values, "p99": most, "bound": bound_of_all, "bound_p99": bound}
+    # Written so that a NaN is beyond any bound.
+    if policy <= bound_of_all and values <= bound_of_all and most <= bound:
+        return Finding(check, "ok", found, figures=figures)
+    beyond = f"{found}; should be {bound_of_all:g}, and {bound:g} for 99 %"
+    remedy = (
+        'set inference.dtype = "fp32", or turn off inference.compile, pack and fold one by one; report which helped'
+    )
+    return Finding(check, "failure", beyond, remedy, figures)

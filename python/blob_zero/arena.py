@@ -15,10 +15,12 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.checkpoint import load_network
 from blob_zero.config import InferenceConfig, SearchConfig, parse_search
+from blob_zero.devices import resolve_device
 from blob_zero.errors import ConfigError
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
 from blob_zero.seeds import Purpose, stream
+from blob_zero.sizes import BatchRows, batch_rows_on
 
 Verdict = Literal["beats", "not told apart", "loses to"]
 
@@ -159,7 +161,7 @@ class LocalJudge:
         search: the search that every network uses.
         inference: how networks answer it.
         device: where they do.
-        batch_rows: rows in one batch.
+        batch_rows: rows in one batch; `auto` leaves them to the device.
         threads: search threads; none is one for each core.
     """
 
@@ -171,7 +173,7 @@ class LocalJudge:
         search: SearchConfig,
         inference: InferenceConfig,
         device: str,
-        batch_rows: int,
+        batch_rows: BatchRows,
         threads: int | None = None,
     ) -> None:
         self.players = players
@@ -179,7 +181,7 @@ class LocalJudge:
         self.search = search
         self.inference = inference
         self.device = device
-        self.batch_rows = batch_rows
+        self.batch_rows = batch_rows_on(resolve_device(device).type, batch_rows)
         self.threads = threads
         self._evaluators: dict[int, Inference] = {}
 
@@ -226,6 +228,7 @@ class LocalJudge:
         evaluator = self._evaluators.get(side)
         if evaluator is None or evaluator.shape != net.shape:
             evaluator = Inference(net, device=self.device, **self.inference.model_dump())
+            evaluator.prepare(self.batch_rows)  # before a match is timed
             self._evaluators[side] = evaluator
         else:
             evaluator.load(net)

@@ -4,6 +4,7 @@ The learner may be elsewhere. Whoever plays needs nothing of it but a network's 
 that follow from (weights, seed, round numbers) alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,10 +13,12 @@ import numpy as np
 import blob_zero as bz
 from blob_zero.carry_over import CarryOver
 from blob_zero.config import Config
+from blob_zero.devices import resolve_device
 from blob_zero.evaluator import OnProgress
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
 from blob_zero.replay import Rows
+from blob_zero.sizes import Sizes, batch_rows_on
 
 
 @dataclass(frozen=True)
@@ -35,35 +38,45 @@ class SelfPlayResult:
     """Mean points a seat and round."""
     exact: float
     """Share of bids made exactly."""
+    sizes: Sizes | None = None
+    """The sizes that the machine was given; none where playouts judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRange:
+    """Rounds `first_round` up to `first_round + rounds` of a seed, and how they are searched.
+
+    Attributes:
+        seed: of the run.
+        first_round: number of the first round.
+        rounds: rounds to begin.
+        worlds: worlds drawn for each search; those of the settings if None.
+        simulations: simulations in each world; those of the settings if None.
+        carried: rounds that the range before left unfinished, played to their end first.
+        carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+    """
+
+    seed: int
+    first_round: int
+    rounds: int
+    worlds: int | None = None
+    simulations: int | None = None
+    carried: CarryOver | None = None
+    carry_over: int = 0
 
 
 class SelfPlayer(Protocol):
     """Plays rounds with a network."""
 
-    def play(
-        self,
-        net: BlobNet | None,
-        *,
-        seed: int,
-        first_round: int,
-        rounds: int,
-        worlds: int | None = None,
-        simulations: int | None = None,
-        carried: CarryOver | None = None,
-        carry_over: int = 0,
-        progress: OnProgress | None = None,
-    ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts.
+    def prepare(self, net: BlobNet) -> None:
+        """Get ready for networks of this shape, so that `play` need not compile or warm up while it is timed."""
+
+    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+        """Play a range of rounds.
 
         Args:
-            net: judges positions.
-            seed: of the run.
-            first_round: number of the first round.
-            rounds: rounds to begin.
-            worlds: worlds drawn for each search; those of the settings if None.
-            simulations: simulations in each world; those of the settings if None.
-            carried: rounds that the range before left unfinished, played to their end first.
-            carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+            net: judges positions; random playouts do if None.
+            rounds: which.
             progress: called about four times a second.
         """
 
@@ -74,50 +87,64 @@ class LocalSelfPlay:
     Args:
         config: game, search, self-play and inference.
         device: where the network answers.
+        notice: takes a line on what takes long, and on the sizes chosen.
     """
 
-    def __init__(self, config: Config, *, device: str) -> None:
+    def __init__(self, config: Config, *, device: str, notice: Callable[[str], None] = lambda _: None) -> None:
         self.config = config
-        self.device = device
+        self._where = resolve_device(device)
+        self._notice = notice
+        self._batch_rows = batch_rows_on(self._where.type, config.selfplay.batch_rows)
         self._inference: Inference | None = None
+        self._told: Sizes | None = None
 
-    def play(
-        self,
-        net: BlobNet | None,
-        *,
-        seed: int,
-        first_round: int,
-        rounds: int,
-        worlds: int | None = None,
-        simulations: int | None = None,
-        carried: CarryOver | None = None,
-        carry_over: int = 0,
-        progress: OnProgress | None = None,
-    ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts.
+    def prepare(self, net: BlobNet) -> None:
+        """Compile, capture and warm up; a later call does nothing."""
+        if self._inference is not None:
+            return
+        inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
+        self._notice(f"making the network ready on {self._where}: {inference.steps}")
+        inference.prepare(self._batch_rows)
+        self._inference = inference
 
-        Args:
-            net: judges positions.
-            seed: of the run.
-            first_round: number of the first round.
-            rounds: rounds to begin.
-            worlds: worlds drawn for each search; those of the settings if None.
-            simulations: simulations in each world; those of the settings if None.
-            carried: rounds that the range before left unfinished, played to their end first.
-            carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
-            progress: called about four times a second.
-        """
+    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+        """Play a range of rounds; see `SelfPlayer.play`."""
+        player = self._player(rounds)
+        if net is None:
+            sizes = None
+            records = player.run("rollout", carried=rounds.carried, progress=progress)
+        else:
+            inference = self._evaluator(net)
+            sizes = player.sizes(inference)
+            if sizes != self._told:
+                self._notice(f"self-play: {sizes}")
+                self._told = sizes
+            records = player.run(inference, carried=rounds.carried, progress=progress)
+        in_play = np.arange(records.points.shape[1]) < records.players[:, None]
+        return SelfPlayResult(
+            rows=records,
+            rounds=records.stats.rounds,
+            carry_over=records.carry_over if len(records.carry_over) else None,
+            seconds=records.stats.seconds,
+            batches=records.stats.batches,
+            batch_rows=records.stats.rows,
+            points=float(records.points.sum() / records.players.sum()),
+            exact=float((records.bids == records.tricks)[in_play].mean()),
+            sizes=sizes,
+        )
+
+    def _player(self, rounds: RoundRange) -> bz.SelfPlay:
         config, search, options = self.config, self.config.search, self.config.selfplay
-        player = bz.SelfPlay(
+        return bz.SelfPlay(
             shapes=config.game.played(),
-            worlds=worlds or search.worlds,
-            simulations=simulations or search.simulations,
-            rounds=rounds,
-            seed=seed,
-            first_round=first_round,
-            carry_over=carry_over,
+            worlds=rounds.worlds or search.worlds,
+            simulations=rounds.simulations or search.simulations,
+            rounds=rounds.rounds,
+            seed=rounds.seed,
+            first_round=rounds.first_round,
+            carry_over=rounds.carry_over,
             threads=options.threads,
-            batch_rows=options.batch_rows,
+            batch_rows=self._batch_rows,
             rounds_in_flight=options.rounds_in_flight,
             c_puct=search.c_puct,
             fpu_reduction=search.fpu_reduction,
@@ -129,23 +156,10 @@ class LocalSelfPlay:
             leaves_in_flight=search.leaves_in_flight,
             virtual_loss=search.virtual_loss,
         )
-        records = player.run("rollout" if net is None else self._evaluator(net), carried=carried, progress=progress)
-        in_play = np.arange(records.points.shape[1]) < records.players[:, None]
-        return SelfPlayResult(
-            rows=records,
-            rounds=records.stats.rounds,
-            carry_over=records.carry_over if len(records.carry_over) else None,
-            seconds=records.stats.seconds,
-            batches=records.stats.batches,
-            batch_rows=records.stats.rows,
-            points=float(records.points.sum() / records.players.sum()),
-            exact=float((records.bids == records.tricks)[in_play].mean()),
-        )
 
     def _evaluator(self, net: BlobNet) -> Inference:
         """The network on the device; one copy is kept and brought up to date, so that compiled code stays."""
-        if self._inference is None:
-            self._inference = Inference(net, device=self.device, **self.config.inference.model_dump())
-        else:
-            self._inference.load(net)
+        self.prepare(net)
+        assert self._inference is not None
+        self._inference.load(net)
         return self._inference

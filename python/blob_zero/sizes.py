@@ -1,0 +1,78 @@
+"""Sizes chosen for the machine: what `auto` and None stand for. None of them changes a result, but for rounding.
+
+- Threads of the search: one for each core (`PlayConfig` of the core).
+- Threads that serve the network: `auto_workers`.
+- Rows of a batch: `auto_batch_rows`.
+- Rounds in flight: enough for a batch at each of these threads, two at least, and three more batches; and at least 32
+  for each thread of the search (`PlayConfig` of the core).
+- Batch buffers, host memory of the network: made as they are needed, one for each batch that is out at once.
+
+`blob-zero bench tune` measures what lies around these choices; docs/performance.md has what it gave.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+BatchRows = int | Literal["auto"]
+"""Rows of a batch, or the choice of `auto_batch_rows`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The sizes of a run of self-play.
+
+    Attributes:
+        batch_rows: rows of a batch.
+        rounds_in_flight: rounds in progress at once, while there are so many.
+        search_threads: threads of the search.
+        evaluator_threads: threads that serve the evaluator.
+    """
+
+    batch_rows: int
+    rounds_in_flight: int
+    search_threads: int
+    evaluator_threads: int
+
+    def __str__(self) -> str:
+        """In words."""
+        return (
+            f"batches of {self.batch_rows:,} rows, {self.rounds_in_flight:,} rounds in flight, "
+            f"{_threads(self.search_threads)} of search, {_threads(self.evaluator_threads)} that serve the network"
+        )
+
+
+def auto_workers(device: str) -> int:
+    """Threads that serve a network: on a CPU one for each of PyTorch's threads, on CUDA 2.
+
+    On a CPU each computes a batch alone. PyTorch's own threads would share one batch, and wait for each other at every
+    operation: on two cores that is slower, and where another process needs a core as well many times slower. On CUDA
+    one copies while the other computes.
+
+    Args:
+        device: `cpu` or `cuda`.
+    """
+    import torch
+
+    return torch.get_num_threads() if device == "cpu" else 2
+
+
+def auto_batch_rows(device: str) -> int:
+    """Rows of a batch to a network: 1,024 on a CPU, whose threads have a batch each, and 4,096 on CUDA.
+
+    On a CPU the full network needs about a thousand rows to stream its weights through the caches only now and then;
+    with more, the rounds that fill the batches take memory, and their search slows down. A GPU computes all rows of a
+    batch at once, and needs thousands to be busy.
+
+    Args:
+        device: `cpu` or `cuda`.
+    """
+    return 1024 if device == "cpu" else 4096
+
+
+def batch_rows_on(device: str, wanted: BatchRows) -> int:
+    """Rows of a batch on a device: those wanted, or its own where that is left to it."""
+    return auto_batch_rows(device) if wanted == "auto" else wanted
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'' if count == 1 else 's'}"

@@ -165,7 +165,7 @@ def test_tuning_measures_what_auto_takes_and_what_lies_around_it(monkeypatch):
     monkeypatch.setattr(tune, "BATCH_ROWS", (0.25, 2))
     monkeypatch.setattr(tune, "ROUNDS_IN_FLIGHT", (0.5,))
     tuning = tune.bench_tune(SMALL_NET, seconds=0.2)
-    rows, in_flight = 1024, 5 * 1024 // 2
+    rows, in_flight = 2048, 5 * 2048 // 2
     assert tuning.sizes == Sizes(batch_rows=rows, rounds_in_flight=in_flight, search_threads=1, evaluator_threads=1)
     assert [(row["batch_rows"], row["rounds_in_flight"], row["choice"]) for row in tuning.rows] == [
         (rows // 4, in_flight // 4, ""),

@@ -184,8 +184,9 @@ def test_a_network_is_made_ready_before_the_clock_of_its_first_iteration_starts(
     events = []
 
     class Player(FakePlayer):
-        def prepare(self, net):
+        def prepare(self, net, rounds):
             assert isinstance(net, BlobNet)
+            assert rounds.rounds == 10
             events.append("ready")
 
         def play(self, net, rounds, **arguments):

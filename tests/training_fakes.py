@@ -67,7 +67,7 @@ class FakePlayer:
     fingerprints: list[float] = field(default_factory=list)
     searches: list[tuple[int | None, int | None]] = field(default_factory=list)
 
-    def prepare(self, net):
+    def prepare(self, net, rounds):
         pass
 
     def play(self, net, rounds, *, progress):

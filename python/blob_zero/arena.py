@@ -20,7 +20,7 @@ from blob_zero.errors import ConfigError
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
 from blob_zero.seeds import Purpose, stream
-from blob_zero.sizes import BatchRows, batch_rows_on
+from blob_zero.sizes import BatchRows, auto_batch_rows, auto_workers
 
 Verdict = Literal["beats", "not told apart", "loses to"]
 
@@ -161,7 +161,7 @@ class LocalJudge:
         search: the search that every network uses.
         inference: how networks answer it.
         device: where they do.
-        batch_rows: rows in one batch; `auto` leaves them to the device.
+        batch_rows: rows in one batch; `auto` leaves them to the device and the number of rounds.
         threads: search threads; none is one for each core.
     """
 
@@ -181,7 +181,7 @@ class LocalJudge:
         self.search = search
         self.inference = inference
         self.device = device
-        self.batch_rows = batch_rows_on(resolve_device(device).type, batch_rows)
+        self.batch_rows = batch_rows
         self.threads = threads
         self._evaluators: dict[int, Inference] = {}
 
@@ -197,6 +197,10 @@ class LocalJudge:
 
     def records(self, first: bz.Agent, second: bz.Agent, *, cards: int, deals: int, seed: int) -> bz.MatchRecord:
         """What a match of any agent against any other left, with this many cards dealt to each."""
+        rows = self._rows((first, second), rounds=self.players * deals)
+        for agent in (first, second):
+            if isinstance(agent.evaluator, Inference):
+                agent.evaluator.prepare(rows)  # before the match is timed
         return bz.play_match(
             first,
             second,
@@ -205,8 +209,15 @@ class LocalJudge:
             deals=deals,
             seed=seed,
             threads=self.threads,
-            batch_rows=self.batch_rows,
+            batch_rows=rows,
         )
+
+    def _rows(self, agents: tuple[bz.Agent, bz.Agent], *, rounds: int) -> int:
+        if self.batch_rows != "auto":
+            return self.batch_rows
+        device = resolve_device(self.device).type
+        leaves = rounds * max(agent.worlds * agent.leaves_in_flight for agent in agents)
+        return auto_batch_rows(device, workers=auto_workers(device), leaves=leaves)
 
     def agent(self, text: str, *, side: Literal[0, 1]) -> bz.Agent:
         """The agent of a name, as in `parse_agent`, for one side of the next match."""
@@ -228,7 +239,6 @@ class LocalJudge:
         evaluator = self._evaluators.get(side)
         if evaluator is None or evaluator.shape != net.shape:
             evaluator = Inference(net, device=self.device, **self.inference.model_dump())
-            evaluator.prepare(self.batch_rows)  # before a match is timed
             self._evaluators[side] = evaluator
         else:
             evaluator.load(net)

@@ -160,7 +160,7 @@ class SelfPlayConfig(_Section):
     At most all rounds of the iteration are. The last iteration waits, and so do those judged by playouts.
     """
     batch_rows: _BatchRows = "auto"
-    """Rows in one batch to the network; auto is 1,024 on a CPU, 4,096 on CUDA (`blob_zero.sizes` says why)."""
+    """Rows in one batch to the network; auto is by device and rounds (`blob_zero.sizes`)."""
     rounds_in_flight: int | None = Field(default=None, ge=1)
     """Rounds played at the same time; none is enough to fill the batches (`blob_zero.sizes`)."""
     threads: int | None = Field(default=None, ge=1)

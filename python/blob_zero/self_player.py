@@ -18,7 +18,7 @@ from blob_zero.evaluator import OnProgress
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
 from blob_zero.replay import Rows
-from blob_zero.sizes import Sizes, batch_rows_on
+from blob_zero.sizes import Sizes, auto_batch_rows, auto_workers
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class RoundRange:
 class SelfPlayer(Protocol):
     """Plays rounds with a network."""
 
-    def prepare(self, net: BlobNet) -> None:
-        """Get ready for networks of this shape, so that `play` need not compile or warm up while it is timed."""
+    def prepare(self, net: BlobNet, rounds: RoundRange) -> None:
+        """Get ready to play these rounds with networks of this shape, so that `play` need not while it is timed."""
 
     def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
         """Play a range of rounds.
@@ -94,18 +94,12 @@ class LocalSelfPlay:
         self.config = config
         self._where = resolve_device(device)
         self._notice = notice
-        self._batch_rows = batch_rows_on(self._where.type, config.selfplay.batch_rows)
         self._inference: Inference | None = None
         self._told: Sizes | None = None
 
-    def prepare(self, net: BlobNet) -> None:
-        """Compile, capture and warm up; a later call does nothing."""
-        if self._inference is not None:
-            return
-        inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
-        self._notice(f"making the network ready on {self._where}: {inference.steps}")
-        inference.prepare(self._batch_rows)
-        self._inference = inference
+    def prepare(self, net: BlobNet, rounds: RoundRange) -> None:
+        """Compile, capture and warm up, where that is not done already."""
+        self._evaluator(net).prepare(self._batch_rows(rounds))
 
     def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
         """Play a range of rounds; see `SelfPlayer.play`."""
@@ -114,7 +108,9 @@ class LocalSelfPlay:
             sizes = None
             records = player.run("rollout", carried=rounds.carried, progress=progress)
         else:
+            self.prepare(net, rounds)
             inference = self._evaluator(net)
+            inference.load(net)
             sizes = player.sizes(inference)
             if sizes != self._told:
                 self._notice(f"self-play: {sizes}")
@@ -144,7 +140,7 @@ class LocalSelfPlay:
             first_round=rounds.first_round,
             carry_over=rounds.carry_over,
             threads=options.threads,
-            batch_rows=self._batch_rows,
+            batch_rows=self._batch_rows(rounds),
             rounds_in_flight=options.rounds_in_flight,
             c_puct=search.c_puct,
             fpu_reduction=search.fpu_reduction,
@@ -158,8 +154,20 @@ class LocalSelfPlay:
         )
 
     def _evaluator(self, net: BlobNet) -> Inference:
-        """The network on the device; one copy is kept and brought up to date, so that compiled code stays."""
-        self.prepare(net)
-        assert self._inference is not None
-        self._inference.load(net)
+        """A network of this shape on the device; one is kept, so that compiled code stays."""
+        if self._inference is None:
+            self._inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
+            self._notice(f"making the network ready on {self._where}: {self._inference.steps}")
         return self._inference
+
+    def _batch_rows(self, rounds: RoundRange) -> int:
+        wanted = self.config.selfplay.batch_rows
+        if wanted != "auto":
+            return wanted
+        search = self.config.search
+        in_progress = rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))
+        return auto_batch_rows(
+            self._where.type,
+            workers=auto_workers(self._where.type),
+            leaves=in_progress * (rounds.worlds or search.worlds) * search.leaves_in_flight,
+        )

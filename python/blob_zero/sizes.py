@@ -56,22 +56,33 @@ def auto_workers(device: str) -> int:
     return torch.get_num_threads() if device == "cpu" else 2
 
 
-def auto_batch_rows(device: str) -> int:
-    """Rows of a batch to a network: 1,024 on a CPU, whose threads have a batch each, and 4,096 on CUDA.
+def batches_in_flight(workers: int) -> int:
+    """Batches whose rows are out at once, as the core has it; `workers` threads serve the network."""
+    return max(workers, 2) + 3
 
-    On a CPU the full network needs about a thousand rows to stream its weights through the caches only now and then;
-    with more, the rounds that fill the batches take memory, and their search slows down. A GPU computes all rows of a
-    batch at once, and needs thousands to be busy.
+
+def auto_batch_rows(device: str, *, workers: int, leaves: int | None = None) -> int:
+    """Rows of a batch to a network: 4,096 on CUDA; on a CPU 2,048, or fewer where few rounds are played.
+
+    A GPU computes all rows of a batch at once, and needs thousands to be busy; another number of rows would have to be
+    compiled. On a CPU each thread computes a batch alone. With fewer rows it turns more often from the network to the
+    search, which have to share the caches: of the full network, 2,048 rows a batch gave the most rounds a minute. But a
+    batch costs the same however few of its rows are filled, so that a short match is played with as many rows as its
+    rounds can fill.
 
     Args:
         device: `cpu` or `cuda`.
+        workers: threads that serve the network.
+        leaves: leaves that can wait at a time, if all rounds are in progress; None for any number.
+
+    Returns:
+        On a CPU, a multiple of 64.
     """
-    return 1024 if device == "cpu" else 4096
-
-
-def batch_rows_on(device: str, wanted: BatchRows) -> int:
-    """Rows of a batch on a device: those wanted, or its own where that is left to it."""
-    return auto_batch_rows(device) if wanted == "auto" else wanted
+    if device != "cpu":
+        return 4096
+    if leaves is None:
+        return 2048
+    return min(max(leaves // batches_in_flight(workers) // 64 * 64, 64), 2048)
 
 
 def _threads(count: int) -> str:

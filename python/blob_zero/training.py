@@ -68,23 +68,20 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
     while run.iteration < iterations:
         options, rounds = config.selfplay, at(config.selfplay.rounds, run.iteration)
         by_playouts = run.iteration < options.playout_iterations
+        to_play = RoundRange(
+            seed=stream_seed(seed, Purpose.SELF_PLAY),
+            first_round=run.rounds,
+            rounds=rounds,
+            worlds=None if options.worlds is None else at(options.worlds, run.iteration),
+            simulations=None if options.simulations is None else at(options.simulations, run.iteration),
+            carried=run.carried,
+            carry_over=_carry_over(run, rounds),
+        )
         if not by_playouts:
-            player.prepare(run.best)
+            player.prepare(run.best, to_play)
         display.iteration_started(run.iteration + 1, iterations)
         began = time.perf_counter()
-        played = player.play(
-            None if by_playouts else run.best,
-            RoundRange(
-                seed=stream_seed(seed, Purpose.SELF_PLAY),
-                first_round=run.rounds,
-                rounds=rounds,
-                worlds=None if options.worlds is None else at(options.worlds, run.iteration),
-                simulations=None if options.simulations is None else at(options.simulations, run.iteration),
-                carried=run.carried,
-                carry_over=_carry_over(run, rounds),
-            ),
-            progress=display.self_play,
-        )
+        played = player.play(None if by_playouts else run.best, to_play, progress=display.self_play)
         run.sizes = played.sizes
         run.carried = played.carry_over
         run.replay.append(played.rows, root_value_weight=config.training.root_value_weight)

@@ -53,15 +53,12 @@ def bench_iteration(
     shape = NetworkShape(values=SEATS, **config.network.model_dump())
     net = seeded_network(shape, seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
     player = LocalSelfPlay(config, device=str(where), notice=notice)
-    player.prepare(net)
     rounds = at(config.selfplay.rounds, config.run.iterations - 1)
+    to_play = RoundRange(seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds)
+    player.prepare(net, to_play)
     notice(f"self-play, {rounds:,} rounds")
     began = time.perf_counter()
-    played = player.play(
-        net,
-        RoundRange(seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds),
-        progress=progress,
-    )
+    played = player.play(net, to_play, progress=progress)
     played_at = time.perf_counter()
     replay = ReplayRing(config.training.replay_rows)
     replay.append(played.rows, root_value_weight=config.training.root_value_weight)

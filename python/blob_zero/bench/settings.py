@@ -84,9 +84,8 @@ class PlaySettings:
         """
         if self.batch_rows is not None:
             return self.batch_rows
-        if self.evaluator == "null":  # of no device, and without PyTorch
-            return auto_batch_rows("cpu")
-        return auto_batch_rows(self.where.type)
+        device = "cpu" if self.evaluator == "null" else self.where.type  # null is of no device, and without PyTorch
+        return auto_batch_rows(device, workers=self.threads or 1)
 
     @property
     def where(self) -> "torch.device":

@@ -10,7 +10,7 @@ from blob_zero.bench.limits import Workers, inference_limit, run_for, search_lim
 from blob_zero.bench.machine import forget_peak_memory, peak_memory
 from blob_zero.bench.settings import PlaySettings, build_inference
 from blob_zero.bench.tables import Row
-from blob_zero.sizes import Sizes
+from blob_zero.sizes import Sizes, batches_in_flight
 
 COLUMNS = {
     "batch_rows": "batch",
@@ -144,12 +144,15 @@ def explain(tuning: Tuning) -> list[str]:
     """What `auto` takes, by which rule, and whether anything else was faster, in sentences."""
     sizes, cpu = tuning.sizes, tuning.device == "cpu"
     if cpu:
-        batch_rule = "that is its rule on a CPU, where each thread computes a batch of its own"
+        batch_rule = (
+            "its rule for a CPU, where each thread computes a batch of its own; where the rounds are too few to fill "
+            "such batches, it takes smaller ones"
+        )
         serving_rule = "one for each of PyTorch's"
     else:
-        batch_rule = "that is its rule on a GPU, which computes all rows of a batch at once"
+        batch_rule = "its rule for a GPU, which computes all rows of a batch at once"
         serving_rule = "one copies while the other computes"
-    batches = max(sizes.evaluator_threads, 2) + 3
+    batches = batches_in_flight(sizes.evaluator_threads)
     if sizes.rounds_in_flight == -(-batches * sizes.batch_rows // tuning.leaves):
         flight_rule = (
             f"{tuning.leaves} leaves of each wait at a time, which fills {batches} batches: one for each thread that "
@@ -159,7 +162,7 @@ def explain(tuning: Tuning) -> list[str]:
         flight_rule = "at least 32 for each thread of the search, though fewer would fill the batches"
     return [
         f"Noise: auto was measured twice in each pass; but for one pass, the two differed by up to {tuning.noise:.1%}.",
-        f"Rows a batch: auto takes {sizes.batch_rows:,}; {batch_rule}. {_verdict(tuning, 'batch_rows')}",
+        f"Rows a batch: auto takes {sizes.batch_rows:,}, {batch_rule}. {_verdict(tuning, 'batch_rows')}",
         f"Rounds in flight: auto takes {sizes.rounds_in_flight:,}; {flight_rule}. "
         f"{_verdict(tuning, 'rounds_in_flight')}",
         f"Threads: auto takes {sizes.search_threads} for the search, one for each core, and {sizes.evaluator_threads} "

@@ -15,6 +15,7 @@ from blob_zero.config import InferenceConfig, SearchConfig
 from blob_zero.inference import Inference
 from blob_zero.network import NetworkShape, seeded_network
 from blob_zero.self_player import LocalSelfPlay, RoundRange
+from blob_zero.sizes import auto_batch_rows
 from blob_zero.training import train
 
 CONFIG = small_config(
@@ -94,6 +95,19 @@ def test_self_play_is_ready_before_it_is_timed(clocks):
     assert result.sizes.rounds_in_flight >= 32
     # What was chosen is told once, not in every iteration.
     assert [line for line in told if "batches of 16 rows" in line] == [f"self-play: {result.sizes}"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "in_progress", "rows"),
+    [({}, 60, None), ({"rounds_in_flight": 20}, 20, None), ({"batch_rows": 100}, 60, 100)],
+)
+def test_self_play_takes_batches_that_its_rounds_can_fill(settings, in_progress, rows):
+    config = small_config(game={"players": 3, "cards": 2}, selfplay=settings)
+    player = LocalSelfPlay(config, device="cpu")
+    net = seeded_network(NetworkShape(8, **SMALL), seed=1)
+    sizes = player.play(net, RoundRange(seed=1, first_round=0, rounds=60, worlds=32, simulations=2)).sizes
+    workers = torch.get_num_threads()
+    assert sizes.batch_rows == (rows or auto_batch_rows("cpu", workers=workers, leaves=32 * in_progress))
 
 
 def test_matches_are_ready_before_they_are_timed(clocks):

@@ -166,6 +166,8 @@ class LocalSelfPlay:
             return wanted
         search = self.config.search
         in_progress = rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))
+        if self.config.selfplay.rounds_in_flight is not None:
+            in_progress = min(in_progress, self.config.selfplay.rounds_in_flight)
         return auto_batch_rows(
             self._where.type,
             workers=auto_workers(self._where.type),

@@ -17,6 +17,15 @@ BatchRows = int | Literal["auto"]
 """Rows of a batch, or the choice of `auto_batch_rows`."""
 
 
+MOST_BATCH_ROWS = {"cpu": 2048, "cuda": 4096}
+"""Rows of a batch to a network where there are rounds enough to fill them.
+
+On a CPU each thread computes a batch alone. With fewer rows it turns more often from the network to the search, with
+which it shares its caches; 2,048 gave the full network the most rounds a minute (docs/LOG.md). A GPU computes all rows
+of a batch at once, and needs thousands to be busy; that was not measured.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
     """The sizes of a run of self-play.
@@ -61,28 +70,24 @@ def batches_in_flight(workers: int) -> int:
     return max(workers, 2) + 3
 
 
-def auto_batch_rows(device: str, *, workers: int, leaves: int | None = None) -> int:
-    """Rows of a batch to a network: 4,096 on CUDA; on a CPU 2,048, or fewer where few rounds are played.
+def auto_batch_rows(device: str, *, workers: int, leaves: int) -> int:
+    """Rows of a batch to a network: those of `MOST_BATCH_ROWS`, on a CPU fewer where the rounds cannot fill them.
 
-    A GPU computes all rows of a batch at once, and needs thousands to be busy; another number of rows would have to be
-    compiled. On a CPU each thread computes a batch alone. With fewer rows it turns more often from the network to the
-    search, which have to share the caches: of the full network, 2,048 rows a batch gave the most rounds a minute. But a
-    batch costs the same however few of its rows are filled, so that a short match is played with as many rows as its
-    rounds can fill.
+    On a CPU a batch costs the same however few of its rows are filled, so that a short match is played with as many as
+    its rounds can fill. On CUDA another number of rows would have to be compiled.
 
     Args:
         device: `cpu` or `cuda`.
         workers: threads that serve the network.
-        leaves: leaves that can wait at a time, if all rounds are in progress; None for any number.
+        leaves: leaves that wait at a time when all rounds are in progress.
 
     Returns:
         On a CPU, a multiple of 64.
     """
+    most = MOST_BATCH_ROWS[device]
     if device != "cpu":
-        return 4096
-    if leaves is None:
-        return 2048
-    return min(max(leaves // batches_in_flight(workers) // 64 * 64, 64), 2048)
+        return most
+    return min(max(leaves // batches_in_flight(workers) // 64 * 64, 64), most)
 
 
 def _threads(count: int) -> str:

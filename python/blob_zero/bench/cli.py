@@ -28,7 +28,10 @@ Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cu
 Threads = Annotated[
     int | None, typer.Option(help="Threads of the search, and on a CPU of the network. (default: one for each core)")
 ]
-BatchRows = Annotated[int | None, typer.Option(help="Rows of a batch. (default: 2048 on a CPU, 4096 on a GPU)")]
+BatchRows = Annotated[
+    int | None,
+    typer.Option(help="Rows of a batch. (default: 2048 on a CPU, 4096 on a GPU, 1024 without a network)"),
+]
 InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: enough to fill the batches)")]
 CacheEntries = Annotated[
     int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.bench.tables import Row
 from blob_zero.errors import ConfigError
-from blob_zero.sizes import auto_batch_rows
+from blob_zero.sizes import MOST_BATCH_ROWS
 
 if TYPE_CHECKING:
     import torch
@@ -84,8 +84,9 @@ class PlaySettings:
         """
         if self.batch_rows is not None:
             return self.batch_rows
-        device = "cpu" if self.evaluator == "null" else self.where.type  # null is of no device, and without PyTorch
-        return auto_batch_rows(device, workers=self.threads or 1)
+        if self.evaluator == "null":
+            return 1024  # the core's own, for whoever evaluates
+        return MOST_BATCH_ROWS[self.where.type]
 
     @property
     def where(self) -> "torch.device":

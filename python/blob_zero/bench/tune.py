@@ -109,8 +109,13 @@ def bench_tune(
         measured.append(passes)
     rates = np.array([[each.rate for each in passes] for passes in measured])  # [pass, try]
     against_auto = np.median(rates / rates[:, [0, -1]].mean(axis=1, keepdims=True), axis=0)
+    against_auto[0] = 1.0
     rows = [
-        _row(each, [passes[k] for passes in measured], 60 * warm_up.rounds / warm_up.rows)
+        _row(
+            each,
+            [passes[j] for passes in measured for j in ((k,) if k else (0, -1))],
+            60 * warm_up.rounds / warm_up.rows,
+        )
         | {"choice": "" if k else "auto", "against_auto": float(against_auto[k])}
         for k, each in enumerate(tries)
     ]

@@ -8,7 +8,7 @@ from blob_zero.sizes import auto_batch_rows, batches_in_flight
 
 @pytest.mark.parametrize(
     ("leaves", "rows"),
-    [(10**6, 2048), (10_240, 2048), (10_239, 1984), (2400, 448), (320, 64), (1, 64)],
+    [(10**6, 2048), (10_240, 2048), (10_239, 1984), (2400, 448), (640, 128), (639, 128), (1, 128)],
 )
 def test_a_cpu_takes_as_many_rows_as_the_rounds_can_fill(leaves, rows):
     assert auto_batch_rows("cpu", workers=2, leaves=leaves) == rows

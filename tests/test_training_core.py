@@ -123,7 +123,7 @@ def test_matches_are_ready_before_they_are_timed(clocks):
     judge.match(first, second, deals=6, seed=3)
     judge.match(second, first, deals=6, seed=3)
     # Of 18 rounds one leaf each waits at a time: the smallest batches.
-    lanes = ["ready 64"] * (2 * torch.get_num_threads())
+    lanes = ["ready 128"] * (2 * torch.get_num_threads())
     assert clocks == [*lanes, "timed", "timed", "timed", "timed"]
 
 

@@ -11,12 +11,13 @@ from training_fakes import SMALL
 
 from blob_zero.bench import compare, inference, iteration, search, selfplay, tables, training, tune
 from blob_zero.bench.limits import run_for, sample_batch
-from blob_zero.bench.machine import machine, peak_memory
+from blob_zero.bench.machine import forget_peak_memory, machine, peak_memory
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
 from blob_zero.cli import main
 from blob_zero.config import TrainingConfig, parse_config
 from blob_zero.errors import ConfigError
 from blob_zero.network import BlobNet, NetworkShape, seeded_network
+from blob_zero.sizes import Sizes
 
 TINY = PlaySettings(
     cards=3, worlds=2, simulations=6, rounds=300, evaluator="null", batch_rows=32, rounds_in_flight=64, threads=2
@@ -67,6 +68,21 @@ def test_the_remembered_rows_are_seen_in_the_figures():
         for entries in (None, 0)
     )
     assert one < 0.97 * other
+
+
+def test_a_run_for_a_time_begins_with_rounds_at_every_stage():
+    playing = []
+
+    class Watching(NullEvaluator):
+        def evaluate_batch(self, features, legal):
+            playing.extend(features[:, 226].tolist())
+            if len(playing) >= 6 * 32:  # the first two or three leaves of each tree
+                raise KeyboardInterrupt
+            return super().evaluate_batch(features, legal)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_for(TINY, Watching(32), seconds=60)
+    assert set(playing) == {0, 1}, "some rounds are in bidding, and others past it"
 
 
 def test_a_run_for_a_time_ends_in_time():
@@ -161,14 +177,66 @@ def test_distances_are_those_of_the_decisions_that_both_runs_met():
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_tuning_ends_with_settings_that_were_tried(monkeypatch):
-    monkeypatch.setattr(tune, "BATCH_ROWS", {"cpu": (16, 64), "cuda": ()})
-    rows, best = tune.bench_tune(SMALL_NET, seconds=0.3)
-    assert len(rows) == 4
-    assert best in rows
-    lines = "\n".join(tune.explain(best))
-    assert f"batch_rows = {best['batch_rows']}" in lines
-    assert f"rounds_in_flight = {best['rounds_in_flight']}" in lines
+def test_tuning_measures_what_auto_takes_and_what_lies_around_it(monkeypatch):
+    monkeypatch.setattr(tune, "PASSES", 2)
+    monkeypatch.setattr(tune, "BATCH_ROWS", (0.25, 2))
+    monkeypatch.setattr(tune, "ROUNDS_IN_FLIGHT", (0.5,))
+    tuning = tune.bench_tune(SMALL_NET, seconds=0.2)
+    rows, in_flight = 2048, 5 * 2048 // 2
+    assert tuning.sizes == Sizes(batch_rows=rows, rounds_in_flight=in_flight, search_threads=1, evaluator_threads=1)
+    assert [(row["batch_rows"], row["rounds_in_flight"], row["choice"]) for row in tuning.rows] == [
+        (rows // 4, in_flight // 4, ""),
+        (rows, in_flight // 2, ""),
+        (rows, in_flight, "auto"),
+        (2 * rows, 2 * in_flight, ""),
+    ]
+    for row in tuning.rows:
+        assert row["rounds_per_min"] > 0
+        assert 0 < row["batch_fill_mean"] <= 1
+        assert row["limit_share"] == pytest.approx(
+            row["evaluations_per_s"] / min(row["inference_limit"], row["search_limit"])
+        )
+
+    shown = tune.for_screen(tuning)
+    assert [row["choice"] for row in shown] == ["", "", "auto", ""]
+    assert all(row[name] is not None for row in shown for name in tune.COLUMNS)
+
+
+def tuned(noise, **gains):
+    """A tuning on a CPU of two threads, with the gain of each other try over `auto`."""
+    rows = [
+        {"batch_rows": 512, "rounds_in_flight": 854, "against_auto": 0.9},
+        {"batch_rows": 1024, "rounds_in_flight": 1707, "against_auto": 1.0},
+        {"batch_rows": 2048, "rounds_in_flight": 3414, "against_auto": 1 + gains.get("batch", 0)},
+        {"batch_rows": 1024, "rounds_in_flight": 2731, "against_auto": 1 + gains.get("in_flight", 0)},
+    ]
+    sizes = Sizes(batch_rows=1024, rounds_in_flight=1707, search_threads=2, evaluator_threads=2)
+    return tune.Tuning(rows=rows, sizes=sizes, leaves=3, noise=noise, device="cpu")
+
+
+def test_what_auto_takes_is_explained_and_another_size_is_named_if_it_is_better():
+    text = "\n".join(tune.explain(tuned(0.02, batch=0.1, in_flight=-0.05)))
+    assert "auto takes 1,024" in text
+    assert "auto takes 1,707; 3 leaves of each wait at a time, which fills 5 batches" in text
+    assert "With 2,048 it was 10.0% faster, more than noise: --set selfplay.batch_rows=2048" in text
+    assert "The fastest other, 2,731, was 5.0% slower." in text
+    assert "selfplay.rounds_in_flight=" not in text
+
+
+def test_what_is_within_the_noise_is_not_recommended():
+    text = "\n".join(tune.explain(tuned(0.2, batch=0.1, in_flight=0.1)))
+    assert "--set" not in text
+    assert "The fastest other, 2,048, was 10.0% faster, which is within the noise." in text
+
+
+def test_the_peak_of_memory_can_be_forgotten():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux can")
+    forget_peak_memory()
+    np.ones(50_000_000, np.uint8)
+    before = peak_memory()
+    forget_peak_memory()
+    assert peak_memory() < before - 40_000_000
 
 
 def test_an_iteration_is_played_and_learned():

@@ -480,15 +480,15 @@ def test_a_file_in_the_place_of_the_folder_is_a_failure(monkeypatch, capsys, set
 
 @pytest.mark.parametrize(("share", "mark"), [(0.9, "failure"), (1.1, "warning"), (2, "ok")])
 def test_space_is_compared_with_what_the_run_needs(monkeypatch, tmp_path, settings, share, mark):
-    usage = SimpleNamespace(free=int(share * Needs(CONFIG).disk))
+    usage = SimpleNamespace(free=int(share * Needs(CONFIG, device=torch.device("cpu")).disk))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     found = findings_of(config=settings, run_dir=tmp_path / "run", device="cpu")["disk", "space"]
     assert (found.mark, found.figures["free_bytes"]) == (mark, usage.free)
-    assert found.figures["needed_bytes"] == Needs(CONFIG).disk
+    assert found.figures["needed_bytes"] == Needs(CONFIG, device=torch.device("cpu")).disk
 
 
 def test_needs_hold_for_a_real_run(finished):
-    needs = Needs(CONFIG)
+    needs = Needs(CONFIG, device=torch.device("cpu"))
     sizes = [sum(file.stat().st_size for file in path.iterdir()) for path in checkpoint_paths(finished / "checkpoints")]
     # Parquet and JSON have a fixed part of some ten kilobytes, which only a run as small as this one notices.
     assert needs.checkpoint / 2 < max(sizes) <= needs.checkpoint + 50_000

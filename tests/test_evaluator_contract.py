@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -332,15 +333,22 @@ def slowly(features, legal):
     return hashing()(features, legal)
 
 
-def test_progress_is_told_a_few_times_a_second():
+def test_progress_is_told_four_times_a_second(monkeypatch):
+    """By a clock that an eighth of a second passes on for each batch: after every second batch, and at the end."""
+    seconds = 0.0
+
+    def an_eighth_of_a_second(features, legal):
+        nonlocal seconds
+        seconds += 0.125
+        return hashing()(features, legal)
+
+    monkeypatch.setattr("blob_zero.evaluator.time", SimpleNamespace(perf_counter=lambda: seconds))
     seen = []
-    started = time.monotonic()
-    records = bz.SelfPlay(**TINY).run(
-        slowly, progress=lambda progress: seen.append((progress.rounds_done, progress.rows))
-    )
-    assert len(seen) >= (time.monotonic() - started) // 1
-    assert seen == sorted(seen)
-    assert all(rounds_done <= 12 and rows <= records.stats.rows for rounds_done, rows in seen)
+    stats = bz.SelfPlay(**TINY).run(an_eighth_of_a_second, progress=seen.append).stats
+    assert stats.batches > 20
+    assert [told.batches for told in seen[:-1]] == pytest.approx(range(2, stats.batches + 1, 2), abs=5)
+    assert seen[-1].rounds_done == stats.rounds == 12
+    assert seen[-1].rows == stats.rows
 
 
 def test_an_exception_in_progress_comes_out():

@@ -6,6 +6,7 @@ from test_cli import command, screen
 from training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
 
 from blob_zero import _core
+from blob_zero.arena import LocalJudge
 from blob_zero.config import SearchConfig
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.tournament import TRUMPS, Settings, parse_hand_sizes, play, to_json, trumps_of_deals
@@ -158,6 +159,22 @@ def test_a_checkpoint_without_its_settings_is_named(tmp_path):
 def test_what_cannot_be_played_is_refused_with_the_reason(wrong, words):
     with pytest.raises(ConfigError, match=words):
         play(wrong)
+
+
+def test_speed_is_that_of_the_matches_alone(monkeypatch, tmp_path):
+    """Networks are read, compiled and warmed up before."""
+    seconds = []
+    records = LocalJudge.records
+
+    def watched(judge, *agents, **options):
+        played = records(judge, *agents, **options)
+        seconds.append(played.stats.seconds)
+        return played
+
+    monkeypatch.setattr(LocalJudge, "records", watched)
+    tournament = play(settings(str(trained(tmp_path / "run")), "rule", cards=(1, 2)))
+    assert len(seconds) == 2
+    assert tournament.seconds == pytest.approx(sum(seconds))
 
 
 def test_tables_show_hand_sizes_trumps_and_ratings():

@@ -172,12 +172,42 @@ def test_the_first_iterations_may_be_played_without_the_network(tmp_path):
     nets = []
 
     class Player(FakePlayer):
-        def play(self, net, **arguments):
+        def play(self, net, rounds, **arguments):
             nets.append(net)
-            return super().play(net or BlobNet(**SMALL), **arguments)
+            return super().play(net or BlobNet(**SMALL), rounds, **arguments)
 
     train(config, tmp_path / "run", display=SilentDisplay(), device="cpu", player=Player(), judge=FakeJudge())
     assert [net is None for net in nets] == [True, True, False]
+
+
+def test_a_network_is_made_ready_before_the_clock_of_its_first_iteration_starts(tmp_path):
+    events = []
+
+    class Player(FakePlayer):
+        def prepare(self, net, rounds):
+            assert isinstance(net, BlobNet)
+            assert rounds.rounds == 10
+            events.append("ready")
+            return super().prepare(net, rounds)
+
+        def play(self, net, rounds, **arguments):
+            events.append("play")
+            return super().play(net or BlobNet(**SMALL), rounds, **arguments)
+
+    class Display(SilentDisplay):
+        def iteration_started(self, iteration, iterations):
+            del iterations
+            events.append(iteration)
+
+    config = small_config(selfplay={"rounds": 10, "playout_iterations": 1})
+    run(tmp_path, config, player=Player(), display=Display())
+    assert events == [1, "play", "ready", 2, "play", "ready", 3, "play"]
+
+
+def test_the_sizes_that_were_chosen_are_saved(tmp_path):
+    run(tmp_path)
+    state = load_checkpoint(checkpoint_paths(tmp_path / "checkpoints")[-1]).state
+    assert state["sizes"] == {"batch_rows": 30, "rounds_in_flight": 9, "search_threads": 1, "evaluator_threads": 2}
 
 
 @pytest.mark.parametrize("difference", [0.4, 0.6])  # never promoted, always promoted

@@ -8,6 +8,7 @@ from blob_zero.arena import MatchSummary, Side
 from blob_zero.config import Config, parse_config
 from blob_zero.network import BlobNet
 from blob_zero.self_player import SelfPlayResult
+from blob_zero.sizes import Sizes
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "policy_hidden": 16, "value_hidden": 8}
 
@@ -54,6 +55,9 @@ def fingerprint(net: BlobNet) -> float:
     return float(sum(p.detach().double().cos().sum() for p in net.parameters()))
 
 
+FAKE_SIZES = Sizes(batch_rows=30, rounds_in_flight=9, search_threads=1, evaluator_threads=2)
+
+
 @dataclass
 class FakePlayer:
     """Ten rows a round, drawn from seed, round and weights; in call `stop_at` it is interrupted instead."""
@@ -63,15 +67,19 @@ class FakePlayer:
     fingerprints: list[float] = field(default_factory=list)
     searches: list[tuple[int | None, int | None]] = field(default_factory=list)
 
-    def play(self, net, *, seed, first_round, rounds, worlds, simulations, **_):
+    def prepare(self, _net, _rounds):
+        return FAKE_SIZES
+
+    def play(self, net, rounds, *, progress):
+        del progress
         if len(self.calls) == self.stop_at:
             raise KeyboardInterrupt
-        self.calls.append((seed, first_round, rounds))
-        self.searches.append((worlds, simulations))
+        self.calls.append((rounds.seed, rounds.first_round, rounds.rounds))
+        self.searches.append((rounds.worlds, rounds.simulations))
         self.fingerprints.append(fingerprint(net))
         weights = int(abs(fingerprint(net)) * 1e6)
-        rows = random_rows(np.random.default_rng([seed, first_round, weights]), 10 * rounds)
-        return SelfPlayResult(rows, rounds, None, seconds=1.0, batch_fill=0.25, points=5.0, exact=0.5)
+        rows = random_rows(np.random.default_rng([rounds.seed, rounds.first_round, weights]), 10 * rounds.rounds)
+        return SelfPlayResult(rows, rounds.rounds, None, seconds=1.0, batch_fill=0.25, points=5.0, exact=0.5)
 
 
 @dataclass

@@ -15,10 +15,12 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.checkpoint import load_network
 from blob_zero.config import InferenceConfig, SearchConfig, parse_search
+from blob_zero.devices import resolve_device
 from blob_zero.errors import ConfigError
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
 from blob_zero.seeds import Purpose, stream
+from blob_zero.sizes import BatchRows, auto_batch_rows, auto_workers
 
 Verdict = Literal["beats", "not told apart", "loses to"]
 
@@ -159,7 +161,7 @@ class LocalJudge:
         search: the search that every network uses.
         inference: how networks answer it.
         device: where they do.
-        batch_rows: rows in one batch.
+        batch_rows: rows in one batch; `auto` leaves them to the device and the number of rounds.
         threads: search threads; none is one for each core.
     """
 
@@ -171,7 +173,7 @@ class LocalJudge:
         search: SearchConfig,
         inference: InferenceConfig,
         device: str,
-        batch_rows: int,
+        batch_rows: BatchRows,
         threads: int | None = None,
     ) -> None:
         self.players = players
@@ -195,6 +197,10 @@ class LocalJudge:
 
     def records(self, first: bz.Agent, second: bz.Agent, *, cards: int, deals: int, seed: int) -> bz.MatchRecord:
         """What a match of any agent against any other left, with this many cards dealt to each."""
+        rows = self._rows((first, second), rounds=self.players * deals)
+        for agent in (first, second):
+            if isinstance(agent.evaluator, Inference):
+                agent.evaluator.prepare(rows)  # before the match is timed
         return bz.play_match(
             first,
             second,
@@ -203,8 +209,15 @@ class LocalJudge:
             deals=deals,
             seed=seed,
             threads=self.threads,
-            batch_rows=self.batch_rows,
+            batch_rows=rows,
         )
+
+    def _rows(self, agents: tuple[bz.Agent, bz.Agent], *, rounds: int) -> int:
+        if self.batch_rows != "auto":
+            return self.batch_rows
+        device = resolve_device(self.device).type
+        leaves = rounds * max(agent.worlds * agent.leaves_in_flight for agent in agents)
+        return auto_batch_rows(device, workers=auto_workers(device), leaves=leaves)
 
     def agent(self, text: str, *, side: Literal[0, 1]) -> bz.Agent:
         """The agent of a name, as in `parse_agent`, for one side of the next match."""

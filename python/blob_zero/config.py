@@ -12,10 +12,20 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from blob_zero.errors import ConfigError
 from blob_zero.schedule import NUMBER, SCHEDULE, Ramp, Scheduled
+from blob_zero.sizes import BatchRows
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 Switch = Literal["auto"] | bool
@@ -43,6 +53,13 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, int) else value
 
 
+def _check_batch_rows(value: object) -> object:
+    if value == "auto" or (type(value) is int and value >= 1):
+        return value
+    raise ValueError(f"{value!r} should be auto or a whole number of at least 1")
+
+
+_BatchRows = Annotated[BatchRows, PlainValidator(_check_batch_rows)]
 _OneOrMore = BeforeValidator(_one_or_more)
 _Players = Annotated[int, Field(ge=3, le=8)]
 _Cards = Annotated[int, Field(ge=1, le=13)]
@@ -142,10 +159,10 @@ class SelfPlayConfig(_Section):
 
     At most all rounds of the iteration are. The last iteration waits, and so do those judged by playouts.
     """
-    batch_rows: int = Field(default=1024, ge=1)
-    """Rows in one batch to the network."""
+    batch_rows: _BatchRows = "auto"
+    """Rows in one batch to the network; auto is by device and rounds (`blob_zero.sizes`)."""
     rounds_in_flight: int | None = Field(default=None, ge=1)
-    """Rounds played at the same time; none leaves the core's own choice."""
+    """Rounds played at the same time; none is enough to fill the batches (`blob_zero.sizes`)."""
     threads: int | None = Field(default=None, ge=1)
     """Search threads; none is one for each core."""
     noise_fraction: float = Field(default=0.25, ge=0, le=1)
@@ -240,8 +257,8 @@ class EvaluationConfig(_Section):
     """Fresh deals against each opponent in the table that ends the run."""
     opponents: Annotated[tuple[FixedOpponent, ...], Field(strict=False)] = ("untrained", "random", "rule")
     """Who is met: untrained, random, rule, and one rollout:WxS; always the same, so that the curve means the same."""
-    batch_rows: int = Field(default=1024, ge=1)
-    """Rows in one batch to the network in a match."""
+    batch_rows: _BatchRows = "auto"
+    """Rows in one batch to the network in a match; auto as in [selfplay]."""
 
     @model_validator(mode="after")
     def _has_columns_for_each(self) -> "EvaluationConfig":

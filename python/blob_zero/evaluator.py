@@ -85,6 +85,11 @@ class Serving:
         return max(self.total - self.waiting - self.evaluating - self.handing_over, 0.0)
 
 
+def serving_threads(evaluators: Sequence[Evaluator | BatchEvaluator]) -> int:
+    """Threads that `drive` serves these evaluators with: one that several threads may call at once says so."""
+    return min((getattr(evaluator, "workers", 1) for evaluator in evaluators), default=1)
+
+
 def drive(
     session: _core.Session, evaluators: Sequence[Evaluator | BatchEvaluator], on_progress: OnProgress | None
 ) -> Serving:
@@ -102,8 +107,7 @@ def drive(
         EvaluatorError: if an evaluator returns the wrong shape, no numbers, or nothing on a legal action.
         BaseException: whatever an evaluator or `on_progress` raises.
     """
-    # An evaluator that may be called by several threads at once says so; a batch is one thread's alone.
-    workers = min((getattr(evaluator, "workers", 1) for evaluator in evaluators), default=1)
+    workers = serving_threads(evaluators)
     servers = [_Server(session, evaluators) for _ in range(workers)]
     try:
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evaluator") as pool:

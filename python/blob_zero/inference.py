@@ -20,6 +20,7 @@ from blob_zero.folded_net import FoldedNet, PlainNet
 from blob_zero.lanes import Answer, CudaRuntime, DeviceLane, HostLane, Lane, Legal
 from blob_zero.network import SEATS, BlobNet
 from blob_zero.packed_net import PackedNet, packing_obstacle
+from blob_zero.sizes import auto_workers
 
 Features = npt.NDArray[np.float32]
 Switch = Literal["auto"] | bool
@@ -35,10 +36,8 @@ class Inference:
     It keeps its own weights, so training can go on with the network it was made from; `load` brings them up
     to date. Several threads may call it at once, but none during a `load`.
 
-    On a CPU it wants `workers` threads with a batch each, and computes each batch on the thread that brings it.
-    PyTorch's own threads would share one batch, and wait for each other at every operation: on two cores that is
-    slower, and where another process needs a core as well many times slower. On a GPU the workers' copies and
-    computations overlap.
+    On a CPU it wants `workers` threads with a batch each, and computes each batch on the thread that brings it. On a
+    GPU the workers' copies and computations overlap.
 
     Args:
         net: the network; it must have the 8 values the search needs.
@@ -52,8 +51,7 @@ class Inference:
         cuda_graphs: on CUDA, whether the work of a batch is captured once and replayed with one launch.
         pinned_memory: on CUDA, whether batches are copied from page-locked memory, beside other work.
         copy_streams: on CUDA, whether copies have streams of their own and overlap with other batches' computation.
-        workers: threads that `drive` calls it from. If None: on a CPU one for each of PyTorch's threads, on CUDA 2, one
-            that copies while the other computes.
+        workers: threads that `drive` calls it from; those of `auto_workers` if None.
 
     Raises:
         ConfigError: the network has another number of values, the dtype is unknown, or two settings exclude each other.
@@ -84,7 +82,7 @@ class Inference:
         if name not in _DTYPES:
             raise ConfigError(f"inference dtype {dtype!r}: should be auto, {', '.join(_DTYPES)}")
         if workers is None:
-            workers = torch.get_num_threads() if self.device.type == "cpu" else 2
+            workers = auto_workers(self.device.type)
         if workers < 1:
             raise ConfigError(f"inference workers {workers}: should be at least 1")
         self.workers = workers

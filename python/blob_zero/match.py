@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
-from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, drive
+from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, drive, serving_threads
 from blob_zero.selfplay import Stats, stats
 
 
@@ -165,6 +165,7 @@ def play_match(
         rules=rules,
         threads=threads,
         batch_rows=batch_rows,
+        evaluator_threads=serving_threads(evaluators),
         record=False,
     )
     session = plan.start()

@@ -12,6 +12,7 @@ beside it are made again where they are damaged, or ahead of it.
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from blob_zero.network import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.ratings import Ratings
 from blob_zero.replay import ReplayRing
 from blob_zero.seeds import Purpose, stream_seed
+from blob_zero.sizes import Sizes
 from blob_zero.trainer import Trainer
 
 CONFIG = "config.toml"
@@ -61,6 +63,7 @@ class Run:
         best_iteration: the iteration that made it.
         untrained: the network as it began.
         rollbacks: iterations in a row, up to this one, whose training was undone.
+        sizes: what the last iteration's self-play gave the machine to do at once; None where playouts judged.
         measured_iteration: the iteration whose network met the fixed opponents last; -1 before any did.
         ratings: strength of the run's networks and their opponents, as far as they have met.
     """
@@ -77,6 +80,7 @@ class Run:
         self.best = copy_of(self.untrained)
         self.best_iteration = 0
         self.rollbacks = 0
+        self.sizes: Sizes | None = None
         self.measured_iteration = -1
         self.ratings = Ratings()
         self.replay = ReplayRing(config.training.replay_rows)
@@ -156,6 +160,7 @@ class Run:
                     "ratings": self.ratings.state(),
                     "encoding_version": bz.ENCODING_VERSION,
                     "versions": _versions(),
+                    "sizes": None if self.sizes is None else asdict(self.sizes),
                     "config": self.config.model_dump(mode="json"),
                     "metrics": row,
                 },

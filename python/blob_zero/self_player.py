@@ -4,18 +4,22 @@ The learner may be elsewhere. Whoever plays needs nothing of it but a network's 
 that follow from (weights, seed, round numbers) alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 
 import blob_zero as bz
 from blob_zero.carry_over import CarryOver
 from blob_zero.config import Config
+from blob_zero.devices import resolve_device
 from blob_zero.evaluator import OnProgress
 from blob_zero.inference import Inference
 from blob_zero.network import BlobNet
 from blob_zero.replay import Rows
+from blob_zero.sizes import Sizes, auto_batch_rows, auto_workers
 
 
 @dataclass(frozen=True)
@@ -36,33 +40,41 @@ class SelfPlayResult:
     """Share of bids made exactly."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RoundRange:
+    """Rounds `first_round` up to `first_round + rounds` of a seed, and how they are searched.
+
+    Attributes:
+        seed: of the run.
+        first_round: number of the first round.
+        rounds: rounds to begin.
+        worlds: worlds drawn for each search; those of the settings if None.
+        simulations: simulations in each world; those of the settings if None.
+        carried: rounds that the range before left unfinished, played to their end first.
+        carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+    """
+
+    seed: int
+    first_round: int
+    rounds: int
+    worlds: int | None = None
+    simulations: int | None = None
+    carried: CarryOver | None = None
+    carry_over: int = 0
+
+
 class SelfPlayer(Protocol):
     """Plays rounds with a network."""
 
-    def play(
-        self,
-        net: BlobNet | None,
-        *,
-        seed: int,
-        first_round: int,
-        rounds: int,
-        worlds: int | None = None,
-        simulations: int | None = None,
-        carried: CarryOver | None = None,
-        carry_over: int = 0,
-        progress: OnProgress | None = None,
-    ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts.
+    def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
+        """Get ready to play these rounds with networks of this shape, so that `play` need not while it is timed."""
+
+    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+        """Play a range of rounds.
 
         Args:
-            net: judges positions.
-            seed: of the run.
-            first_round: number of the first round.
-            rounds: rounds to begin.
-            worlds: worlds drawn for each search; those of the settings if None.
-            simulations: simulations in each world; those of the settings if None.
-            carried: rounds that the range before left unfinished, played to their end first.
-            carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+            net: judges positions; random playouts do if None.
+            rounds: which.
             progress: called about four times a second.
         """
 
@@ -73,49 +85,35 @@ class LocalSelfPlay:
     Args:
         config: game, search, self-play and inference.
         device: where the network answers.
+        notice: takes a line on what takes long, and on the sizes chosen.
     """
 
-    def __init__(self, config: Config, *, device: str) -> None:
+    def __init__(self, config: Config, *, device: str, notice: Callable[[str], None] = lambda _: None) -> None:
         self.config = config
-        self.device = device
+        self._where = resolve_device(device)
+        self._notice = notice
         self._inference: Inference | None = None
+        self._told: Sizes | None = None
 
-    def play(
-        self,
-        net: BlobNet | None,
-        *,
-        seed: int,
-        first_round: int,
-        rounds: int,
-        worlds: int | None = None,
-        simulations: int | None = None,
-        carried: CarryOver | None = None,
-        carry_over: int = 0,
-        progress: OnProgress | None = None,
-    ) -> SelfPlayResult:
-        """Play rounds `first_round` up to `first_round + rounds` of a seed; without a network, by random playouts.
+    def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
+        """Compile, capture and warm up, where that is not done already."""
+        sizes = sizes_of(self.config, rounds, device=self._where)
+        self._evaluator(net).prepare(sizes.batch_rows)
+        if sizes != self._told:
+            self._notice(f"self-play: {sizes}")
+            self._told = sizes
+        return sizes
 
-        Args:
-            net: judges positions.
-            seed: of the run.
-            first_round: number of the first round.
-            rounds: rounds to begin.
-            worlds: worlds drawn for each search; those of the settings if None.
-            simulations: simulations in each world; those of the settings if None.
-            carried: rounds that the range before left unfinished, played to their end first.
-            carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
-            progress: called about four times a second.
-        """
-        player = configured_self_play(
-            self.config,
-            seed=seed,
-            first_round=first_round,
-            rounds=rounds,
-            worlds=worlds,
-            simulations=simulations,
-            carry_over=carry_over,
-        )
-        records = player.run("rollout" if net is None else self._evaluator(net), carried=carried, progress=progress)
+    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+        """Play a range of rounds; see `SelfPlayer.play`."""
+        player = configured_self_play(self.config, rounds, device=self._where)
+        if net is None:
+            records = player.run("rollout", carried=rounds.carried, progress=progress)
+        else:
+            self.prepare(net, rounds)
+            inference = self._evaluator(net)
+            inference.load(net)
+            records = player.run(inference, carried=rounds.carried, progress=progress)
         in_play = np.arange(records.points.shape[1]) < records.players[:, None]
         return SelfPlayResult(
             rows=records,
@@ -128,36 +126,26 @@ class LocalSelfPlay:
         )
 
     def _evaluator(self, net: BlobNet) -> Inference:
-        """The network on the device; one copy is kept and brought up to date, so that compiled code stays."""
+        """A network of this shape on the device; one is kept, so that compiled code stays."""
         if self._inference is None:
-            self._inference = Inference(net, device=self.device, **self.config.inference.model_dump())
-        else:
-            self._inference.load(net)
+            self._inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
+            self._notice(f"making the network ready on {self._where}: {self._inference.steps}")
         return self._inference
 
 
-def configured_self_play(
-    config: Config,
-    *,
-    seed: int,
-    first_round: int,
-    rounds: int,
-    worlds: int | None = None,
-    simulations: int | None = None,
-    carry_over: int = 0,
-) -> bz.SelfPlay:
-    """The rounds of a range, as the settings have them played; arguments as in `SelfPlayer.play`."""
+def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.device) -> bz.SelfPlay:
+    """A range of rounds, as the settings have them played with a network on this device."""
     search, options = config.search, config.selfplay
     return bz.SelfPlay(
         shapes=config.game.played(),
-        worlds=worlds or search.worlds,
-        simulations=simulations or search.simulations,
-        rounds=rounds,
-        seed=seed,
-        first_round=first_round,
-        carry_over=carry_over,
+        worlds=rounds.worlds or search.worlds,
+        simulations=rounds.simulations or search.simulations,
+        rounds=rounds.rounds,
+        seed=rounds.seed,
+        first_round=rounds.first_round,
+        carry_over=rounds.carry_over,
         threads=options.threads,
-        batch_rows=options.batch_rows,
+        batch_rows=_batch_rows(config, rounds, device),
         rounds_in_flight=options.rounds_in_flight,
         c_puct=search.c_puct,
         fpu_reduction=search.fpu_reduction,
@@ -168,4 +156,24 @@ def configured_self_play(
         temperature_decisions=options.temperature_decisions,
         leaves_in_flight=search.leaves_in_flight,
         virtual_loss=search.virtual_loss,
+    )
+
+
+def sizes_of(config: Config, rounds: RoundRange, *, device: torch.device) -> Sizes:
+    """The sizes that such a range is played with, where a network judges."""
+    return configured_self_play(config, rounds, device=device).sizes(auto_workers(device.type))
+
+
+def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int:
+    wanted = config.selfplay.batch_rows
+    if wanted != "auto":
+        return wanted
+    search = config.search
+    in_progress = rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))
+    if config.selfplay.rounds_in_flight is not None:
+        in_progress = min(in_progress, config.selfplay.rounds_in_flight)
+    return auto_batch_rows(
+        device.type,
+        workers=auto_workers(device.type),
+        leaves=in_progress * (rounds.worlds or search.worlds) * search.leaves_in_flight,
     )

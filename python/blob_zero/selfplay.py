@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from blob_zero import _core
 from blob_zero.carry_over import CarryOver
 from blob_zero.errors import ConfigError
-from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, Serving, drive
+from blob_zero.evaluator import BatchEvaluator, Evaluator, OnProgress, Serving, drive, serving_threads
+from blob_zero.sizes import Sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,8 @@ class SelfPlay:
         rules: rule variants; Blob's own if None.
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
-        rounds_in_flight: rounds in progress at once; enough for five full batches if None.
+        rounds_in_flight: rounds in progress at once; if None, enough for a full batch at each thread of the evaluator,
+            two at least, and three more.
         cache_entries: evaluations that each round in progress can remember, 0 to 32768, for equal rows to share; those
             of one decision if None. It changes how many evaluations are asked for and nothing else.
         c_puct: weight of the prior against the value.
@@ -159,7 +161,7 @@ class SelfPlay:
         leaves_in_flight: int = 1,
         virtual_loss: int = 1,
     ) -> None:
-        def plan(evaluator: Literal["uniform", "rollout"] | int) -> _core.Plan:
+        def plan(evaluator: Literal["uniform", "rollout"] | int, evaluator_threads: int = 1) -> _core.Plan:
             agent = _core.AgentSpec.search(
                 evaluator=evaluator,
                 worlds=worlds,
@@ -188,21 +190,23 @@ class SelfPlay:
                 threads=threads,
                 batch_rows=batch_rows,
                 rounds_in_flight=rounds_in_flight,
+                evaluator_threads=evaluator_threads,
                 cache_entries=cache_entries,
             )
 
         plan(0)  # refuses wrong settings now rather than in `run`
+        self._batch_rows = batch_rows
         self._plan = plan
 
-    @property
-    def threads(self) -> int:
-        """Worker threads, as given or chosen."""
-        return self._plan(0).threads
-
-    @property
-    def rounds_in_flight(self) -> int:
-        """Rounds in progress at once, as given or chosen, as long as there are so many."""
-        return self._plan(0).rounds_in_flight
+    def sizes(self, evaluator_threads: int = 1) -> Sizes:
+        """The sizes of a run whose evaluator is served by so many threads."""
+        plan = self._plan(0, evaluator_threads)
+        return Sizes(
+            batch_rows=self._batch_rows,
+            rounds_in_flight=plan.rounds_in_flight,
+            search_threads=plan.worker_threads,
+            evaluator_threads=evaluator_threads,
+        )
 
     def run(
         self,
@@ -238,7 +242,7 @@ class SelfPlay:
             session = self._plan(evaluator).start(earlier)
             serving = drive(session, [], progress)
         else:
-            session = self._plan(0).start(earlier)
+            session = self._plan(0, serving_threads([evaluator])).start(earlier)
             serving = drive(session, [evaluator], progress)
         seconds = time.perf_counter() - started
         return Records(

@@ -6,7 +6,6 @@
 import itertools
 import json
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -25,6 +24,7 @@ from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.network import BlobNet
 from blob_zero.ratings import Rating, Ratings
 from blob_zero.seeds import Purpose, stream_seed
+from blob_zero.sizes import BatchRows
 
 TRUMPS = ("S", "H", "C", "D", "none")
 
@@ -52,8 +52,8 @@ class Settings:
     """Where networks answer."""
     threads: int | None = None
     """Threads of the search; none is one for each core."""
-    batch_rows: int = 1024
-    """Rows of a batch to a network."""
+    batch_rows: BatchRows = "auto"
+    """Rows of a batch to a network; `auto` leaves them to the device."""
 
 
 class Slice(NamedTuple):
@@ -89,7 +89,7 @@ class Tournament:
     rounds: int
     """Rounds played."""
     seconds: float
-    """Seconds of play."""
+    """Seconds of play, without what networks take to be read and made ready."""
 
     @property
     def deals_per_minute(self) -> float:
@@ -128,7 +128,6 @@ def play(settings: Settings, *, on_match: Callable[[str], None] | None = None) -
         batch_rows=settings.batch_rows,
         threads=settings.threads,
     )
-    began = time.perf_counter()
     seeds = {cards: stream_seed(settings.seed, Purpose.ARENA, cards) for cards in settings.cards}
     pairs = list(itertools.combinations(entrants, 2))
     played: list[list[bz.MatchRecord]] = []
@@ -140,7 +139,6 @@ def play(settings: Settings, *, on_match: Callable[[str], None] | None = None) -
                 on_match(f"{first.name} against {second.name}, {cards} card{'s' if cards > 1 else ''}")
             records.append(judge.records(*agents, cards=cards, deals=settings.deals, seed=seed))
         played.append(records)
-    seconds = time.perf_counter() - began
     trumps = np.concatenate(
         [
             trumps_of_deals(
@@ -158,7 +156,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] | None = None) -
         ),
         ratings=_ratings(pairs, played),
         rounds=len(pairs) * len(settings.cards) * settings.deals * settings.players,
-        seconds=seconds,
+        seconds=sum(match.stats.seconds for records in played for match in records),
     )
 
 

@@ -16,7 +16,7 @@ from blob_zero.run_folder import Run, open_run
 from blob_zero.run_lock import lock_run
 from blob_zero.schedule import at
 from blob_zero.seeds import Purpose, stream, stream_seed
-from blob_zero.self_player import LocalSelfPlay, SelfPlayer
+from blob_zero.self_player import LocalSelfPlay, RoundRange, SelfPlayer
 from blob_zero.standings import STANDINGS, SavedStandings, Standing
 
 
@@ -53,7 +53,7 @@ def train(
     """
     where = resolve_device(device)
     configure_torch(config, where)
-    player = player or LocalSelfPlay(config, device=str(where))
+    player = player or LocalSelfPlay(config, device=str(where), notice=display.message)
     judge = judge or _local_judge(config, device=str(where))
     with lock_run(folder):
         run = open_run(config, folder, device=where, override=override, notice=display.message)
@@ -67,12 +67,9 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
     seed, iterations = config.run.seed, config.run.iterations
 
     while run.iteration < iterations:
-        display.iteration_started(run.iteration + 1, iterations)
-
         options, rounds = config.selfplay, at(config.selfplay.rounds, run.iteration)
-        began = time.perf_counter()
-        played = player.play(
-            run.best if run.iteration >= config.selfplay.playout_iterations else None,
+        by_playouts = run.iteration < options.playout_iterations
+        to_play = RoundRange(
             seed=stream_seed(seed, Purpose.SELF_PLAY),
             first_round=run.rounds,
             rounds=rounds,
@@ -80,8 +77,16 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
             simulations=None if options.simulations is None else at(options.simulations, run.iteration),
             carried=run.carried,
             carry_over=_carry_over(run, rounds),
-            progress=partial(display.self_play, batch_rows=options.batch_rows),
         )
+        sizes = None if by_playouts else player.prepare(run.best, to_play)
+        display.iteration_started(run.iteration + 1, iterations)
+        began = time.perf_counter()
+        played = player.play(
+            None if by_playouts else run.best,
+            to_play,
+            progress=partial(display.self_play, batch_rows=None if sizes is None else sizes.batch_rows),
+        )
+        run.sizes = sizes
         run.carried = played.carry_over
         run.replay.append(played.rows, root_value_weight=config.training.root_value_weight)
         run.rounds += rounds

@@ -28,6 +28,7 @@ mod work_queues;
 pub use agent::{Agent, LeafEvaluator, Plan, Seating};
 pub use batch_buffer::BatchBuffer;
 pub use batch_queue::{BatchQueue, FilledBatch, NextBatch};
+pub use cache::{CacheUse, time_cache};
 pub use carry_over::RoundSoFar;
 pub use config::{RootNoise, SearchConfig, Temperature};
 pub use error::{ConfigError, EvaluationError, PlayError};

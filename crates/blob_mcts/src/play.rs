@@ -23,8 +23,10 @@ pub struct PlayConfig {
     pub threads: Option<usize>,
     /// Rows of a batch; at least 1.
     pub batch_rows: usize,
-    /// Rounds in progress at once; `None` for enough to fill several batches.
+    /// Rounds in progress at once; `None` for as many as [`Self::rounds_in_flight_of`] says.
     pub rounds_in_flight: Option<usize>,
+    /// Threads that evaluate batches, at least 1: for rounds in flight alone.
+    pub evaluator_threads: usize,
     /// Whether searched decisions are recorded.
     pub record: bool,
     /// Evaluations that each round in progress can remember, for equal rows to share; `None` for those of one decision, 0
@@ -34,7 +36,14 @@ pub struct PlayConfig {
 
 impl Default for PlayConfig {
     fn default() -> Self {
-        Self { threads: None, batch_rows: 1024, rounds_in_flight: None, record: true, cache_entries: None }
+        Self {
+            threads: None,
+            batch_rows: 1024,
+            rounds_in_flight: None,
+            evaluator_threads: 2,
+            record: true,
+            cache_entries: None,
+        }
     }
 }
 
@@ -49,24 +58,38 @@ impl PlayConfig {
         within("threads", self.threads, 1024, "a run has 1 to 1024 worker threads")?;
         within("batch_rows", Some(self.batch_rows), 1 << 20, "a batch has 1 to 1048576 rows")?;
         within("cache_entries", self.cache_entries.map(|entries| entries + 1), MAX_ENTRIES + 1, "0 to 32768")?;
+        within("evaluator_threads", Some(self.evaluator_threads), 1024, "1 to 1024 threads evaluate")?;
         within("rounds_in_flight", self.rounds_in_flight, 1 << 20, "1 to 1048576 rounds are in progress at once")
     }
 
-    /// The worker threads of a run: those asked for, or one for each core that this process may use, quotas counted.
+    /// Worker threads: those asked for, or one for each core.
     pub fn worker_threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// Rounds of a plan in progress at once, as long as there are so many: those asked for, or enough to fill several batches.
-    pub fn rounds_at_once(&self, plan: &Plan) -> usize {
-        self.rounds_in_flight.unwrap_or_else(|| default_rounds_in_flight(plan, self.batch_rows, self.worker_threads()))
+    /// Rounds of a plan in progress at once, while there are so many: those asked for, or enough for a batch at each
+    /// evaluator thread and three more, and for a group on every worker thread.
+    pub fn rounds_in_flight_of(&self, plan: &Plan) -> usize {
+        let by_default = || {
+            let leaves = |agent: &crate::Agent| match agent {
+                crate::Agent::Search { config, evaluator: crate::LeafEvaluator::Model(_), .. } => {
+                    config.worlds * config.leaves_in_flight
+                }
+                _ => 0,
+            };
+            let leaves = plan.agents.iter().map(leaves).max().unwrap_or(0);
+            let batches = self.evaluator_threads.max(2) + SPARE_BATCHES;
+            let for_batches = if leaves == 0 { 0 } else { (batches * self.batch_rows).div_ceil(leaves) };
+            for_batches.max(self.worker_threads() * GROUP_ROUNDS).min(1 << 20)
+        };
+        self.rounds_in_flight.unwrap_or_else(by_default)
     }
 }
 
-/// Batches whose rows are out at once by default: two at evaluators, one ready, two being filled, since a group runs on only
-/// when all of its rows are back, which may lie in two batches. With three, evaluators waited 5 % of their time; with more
-/// than five nothing is gained, and the search is slower for the memory it touches (docs/LOG.md).
-const BATCHES_IN_FLIGHT: usize = 5;
+/// Batches whose rows are out by default beside those at the evaluators: one ready, two being filled, since a group runs on
+/// only when all of its rows are back, which may lie in two batches. With one and two evaluators, those waited 5 % of their
+/// time; with more than three nothing is gained, and the search is slower for the memory it touches (docs/LOG.md).
+const SPARE_BATCHES: usize = 3;
 
 /// Most evaluations that a round remembers by default, about 100 bytes each.
 const MOST_CACHE_ENTRIES: usize = 1024;
@@ -148,8 +171,8 @@ impl Play {
             return Err(PlayError::Carried { index: pair[1].index, what });
         }
         let threads = config.worker_threads();
-        let rounds = usize::try_from(plan.rounds).unwrap_or(usize::MAX).saturating_add(carried.len());
-        let in_flight = config.rounds_at_once(&plan).min(rounds);
+        let in_flight = config.rounds_in_flight_of(&plan);
+        let in_flight = in_flight.min(usize::try_from(plan.rounds).unwrap_or(usize::MAX).saturating_add(carried.len()));
         // Small runs are spread over the threads all the same.
         let group_rounds = GROUP_ROUNDS.min(in_flight.div_ceil(threads)).max(1);
         let sizes: Vec<usize> =
@@ -329,17 +352,4 @@ fn default_cache_entries(plan: &Plan) -> usize {
         _ => 0,
     };
     plan.agents.iter().map(simulations).max().unwrap_or(0).min(MOST_CACHE_ENTRIES)
-}
-
-/// Rounds enough for [`BATCHES_IN_FLIGHT`] full batches, and for a group on every thread.
-fn default_rounds_in_flight(plan: &Plan, batch_rows: usize, threads: usize) -> usize {
-    let leaves = |agent: &crate::Agent| match agent {
-        crate::Agent::Search { config, evaluator: crate::LeafEvaluator::Model(_), .. } => {
-            config.worlds * config.leaves_in_flight
-        }
-        _ => 0,
-    };
-    let leaves = plan.agents.iter().map(leaves).max().unwrap_or(0);
-    let for_batches = if leaves == 0 { 0 } else { (BATCHES_IN_FLIGHT * batch_rows).div_ceil(leaves) };
-    for_batches.max(threads * GROUP_ROUNDS).min(1 << 20)
 }

@@ -72,13 +72,7 @@ fn records(plan: &Plan, config: PlayConfig) -> (Vec<RoundRecord>, Progress) {
 }
 
 fn config(threads: usize, batch_rows: usize, rounds_in_flight: usize) -> PlayConfig {
-    PlayConfig {
-        threads: Some(threads),
-        batch_rows,
-        rounds_in_flight: Some(rounds_in_flight),
-        record: true,
-        cache_entries: None,
-    }
+    PlayConfig { threads: Some(threads), batch_rows, rounds_in_flight: Some(rounds_in_flight), ..PlayConfig::default() }
 }
 
 /// One round at a time, one thread, one row a batch, nothing remembered: no two leaves have to do with each other.
@@ -363,6 +357,21 @@ fn closing_in_the_middle_ends_every_wait() {
 }
 
 #[test]
+fn each_evaluator_has_a_batch_and_three_more_are_on_their_way() {
+    let plan = plan(4, 5, 10, vec![network(3, 30, 0), Agent::Rule]);
+    let of = |evaluator_threads, threads, batch_rows| {
+        PlayConfig { evaluator_threads, threads: Some(threads), batch_rows, ..PlayConfig::default() }
+            .rounds_in_flight_of(&plan)
+    };
+    // Of each round three leaves wait, one in each world.
+    assert_eq!(of(2, 2, 1024), (5 * 1024usize).div_ceil(3));
+    assert_eq!(of(1, 2, 1024), of(2, 2, 1024));
+    assert_eq!(of(16, 2, 1024), (19 * 1024usize).div_ceil(3));
+    assert_eq!(of(2, 16, 8), 16 * 32, "each worker thread has a group of 32 rounds");
+    assert_eq!(config(2, 1024, 7).rounds_in_flight_of(&plan), 7);
+}
+
+#[test]
 fn impossible_plans_are_refused() {
     let refuse = |plan: Plan, config: PlayConfig| Play::start(plan, &config).expect_err("refused").to_string();
     let sound = || plan(4, 5, 10, vec![network(3, 30, 0)]);
@@ -375,6 +384,7 @@ fn impossible_plans_are_refused() {
     assert!(refuse(sound(), config(0, 8, 8)).contains("threads is 0"));
     assert!(refuse(sound(), config(1, 0, 8)).contains("batch_rows is 0"));
     assert!(refuse(sound(), config(1, 8, 0)).contains("rounds_in_flight is 0"));
+    assert!(refuse(sound(), PlayConfig { evaluator_threads: 0, ..fits }).contains("evaluator_threads is 0"));
     let mixed = Shapes::weighted([(Shape { players: 4, cards: 5 }, 1.0), (Shape { players: 3, cards: 5 }, 1.0)]);
     let two = plan(4, 5, 10, vec![Agent::Rule, Agent::Random]);
     assert!(refuse(Plan { shapes: mixed, ..two }, fits).contains("seats rotate have one shape"));

@@ -173,7 +173,7 @@ pub(crate) struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, cache_entries = None, record = true))]
+    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, evaluator_threads = 2, cache_entries = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
         agents: Vec<AgentSpec>,
@@ -189,6 +189,7 @@ impl Plan {
         #[pyo3(from_py_with = optional_int)] threads: Option<i64>,
         #[pyo3(from_py_with = int)] batch_rows: i64,
         #[pyo3(from_py_with = optional_int)] rounds_in_flight: Option<i64>,
+        #[pyo3(from_py_with = int)] evaluator_threads: i64,
         #[pyo3(from_py_with = optional_int)] cache_entries: Option<i64>,
         record: bool,
     ) -> PyResult<Self> {
@@ -222,6 +223,7 @@ impl Plan {
             threads: threads.map(|threads| count("threads", threads)).transpose()?,
             batch_rows: count("batch_rows", batch_rows)?,
             rounds_in_flight: rounds_in_flight.map(|rounds| count("rounds_in_flight", rounds)).transpose()?,
+            evaluator_threads: count("evaluator_threads", evaluator_threads)?,
             cache_entries: cache_entries.map(|entries| count("cache_entries", entries)).transpose()?,
             record,
         };
@@ -230,16 +232,16 @@ impl Plan {
         Ok(Self { plan, settings })
     }
 
-    /// Worker threads it is played by.
+    /// Worker threads that it plays on.
     #[getter]
-    fn threads(&self) -> usize {
+    fn worker_threads(&self) -> usize {
         self.settings.worker_threads()
     }
 
-    /// Rounds in progress at once, as long as there are so many.
+    /// Rounds in progress at once, while there are so many.
     #[getter]
     fn rounds_in_flight(&self) -> usize {
-        self.settings.rounds_at_once(&self.plan)
+        self.settings.rounds_in_flight_of(&self.plan)
     }
 
     /// Plays with an evaluator in Rust that answers equal priors and values of 0, until the end or until `keep_going`, asked

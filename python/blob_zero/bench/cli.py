@@ -1,6 +1,7 @@
 """The `blob-zero bench` commands: read arguments, measure, print and write what comes back."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -28,8 +29,11 @@ Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cu
 Threads = Annotated[
     int | None, typer.Option(help="Threads of the search, and on a CPU of the network. (default: one for each core)")
 ]
-BatchRows = Annotated[int, typer.Option(help="Rows of a batch.")]
-InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: for five full batches)")]
+BatchRows = Annotated[
+    int | None,
+    typer.Option(help="Rows of a batch. (default: 2048 on a CPU, 4096 on a GPU, 1024 without a network)"),
+]
+InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: enough to fill the batches)")]
 CacheEntries = Annotated[
     int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")
 ]
@@ -60,7 +64,7 @@ def selfplay(
     rounds: Rounds = 4000,
     device: Device = "auto",
     threads: Threads = None,
-    batch_rows: BatchRows = 1024,
+    batch_rows: BatchRows = None,
     rounds_in_flight: InFlight = None,
     cache_entries: CacheEntries = None,
     net: Network = None,
@@ -73,17 +77,10 @@ def selfplay(
     """Play rounds of self-play and say how fast, and what keeps them from being faster."""
     from blob_zero.bench.selfplay import COLUMNS, bench_selfplay
 
-    worlds, simulations = parse_shape(search)
-    settings = PlaySettings(
-        players=players,
-        cards=cards,
-        worlds=worlds,
-        simulations=simulations,
+    settings = replace(
+        _settings(players=players, cards=cards, search=search, device=device, threads=threads, net=net),
         rounds=rounds,
         evaluator=evaluator,
-        network=net,
-        device=device,
-        threads=threads,
         batch_rows=batch_rows,
         rounds_in_flight=rounds_in_flight,
         cache_entries=cache_entries,
@@ -101,7 +98,7 @@ def search_(
     cards: Cards = 5,
     search: Search = "3x30",
     threads: Threads = None,
-    batch_rows: BatchRows = 1024,
+    batch_rows: BatchRows = None,
     rounds_in_flight: InFlight = None,
     json: Json = False,
     out: Out = None,
@@ -109,15 +106,10 @@ def search_(
     """Time the search without a network: alone, through the queue, with Python in the loop, by threads."""
     from blob_zero.bench.search import COLUMNS, bench_search
 
-    worlds, simulations = parse_shape(search)
     check_at_least_1(threads=threads, batch_rows=batch_rows, rounds_in_flight=rounds_in_flight)
-    settings = PlaySettings(
-        players=players,
-        cards=cards,
-        worlds=worlds,
-        simulations=simulations,
+    settings = replace(
+        _settings(players=players, cards=cards, search=search, threads=threads),
         evaluator="null",
-        threads=threads,
         batch_rows=batch_rows,
         rounds_in_flight=rounds_in_flight,
     )
@@ -132,7 +124,7 @@ def inference(
     cards: Cards = 5,
     device: Device = "auto",
     threads: Threads = None,
-    batch_rows: BatchRows = 1024,
+    batch_rows: BatchRows = None,
     net: Network = None,
     seconds: Annotated[float, typer.Option(help="Seconds for each step in each of three passes.")] = 1.0,
     json: Json = False,
@@ -142,13 +134,12 @@ def inference(
     from blob_zero.bench.inference import COLUMNS, bench_inference
 
     check_at_least_1(threads=threads, batch_rows=batch_rows)
-    settings = PlaySettings(
-        players=players, cards=cards, device=device, threads=threads, batch_rows=batch_rows, network=net
-    )
+    settings = _settings(players=players, cards=cards, device=device, threads=threads, net=net)
+    settings = replace(settings, batch_rows=batch_rows)
     settings.self_play()
     with _Report(out, json=json) as report:
         rows = bench_inference(settings, seconds=seconds, notice=report.notice)
-        report.many(rows, COLUMNS, settings=settings.columns(), title=f"Inference, {batch_rows:,} rows a batch")
+        report.many(rows, COLUMNS, settings=settings.columns(), title=f"Inference, {settings.rows:,} rows a batch")
 
 
 @app.command()
@@ -185,28 +176,21 @@ def tune(
     device: Device = "auto",
     threads: Threads = None,
     net: Network = None,
-    seconds: Annotated[float, typer.Option(help="Seconds for each try.")] = 3.0,
+    seconds: Annotated[float, typer.Option(help="Seconds for each size in each of five passes.")] = 1.5,
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Find the batch and the number of rounds in flight that are fastest here, and say why."""
-    from blob_zero.bench.tune import COLUMNS, bench_tune, explain
+    """Say which sizes `auto` takes here and why, and measure what lies around them."""
+    from blob_zero.bench.tune import COLUMNS, bench_tune, explain, for_screen
 
-    worlds, simulations = parse_shape(search)
-    settings = PlaySettings(
-        players=players,
-        cards=cards,
-        worlds=worlds,
-        simulations=simulations,
-        device=device,
-        threads=threads,
-        network=net,
-    )
+    settings = _settings(players=players, cards=cards, search=search, device=device, threads=threads, net=net)
     settings.self_play()
     with _Report(out, json=json) as report:
-        rows, best = bench_tune(settings, seconds=seconds, notice=report.notice)
-        report.many(rows, COLUMNS, settings=settings.columns(), title=f"Sizes, {players} x {cards}, {search}")
-        report.lines(explain(best))
+        tuning = bench_tune(settings, seconds=seconds, notice=report.notice)
+        title = f"Sizes, {players} x {cards}, {search}"
+        shown = for_screen(tuning)
+        report.many(tuning.rows, COLUMNS, settings=settings.columns(), title=title, shown=shown)
+        report.lines(explain(tuning))
 
 
 @app.command()
@@ -238,7 +222,7 @@ def compare(
     """
     from blob_zero.bench.compare import COLUMNS, LEVELS, bench_compare
 
-    settings = PlaySettings(players=players, cards=cards, device=device, network=net)
+    settings = _settings(players=players, cards=cards, device=device, net=net)
     settings.self_play()
     for name in level or ():
         if name not in LEVELS:
@@ -288,6 +272,27 @@ def iteration(
         report.one(row, COLUMNS, settings=flat, title="One iteration")
 
 
+def _settings(
+    *,
+    players: int,
+    cards: int,
+    search: str = "3x30",
+    device: str = "auto",
+    threads: int | None = None,
+    net: Path | None = None,
+) -> PlaySettings:
+    worlds, simulations = parse_shape(search)
+    return PlaySettings(
+        players=players,
+        cards=cards,
+        worlds=worlds,
+        simulations=simulations,
+        device=device,
+        threads=threads,
+        network=net,
+    )
+
+
 class _Report:
     """Where a benchmark's rows and remarks go."""
 
@@ -325,13 +330,22 @@ class _Report:
             tables.show_facts(row, columns, title=title, console=self._console)
             self._machine(here)
 
-    def many(self, rows: list[Row], columns: Mapping[str, str], *, settings: Row, title: str) -> None:
+    def many(
+        self,
+        rows: list[Row],
+        columns: Mapping[str, str],
+        *,
+        settings: Row,
+        title: str,
+        shown: list[Row] | None = None,
+    ) -> None:
+        """Write and print rows; `shown` stands for them on the screen."""
         here = machine()
         self._write(rows, settings, here)
         if self._json:
             typer.echo(tables.nested_all(rows, settings, here))
         else:
-            tables.show(rows, columns, title=title, console=self._console)
+            tables.show(shown or rows, columns, title=title, console=self._console)
             self._machine(here)
 
     def lines(self, lines: list[str]) -> None:

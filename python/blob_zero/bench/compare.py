@@ -132,7 +132,7 @@ def _level(
     decisions = _decisions_a_round(settings)
     first: tuple[Records, Records] | None = None
     sequential_rate = 0.0
-    for design in designs(settings.worlds, _kind(settings)):
+    for design in designs(settings.worlds, settings.where.type):
         here = replace(settings, **design.changes)
         notice(f"{level}, {here.threads} threads: {design.name}")
         evaluator = build_evaluator(here)
@@ -155,7 +155,7 @@ def _level(
             "speedup": rate / sequential_rate,
             "evaluations_per_s": done.rows / run.seconds,
             "evaluations_per_simulation": played.stats.evaluations / played.stats.simulations,
-            "batch_fill_mean": done.rows / max(done.batches, 1) / here.batch_rows,
+            "batch_fill_mean": done.rows / max(done.batches, 1) / here.rows,
             "batch_size_mean": done.rows / max(done.batches, 1),
             "policy_tv_mean": float(distances.mean()),
             "policy_tv_p95": float(np.quantile(distances, 0.95)),
@@ -168,12 +168,6 @@ def _level(
             row |= _points(here, settings, build_evaluator(replace(settings, batch_rows=256)), deals)
         rows.append(row)
     return rows
-
-
-def _kind(settings: PlaySettings) -> str:
-    from blob_zero.devices import resolve_device
-
-    return resolve_device(settings.device).type
 
 
 def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.float64]:

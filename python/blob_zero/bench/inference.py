@@ -66,11 +66,8 @@ def bench_inference(
         A row for each step: the median of its passes, and its largest and 99th percentile differences from the plain
         network in fp32, over the legal actions and the seats in play of a batch of self-play.
     """
-    from blob_zero.devices import resolve_device
-
-    kind = resolve_device(settings.device).type
     evaluators = {}
-    for name, changes in steps(kind).items():
+    for name, changes in steps(settings.where.type).items():
         notice(f"making ready: {name}")
         evaluators[name] = build_evaluator(replace(settings, **changes))
     rates: dict[str, list[float]] = {name: [] for name in evaluators}
@@ -93,7 +90,7 @@ def bench_inference(
                 "step": name,
                 "evaluations_per_s": rate,
                 "speedup": rate / float(np.median(rates[first])),
-                "milliseconds_a_batch": 1000 * evaluator.workers * settings.batch_rows / rate,
+                "milliseconds_a_batch": 1000 * evaluator.workers * settings.rows / rate,
                 "policy_difference_p99": float(np.quantile(off_policy, 0.99)),
                 "policy_difference_max": float(off_policy.max()),
                 "value_difference_p99": float(np.quantile(off_values, 0.99)),

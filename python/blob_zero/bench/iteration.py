@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from blob_zero.bench.machine import peak_memory
 from blob_zero.bench.tables import Row
@@ -44,22 +45,20 @@ def bench_iteration(
     from blob_zero.replay import ReplayRing
     from blob_zero.schedule import at
     from blob_zero.seeds import Purpose, stream, stream_seed
-    from blob_zero.self_player import LocalSelfPlay
+    from blob_zero.self_player import LocalSelfPlay, RoundRange
     from blob_zero.trainer import Trainer
 
     where = resolve_device(device)
     seed = config.run.seed
     shape = NetworkShape(values=SEATS, **config.network.model_dump())
     net = seeded_network(shape, seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
-    player = LocalSelfPlay(config, device=str(where))
-    notice("warming up")
-    player.play(net, seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=10**9, rounds=32)
+    player = LocalSelfPlay(config, device=str(where), notice=notice)
     rounds = at(config.selfplay.rounds, config.run.iterations - 1)
+    to_play = RoundRange(seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds)
+    sizes = player.prepare(net, to_play)
     notice(f"self-play, {rounds:,} rounds")
     began = time.perf_counter()
-    played = player.play(
-        net, seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds, progress=progress
-    )
+    played = player.play(net, to_play, progress=progress)
     played_at = time.perf_counter()
     replay = ReplayRing(config.training.replay_rows)
     replay.append(played.rows, root_value_weight=config.training.root_value_weight)
@@ -80,4 +79,5 @@ def bench_iteration(
         "iteration_seconds": played_at - began + learned_at - learning,
         "peak_memory_bytes": peak_memory(),
         "device": str(where),
+        **asdict(sizes),
     }

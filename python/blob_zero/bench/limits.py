@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -42,7 +42,7 @@ def sample_batch(settings: PlaySettings) -> tuple[npt.NDArray[np.uint8], npt.NDA
             raise _Captures(features.copy(), legal.copy())
 
     try:
-        settings.self_play(rounds=settings.batch_rows).run(Capture())
+        settings.self_play(rounds=settings.rows).run(Capture())
     except _Captures as captured:
         return captured.features, captured.legal
     raise AssertionError("a run without a batch")
@@ -65,7 +65,7 @@ def inference_limit(settings: PlaySettings, evaluator: Workers, *, seconds: floa
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(counts) * settings.batch_rows / (time.perf_counter() - started)
+    return sum(counts) * settings.rows / (time.perf_counter() - started)
 
 
 def search_limit(settings: PlaySettings, *, seconds: float = 2.0) -> float:
@@ -87,8 +87,20 @@ class TimedRun:
 
 
 def run_for(settings: PlaySettings, evaluator: Workers, *, seconds: float) -> TimedRun:
-    """Play rounds without an end for so long; what was in progress is dropped, and nothing is recorded."""
-    session = plan_of(settings, rounds=2**40).start()
+    """Play rounds without an end for so long; what was in progress is dropped, and nothing is recorded.
+
+    It begins as a long run goes on, with rounds at every stage: a thousand rounds that begin at once take seconds until
+    all of their first decisions are taken, which are not like the others.
+    """
+    plan = plan_of(settings, rounds=2**40, evaluator_threads=evaluator.workers)
+    under_way = plan.rounds_in_flight
+    if under_way < 2:
+        session = plan.start()
+    else:
+        quick = replace(settings, worlds=1, simulations=1, leaves_in_flight=1)
+        carried = quick.self_play(rounds=under_way, carry_over=under_way).run("uniform").carry_over
+        later = plan_of(settings, rounds=2**40, first_round=under_way, evaluator_threads=evaluator.workers)
+        session = later.start(carried.arrays())
     started = time.perf_counter()
 
     def stop_in_time(_: _core.Progress) -> None:
@@ -99,8 +111,8 @@ def run_for(settings: PlaySettings, evaluator: Workers, *, seconds: float) -> Ti
     return TimedRun(session.progress(), serving, time.perf_counter() - started)
 
 
-def plan_of(settings: PlaySettings, *, rounds: int) -> _core.Plan:
-    """The plan of the settings' self-play, whatever evaluator they name."""
+def plan_of(settings: PlaySettings, *, rounds: int, first_round: int = 0, evaluator_threads: int = 2) -> _core.Plan:
+    """The plan of the settings' self-play, whatever evaluator they name, for so many threads that serve it."""
     agent = _core.AgentSpec.search(
         evaluator=0,
         worlds=settings.worlds,
@@ -121,10 +133,12 @@ def plan_of(settings: PlaySettings, *, rounds: int) -> _core.Plan:
         cards=settings.cards,
         agents=[agent],
         rounds=rounds,
+        first_round=first_round,
         seed=settings.seed,
         threads=settings.threads,
-        batch_rows=settings.batch_rows,
+        batch_rows=settings.rows,
         rounds_in_flight=settings.rounds_in_flight,
+        evaluator_threads=evaluator_threads,
         cache_entries=settings.cache_entries,
         record=False,
     )

@@ -1,5 +1,6 @@
 """What a measurement was made on: hardware and versions, as columns."""
 
+import contextlib
 import os
 import platform
 import resource
@@ -45,6 +46,12 @@ def peak_memory() -> int:
     """The most memory that this process has held at once, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def forget_peak_memory() -> None:
+    """Let `peak_memory` begin anew at what the process holds now, where the system allows that: Linux mostly does."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _cpu_facts() -> dict[str, str]:

@@ -95,7 +95,7 @@ def _in_rust(settings: PlaySettings) -> Row:
 
 def _in_python(settings: PlaySettings) -> Row:
     """As `_in_rust`, each batch handed to Python and back."""
-    run = run_for(settings, NullEvaluator(settings.batch_rows), seconds=SECONDS)
+    run = run_for(settings, NullEvaluator(settings.rows), seconds=SECONDS)
     return {
         "path": "rounds, Python in the loop",
         "threads": settings.threads,

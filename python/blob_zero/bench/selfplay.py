@@ -106,7 +106,7 @@ def measure_selfplay(
     seconds, rows, batches = stats.seconds, stats.rows, stats.batches
     if watch.full is not None and watch.full[0] > 0.2 * stats.seconds:
         seconds, rows, batches = watch.full[0], watch.full[1].rows, watch.full[1].batches
-    fills = np.sort(serving.batch_sizes[:batches]) / settings.batch_rows
+    fills = np.sort(serving.batch_sizes[:batches]) / settings.rows
     rate = rows / seconds
     limits: dict[Limit, float] = {"inference": sum(inference) / 2, "search": sum(search) / 2}
     if isinstance(evaluator, NullEvaluator):

@@ -1,7 +1,7 @@
 """What is measured: the round, the search, and who evaluates it."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,8 +11,11 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.bench.tables import Row
 from blob_zero.errors import ConfigError
+from blob_zero.sizes import MOST_BATCH_ROWS
 
 if TYPE_CHECKING:
+    import torch
+
     from blob_zero.inference import Inference
     from blob_zero.network import BlobNet
 
@@ -34,7 +37,7 @@ class PlaySettings:
         network: a run or checkpoint; the full BlobNet with fresh weights if None.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: threads of the search, and on a CPU of the network; one for each core if None.
-        batch_rows: rows of a batch.
+        batch_rows: rows of a batch; `rows` is what is taken.
         rounds_in_flight: rounds in progress at once.
         worlds_in_flight: worlds of one search in progress at once; all if None.
         leaves_in_flight: leaves of one tree in flight.
@@ -58,7 +61,7 @@ class PlaySettings:
     network: Path | None = None
     device: str = "auto"
     threads: int | None = None
-    batch_rows: int = 1024
+    batch_rows: int | None = None
     rounds_in_flight: int | None = None
     worlds_in_flight: int | None = None
     leaves_in_flight: int = 1
@@ -72,32 +75,52 @@ class PlaySettings:
     copy_streams: bool = True
     seed: int = 1
 
+    @property
+    def rows(self) -> int:
+        """Rows of a batch: those of the settings, or what the device's are without any.
+
+        Raises:
+            DeviceError: the device is not there.
+        """
+        if self.batch_rows is not None:
+            return self.batch_rows
+        if self.evaluator == "null":
+            return 1024  # the core's own, for whoever evaluates
+        return MOST_BATCH_ROWS[self.where.type]
+
+    @property
+    def where(self) -> "torch.device":
+        """The network's device.
+
+        Raises:
+            DeviceError: it is not there.
+        """
+        from blob_zero.devices import resolve_device
+
+        return resolve_device(self.device)
+
     def columns(self) -> Row:
         """The settings as columns."""
-        values = asdict(self)
+        values = asdict(self) | {"batch_rows": self.rows}
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
-    def self_play(self, *, rounds: int | None = None, first_round: int = 0) -> bz.SelfPlay:
-        """The rounds to play, all or so many."""
+    def self_play(self, *, rounds: int | None = None, carry_over: int = 0) -> bz.SelfPlay:
+        """The rounds to play, all or so many, of which the last may be left unfinished."""
         return bz.SelfPlay(
             players=self.players,
             cards=self.cards,
             worlds=self.worlds,
             simulations=self.simulations,
             rounds=self.rounds if rounds is None else rounds,
-            first_round=first_round,
+            carry_over=carry_over,
             seed=self.seed,
             threads=self.threads,
-            batch_rows=self.batch_rows,
+            batch_rows=self.rows,
             rounds_in_flight=self.rounds_in_flight,
             worlds_in_flight=self.worlds_in_flight,
             leaves_in_flight=self.leaves_in_flight,
             cache_entries=self.cache_entries,
         )
-
-    def with_rounds(self, rounds: int) -> "PlaySettings":
-        """The same with another number of rounds."""
-        return replace(self, rounds=rounds)
 
 
 class NullEvaluator:
@@ -149,10 +172,23 @@ def build_evaluator(
         ConfigError: the network cannot play.
     """
     if settings.evaluator == "null":
-        return NullEvaluator(settings.batch_rows)
+        return NullEvaluator(settings.rows)
+    inference = build_inference(settings)
+    notice("making the network ready")
+    inference.prepare(settings.rows)
+    return inference
+
+
+def build_inference(settings: PlaySettings) -> "Inference":
+    """The network of the settings on its device, not yet prepared for any number of rows.
+
+    Raises:
+        DeviceError: the device is not there.
+        ConfigError: the network cannot play.
+    """
     from blob_zero.inference import Inference
 
-    inference = Inference(
+    return Inference(
         build_network(settings),
         device=settings.device,
         dtype=settings.dtype,
@@ -162,11 +198,8 @@ def build_evaluator(
         cuda_graphs=settings.cuda_graphs,
         pinned_memory=settings.pinned_memory,
         copy_streams=settings.copy_streams,
-        workers=settings.threads if settings.device == "cpu" else None,
+        workers=settings.threads if settings.where.type == "cpu" else None,
     )
-    notice("making the network ready")
-    inference.prepare(settings.batch_rows)
-    return inference
 
 
 def parse_shape(text: str) -> tuple[int, int]:

@@ -143,10 +143,10 @@ def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
 
     ring = ReplayRing(rows)
     quick = replace(play, worlds=1, simulations=8, batch_rows=256, threads=None, rounds_in_flight=None)
-    first, rounds = 0, max(64, rows // (4 * play.players))
+    turn, rounds = 0, max(64, rows // (4 * play.players))
     while len(ring) < rows:
-        ring.append(quick.self_play(rounds=rounds, first_round=first).run("uniform"))
-        first += rounds
+        ring.append(replace(quick, seed=play.seed + turn).self_play(rounds=rounds).run("uniform"))
+        turn += 1
     return ring
 
 

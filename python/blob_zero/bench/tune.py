@@ -1,105 +1,233 @@
-"""`bench tune`: which sizes are fastest on this machine, and why."""
+"""`bench tune`: which sizes `auto` takes on this machine and why, and what others around them give."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from blob_zero.bench.limits import inference_limit, run_for, search_limit
-from blob_zero.bench.machine import peak_memory
-from blob_zero.bench.settings import PlaySettings, build_evaluator
+import numpy as np
+
+from blob_zero.bench.limits import Workers, inference_limit, run_for, search_limit
+from blob_zero.bench.machine import forget_peak_memory, peak_memory
+from blob_zero.bench.settings import PlaySettings, build_inference
 from blob_zero.bench.tables import Row
+from blob_zero.sizes import Sizes, batches_in_flight
 
 COLUMNS = {
-    "batch_rows": "rows a batch",
-    "rounds_in_flight": "rounds in flight",
-    "evaluations_per_s": "evaluations/s",
-    "inference_limit": "inference alone",
-    "limit_share": "share",
-    "batch_fill_mean": "fill",
-    "waiting_share": "waiting for batches",
-    "milliseconds_a_batch": "ms a batch",
-    "peak_memory_bytes": "peak memory",
+    "batch_rows": "batch",
+    "rounds_in_flight": "in flight",
+    "choice": "",
+    "rounds_per_min": "rounds/min",
+    "against_auto": "x auto",
+    "fill": "fill, %",
+    "waiting": "waiting, %",
+    "memory": "peak MB",
+    "binding_limit": "limit",
+    "limit": "reached, %",
 }
+"""Of the screen; waiting is that of the threads which serve the network, and the limit is what binds."""
 
-BATCH_ROWS = {"cpu": (128, 256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192, 16384)}
+Size = Literal["batch_rows", "rounds_in_flight"]
 
-BATCHES_IN_FLIGHT = (2, 5, 8)
-"""Rows of all rounds in flight, in batches: below two, the search waits for the network and the network for it."""
+BATCH_ROWS = (0.25, 0.5, 2, 4)
+"""Batches that are tried, in those of `auto`; as many of them are in flight."""
+
+ROUNDS_IN_FLIGHT = (0.4, 0.6, 1.6)
+"""Rounds in flight that are tried with its batches, in those of `auto`."""
+
+PASSES = 5
+
+WARM_UP_ROUNDS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """What came of it.
+
+    Attributes:
+        rows: the tries, from small to large.
+        sizes: what `auto` takes.
+        leaves: leaves of a round that wait at a time.
+        noise: by how much two measurements of `auto` in the same pass differed, as a share; the most of all passes but
+            the worst, since a neighbour on the machine may spoil one.
+        device: `cpu`, `cuda:0`, ...
+    """
+
+    rows: list[Row]
+    sizes: Sizes
+    leaves: int
+    noise: float
+    device: str
+
+    def best_other(self, size: Size) -> Row:
+        """The fastest try in which this size alone is another than that of `auto`."""
+        with_its_batch = [row for row in self.rows if row["batch_rows"] == self.sizes.batch_rows]
+        tries = self.rows if size == "batch_rows" else with_its_batch
+        others = [row for row in tries if row[size] != getattr(self.sizes, size)]
+        return max(others, key=lambda row: float(row["against_auto"] or 0))
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One measurement of one try: rows a second through the evaluator, shares in 0 to 1."""
+
+    rate: float
+    fill: float
+    waiting: float
+    network: float
+    search: float
+    memory: int
 
 
 def bench_tune(
-    settings: PlaySettings, *, seconds: float = 3.0, notice: Callable[[str], None] = lambda _: None
-) -> tuple[list[Row], Row]:
-    """Try batch sizes, and with the fastest of them numbers of rounds in flight.
+    settings: PlaySettings, *, seconds: float = 1.5, notice: Callable[[str], None] = lambda _: None
+) -> Tuning:
+    """Measure what `auto` takes, and other batches and rounds in flight around it, by turns.
+
+    In each pass `auto` comes first and once more at the end: what the two differ by is noise.
 
     Args:
-        settings: what is played.
-        seconds: seconds each try is timed for.
-        notice: is told of each try.
-
-    Returns:
-        All tries, and the fastest. Among those within 2 % the smallest is taken: it needs less memory and leaves a
-        shorter tail.
+        settings: what is played; its own sizes are not looked at.
+        seconds: seconds that each try is timed for in each of five passes.
+        notice: is told of each step.
     """
-    first = build_evaluator(replace(settings, batch_rows=BATCH_ROWS["cpu"][0]))
-    device = str(getattr(first, "device", "cpu")).partition(":")[0]
+    settings = replace(settings, batch_rows=None, rounds_in_flight=None)
+    notice("making the network ready")
+    inference = build_inference(settings)
+    sizes = settings.self_play().sizes(inference.workers)
+    settings = replace(settings, batch_rows=sizes.batch_rows, rounds_in_flight=sizes.rounds_in_flight)
+    tries = [settings, *_around(sizes, settings)]
+    for count in sorted({each.rows for each in tries}):
+        notice(f"making the network ready for {count:,} rows a batch")
+        inference.prepare(count)
+    warm_up = settings.self_play(rounds=WARM_UP_ROUNDS).run(inference).stats
+    measured: list[list[_Pass]] = []
+    for turn in range(PASSES):
+        passes = []
+        for each in (*tries, settings):
+            notice(f"pass {turn + 1} of {PASSES}: {each.rows:,} rows a batch, {each.rounds_in_flight:,} in flight")
+            passes.append(_measure(each, inference, seconds))
+        measured.append(passes)
+    rates = np.array([[each.rate for each in passes] for passes in measured])  # [pass, try]
+    against_auto = np.median(rates / rates[:, [0, -1]].mean(axis=1, keepdims=True), axis=0)
+    against_auto[0] = 1.0
     rows = [
-        _try(replace(settings, batch_rows=batch_rows), BATCHES_IN_FLIGHT[1], seconds, notice)
-        for batch_rows in BATCH_ROWS["cuda" if device == "cuda" else "cpu"]
+        _row(
+            each,
+            [passes[j] for passes in measured for j in ((k,) if k else (0, -1))],
+            60 * warm_up.rounds / warm_up.rows,
+        )
+        | {"choice": "" if k else "auto", "against_auto": float(against_auto[k])}
+        for k, each in enumerate(tries)
     ]
-    best = replace(settings, batch_rows=int(_fastest(rows)["batch_rows"] or 0))
-    rows += [_try(best, batches, seconds, notice) for batches in BATCHES_IN_FLIGHT[::2]]
-    return rows, _fastest(rows)
+    return Tuning(
+        rows=sorted(rows, key=lambda row: (int(row["batch_rows"] or 0), int(row["rounds_in_flight"] or 0))),
+        sizes=sizes,
+        leaves=settings.worlds * settings.leaves_in_flight,
+        noise=float(np.sort(np.abs(rates[:, -1] / rates[:, 0] - 1))[-2]),
+        device=str(inference.device),
+    )
 
 
-def explain(best: Row) -> list[str]:
-    """What the fastest try says, in sentences, and the settings to use."""
-    share = float(best["limit_share"] or 0)
-    waiting = float(best["waiting_share"] or 0)
-    lines = [
-        f"The network alone makes {best['inference_limit']:,.0f} evaluations/s here, the search alone asks for "
-        f"{best['search_limit']:,.0f}; self-play reaches {share:.0%} of the network's rate.",
-        f"The network's threads waited for batches {waiting:.0%} of their time.",
+def for_screen(tuning: Tuning) -> list[Row]:
+    """The tries in few digits, by the names of `COLUMNS`."""
+    rows = []
+    for row in tuning.rows:
+        percent = {
+            short: round(100 * float(row[name] or 0))
+            for short, name in (("fill", "batch_fill_mean"), ("waiting", "waiting_share"), ("limit", "limit_share"))
+        }
+        short: Row = {
+            "rounds_per_min": round(float(row["rounds_per_min"] or 0)),
+            "against_auto": round(float(row["against_auto"] or 0), 2),
+            "memory": round(int(row["peak_memory_bytes"] or 0) / 1e6),
+        }
+        rows.append(row | percent | short)
+    return rows
+
+
+def explain(tuning: Tuning) -> list[str]:
+    """What `auto` takes, by which rule, and whether anything else was faster, in sentences."""
+    sizes, cpu = tuning.sizes, tuning.device == "cpu"
+    if cpu:
+        batch_rule = (
+            "its rule for a CPU, where each thread computes a batch of its own; where the rounds are too few to fill "
+            "such batches, it takes smaller ones"
+        )
+        serving_rule = "one for each of PyTorch's"
+    else:
+        batch_rule = "its rule for a GPU, which computes all rows of a batch at once"
+        serving_rule = "one copies while the other computes"
+    batches = batches_in_flight(sizes.evaluator_threads)
+    if sizes.rounds_in_flight == -(-batches * sizes.batch_rows // tuning.leaves):
+        flight_rule = (
+            f"{tuning.leaves} leaves of each wait at a time, which fills {batches} batches: one for each thread that "
+            "serves the network, two at least, and three more"
+        )
+    else:
+        flight_rule = "at least 32 for each thread of the search, though fewer would fill the batches"
+    return [
+        f"Noise: auto was measured twice in each pass; but for one pass, the two differed by up to {tuning.noise:.1%}.",
+        f"Rows a batch: auto takes {sizes.batch_rows:,}, {batch_rule}. {_verdict(tuning, 'batch_rows')}",
+        f"Rounds in flight: auto takes {sizes.rounds_in_flight:,}; {flight_rule}. "
+        f"{_verdict(tuning, 'rounds_in_flight')}",
+        f"Threads: auto takes {sizes.search_threads} for the search, one for each core, and {sizes.evaluator_threads} "
+        f"to serve the network, {serving_rule}. --threads tries others.",
     ]
-    if share < 0.8 and waiting > 0.2:
-        lines.append("The search is the limit: more cores, or a smaller device, would fit better.")
-    elif share < 0.8:
-        lines.append("Search and network share the same cores: what one takes, the other lacks.")
-    lines += [
-        "Settings:",
-        "  [selfplay]",
-        f"  batch_rows = {best['batch_rows']}",
-        f"  rounds_in_flight = {best['rounds_in_flight']}",
-    ]
-    return lines
 
 
-def _try(settings: PlaySettings, batches: float, seconds: float, notice: Callable[[str], None]) -> Row:
-    leaves = settings.worlds * settings.leaves_in_flight
-    in_flight = max(int(batches * settings.batch_rows / leaves), 1)
-    here = replace(settings, rounds_in_flight=in_flight)
-    notice(f"{here.batch_rows} rows a batch, {in_flight} rounds in flight")
-    evaluator = build_evaluator(here)
-    alone = [inference_limit(here, evaluator, seconds=seconds / 3)]
-    run = run_for(here, evaluator, seconds=seconds)
-    alone.append(inference_limit(here, evaluator, seconds=seconds / 3))
-    limit, done, serving = sum(alone) / 2, run.progress, run.serving
-    rate = done.rows / run.seconds
+def _verdict(tuning: Tuning, size: Size) -> str:
+    best = tuning.best_other(size)
+    gain = float(best["against_auto"] or 0) - 1
+    how = f"{abs(gain):.1%} {'faster' if gain > 0 else 'slower'}"
+    if gain > tuning.noise:
+        return f"With {best[size]:,} it was {how}, more than noise: --set selfplay.{size}={best[size]}"
+    within = ", which is within the noise" if abs(gain) <= tuning.noise else ""
+    return f"The fastest other, {best[size]:,}, was {how}{within}."
+
+
+def _around(sizes: Sizes, settings: PlaySettings) -> list[PlaySettings]:
+    def changed(batch: float, in_flight: float) -> PlaySettings:
+        return replace(
+            settings,
+            batch_rows=max(round(batch * sizes.batch_rows), 1),
+            rounds_in_flight=max(round(in_flight * sizes.rounds_in_flight), 1),
+        )
+
+    return [changed(factor, factor) for factor in BATCH_ROWS] + [changed(1, factor) for factor in ROUNDS_IN_FLIGHT]
+
+
+def _measure(settings: PlaySettings, evaluator: Workers, seconds: float) -> _Pass:
+    forget_peak_memory()
+    run = run_for(settings, evaluator, seconds=seconds)
+    memory = peak_memory()
+    done, serving = run.progress, run.serving
+    return _Pass(
+        rate=done.rows / run.seconds,
+        fill=done.rows / max(done.batches, 1) / settings.rows,
+        waiting=serving.waiting / serving.total,
+        network=inference_limit(settings, evaluator, seconds=seconds / 4),
+        search=search_limit(settings, seconds=seconds / 4),
+        memory=memory,
+    )
+
+
+def _row(settings: PlaySettings, passes: list[_Pass], rounds_per_min: float) -> Row:
+    """The medians of a try's passes; `rounds_per_min` is what one row a second stands for."""
+
+    def median(name: str) -> float:
+        return float(np.median([getattr(each, name) for each in passes]))
+
+    rate, network, search = median("rate"), median("network"), median("search")
     return {
-        "batch_rows": here.batch_rows,
-        "rounds_in_flight": in_flight,
+        "batch_rows": settings.rows,
+        "rounds_in_flight": settings.rounds_in_flight,
+        "rounds_per_min": rate * rounds_per_min,
         "evaluations_per_s": rate,
-        "inference_limit": limit,
-        "search_limit": search_limit(here, seconds=seconds / 3),
-        "limit_share": rate / limit,
-        "batch_fill_mean": done.rows / max(done.batches, 1) / here.batch_rows,
-        "waiting_share": serving.waiting / serving.total,
-        "milliseconds_a_batch": 1000 * serving.evaluating / max(done.batches, 1),
-        "peak_memory_bytes": peak_memory(),
-        "device": str(getattr(evaluator, "device", "none")),
+        "batch_fill_mean": median("fill"),
+        "waiting_share": median("waiting"),
+        "peak_memory_bytes": int(median("memory")),
+        "inference_limit": network,
+        "search_limit": search,
+        "binding_limit": "inference" if network < search else "search",
+        "limit_share": rate / min(network, search),
     }
-
-
-def _fastest(rows: list[Row]) -> Row:
-    rate = max(float(row["evaluations_per_s"] or 0) for row in rows)
-    near = [row for row in rows if float(row["evaluations_per_s"] or 0) >= 0.98 * rate]
-    return min(near, key=lambda row: (int(row["rounds_in_flight"] or 0), int(row["batch_rows"] or 0)))

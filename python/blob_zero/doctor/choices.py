@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from blob_zero.config import Config
 from blob_zero.devices import auto_precision
 from blob_zero.doctor.findings import Finding, NotCheckedError
-from blob_zero.doctor.known import Known
-from blob_zero.schedule import at
-from blob_zero.self_player import configured_self_play
+from blob_zero.doctor.known import Known, first_rounds
+from blob_zero.sizes import Sizes
 
 
 def list_choices(known: Known) -> Iterator[Finding]:
     """Inference, search and training, as a run would set them up here."""
     config, device = known.settings(), known.where()
-    yield _self_play(config)
+    sizes = known.sizes()
+    yield _self_play(config, sizes)
     if known.inference is None:
         raise NotCheckedError("the network cannot be made ready")
-    inference, options, rows = known.inference, config.inference, config.selfplay.batch_rows
+    inference, options, rows = known.inference, config.inference, sizes.batch_rows
     steps = inference.steps.replace("torch.", "")
     by_auto = [name for name in ("dtype", "pack", "compile") if getattr(options, name) == "auto"]
     yield Finding(
@@ -36,16 +36,13 @@ def list_choices(known: Known) -> Iterator[Finding]:
     )
 
 
-def _self_play(config: Config) -> Finding:
-    options, search = config.selfplay, config.search
-    rounds = at(options.rounds, 0)
-    worlds, simulations = at(options.worlds or search.worlds, 0), at(options.simulations or search.simulations, 0)
-    play = configured_self_play(config, seed=0, first_round=0, rounds=rounds, worlds=worlds, simulations=simulations)
-    in_flight = min(play.rounds_in_flight, rounds)
+def _self_play(config: Config, sizes: Sizes) -> Finding:
+    first = first_rounds(config)
+    in_flight = min(sizes.rounds_in_flight, first.rounds)
     return Finding(
         "self-play",
         "ok",
-        f"{config.run.iterations} iterations, the first of {rounds:,} rounds, {in_flight:,} in flight, search "
-        f"{worlds}x{simulations} by {play.threads} threads, batches of {options.batch_rows:,}",
-        figures={"rounds_in_flight": in_flight, "threads": play.threads, "batch_rows": options.batch_rows},
+        f"{config.run.iterations} iterations, the first of {first.rounds:,} rounds, {in_flight:,} in flight, search "
+        f"{first.worlds}x{first.simulations} by {sizes.search_threads} threads, batches of {sizes.batch_rows:,}",
+        figures={"rounds_in_flight": in_flight, "threads": sizes.search_threads, "batch_rows": sizes.batch_rows},
     )

@@ -35,7 +35,7 @@ def check_cpu(known: Known) -> Iterator[Finding]:
 
 def usable_cores() -> int:
     """Cores that this process may use, as the search (affinity, quotas) and as PyTorch (affinity) count them."""
-    return min(bz.SelfPlay(players=4, cards=5).threads, cores())
+    return min(bz.SelfPlay(players=4, cards=5).sizes().search_threads, cores())
 
 
 def _instructions() -> Finding:

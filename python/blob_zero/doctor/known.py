@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from blob_zero.config import Config, load_config, preset_path
 from blob_zero.doctor.findings import NotCheckedError
 from blob_zero.errors import ConfigError
+from blob_zero.schedule import at
 
 if TYPE_CHECKING:
     import torch
 
     from blob_zero.checkpoint import Checkpoint
     from blob_zero.inference import Inference
+    from blob_zero.self_player import RoundRange
+    from blob_zero.sizes import Sizes
 
 DEFAULT_PRESET = "reference"
 """Whose needs are examined where nothing is named: it asks for the most."""
@@ -87,3 +90,27 @@ class Known:
         if self.device is None:
             raise NotCheckedError(f"the device {self.request.device} cannot be used")
         return self.device
+
+    def sizes(self) -> "Sizes":
+        """The sizes of self-play in the first iteration.
+
+        Raises:
+            NotCheckedError: settings or device cannot be used.
+        """
+        from blob_zero.self_player import sizes_of
+
+        return sizes_of(self.settings(), first_rounds(self.settings()), device=self.where())
+
+
+def first_rounds(config: Config) -> "RoundRange":
+    """The rounds of the first iteration."""
+    from blob_zero.self_player import RoundRange
+
+    options, search = config.selfplay, config.search
+    return RoundRange(
+        seed=0,
+        first_round=0,
+        rounds=at(options.rounds, 0),
+        worlds=at(options.worlds or search.worlds, 0),
+        simulations=at(options.simulations or search.simulations, 0),
+    )

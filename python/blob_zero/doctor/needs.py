@@ -18,7 +18,7 @@ from blob_zero.metrics import COLUMNS
 from blob_zero.network import ACTIONS, FEATURES, SEATS, BlobNet
 from blob_zero.replay import ROW_BYTES
 from blob_zero.schedule import at
-from blob_zero.self_player import configured_self_play
+from blob_zero.self_player import RoundRange, sizes_of
 
 _ROUND_BYTES, _SIMULATION_BYTES = 4096, 650
 """Memory of a round in flight, and of each simulation of its search; at most (docs/performance.md)."""
@@ -37,6 +37,10 @@ _CLOSE = 0.8
 class Needs:
     """Bytes that a run of these settings needs at most.
 
+    Args:
+        config: the settings.
+        device: where the run will be.
+
     Attributes:
         memory: beside what the process holds with PyTorch imported, by what it is for.
         gpu_memory: the same on a GPU, where PyTorch's own is held already.
@@ -44,7 +48,7 @@ class Needs:
         disk: of the run's folder, with the checkpoint that is being written.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, device: torch.device) -> None:
         run, play, learn, net = config.run, config.selfplay, config.training, config.network
         decisions = _decisions(config)
         last = run.iterations - 1
@@ -52,7 +56,8 @@ class Needs:
         search = config.search
         worlds = max(at(play.worlds or search.worlds, i) for i in (0, last))
         simulations = max(at(play.simulations or search.simulations, i) for i in (0, last))
-        in_flight = configured_self_play(config, seed=0, first_round=0, rounds=rounds, worlds=worlds).rounds_in_flight
+        most = RoundRange(seed=0, first_round=0, rounds=rounds, worlds=worlds, simulations=simulations)
+        sizes = sizes_of(config, most, device=device)
         with torch.device("meta"):  # counted, not made
             parameters = sum(p.numel() for p in BlobNet(**net.model_dump()).parameters())
         ring = ROW_BYTES * min(learn.replay_rows, round(decisions * rounds * run.iterations))
@@ -63,14 +68,14 @@ class Needs:
         self.memory = {
             "replay ring": ring,
             "writing a checkpoint": 2 * ring + 5 * weights,
-            "rounds in flight": min(in_flight, rounds + play.carry_over)
+            "rounds in flight": min(sizes.rounds_in_flight, rounds + play.carry_over)
             * (_ROUND_BYTES + _SIMULATION_BYTES * worlds * simulations),
             "records of an iteration": 2 * round(_RECORD_BYTES * decisions * rounds),
             # Learner, gradient, two of AdamW's; the best, the untrained and the one that plays.
             "networks and a training step": 7 * weights + step,
         }
         lanes = (
-            2 * play.batch_rows * (FEATURES + ACTIONS + 4 * (ACTIONS + SEATS) + 4 * (2 * net.width + net.feed_forward))
+            2 * sizes.batch_rows * (FEATURES + ACTIONS + 4 * (ACTIONS + SEATS) + 4 * (2 * net.width + net.feed_forward))
         )
         self.gpu_memory = {"replay ring": ring, "networks and a training step": 6 * weights + step, "inference": lanes}
         metrics = 8 * len(COLUMNS) * run.iterations
@@ -88,7 +93,7 @@ def check_memory(known: Known) -> Iterator[Finding]:
         return
     yield _compared(
         "memory",
-        Needs(known.config).memory,
+        Needs(known.config, device=known.device or torch.device("cpu")).memory,
         held=peak_memory(),
         total=total,
         free=total if available is None else available,
@@ -99,7 +104,7 @@ def check_memory(known: Known) -> Iterator[Finding]:
         free, gpu_total = torch.cuda.mem_get_info(known.device)
         yield _compared(
             f"memory of {known.device}",
-            Needs(known.config).gpu_memory,
+            Needs(known.config, device=known.device or torch.device("cpu")).gpu_memory,
             held=0,
             total=gpu_total,
             free=free,
@@ -127,7 +132,7 @@ def check_disk(known: Known) -> Iterator[Finding]:
     if known.config is None:
         yield Finding("space", "ok", f"{size(free)} free in {place}", figures=figures)
         return
-    needs = Needs(known.config)
+    needs = Needs(known.config, device=known.device or torch.device("cpu"))
     there_already = _size_of(known.request.folder / "checkpoints")
     left = max(needs.disk - there_already, 0)
     found = (

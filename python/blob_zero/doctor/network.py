@@ -17,7 +17,7 @@ from blob_zero.lanes import Answer, Legal
 from blob_zero.network import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.replay import Rows
 from blob_zero.seeds import Purpose, stream_seed
-from blob_zero.self_player import LocalSelfPlay, configured_self_play
+from blob_zero.self_player import LocalSelfPlay, RoundRange, configured_self_play
 from blob_zero.training import configure_torch
 
 FP32_BOUND = 1e-5
@@ -54,7 +54,7 @@ def _network(known: Known, config: Config) -> BlobNet:
 
 def _precision(known: Known, config: Config, device: torch.device, net: BlobNet) -> Iterator[Finding]:
     options = config.inference
-    features, legal, in_play = _positions(config)
+    features, legal, in_play = _positions(config, rows=known.sizes().batch_rows, device=device)
     plain = Inference(net, dtype="fp32", fold=False, compile=False).evaluate_batch(features, legal)
 
     if options.fold:
@@ -64,7 +64,7 @@ def _precision(known: Known, config: Config, device: torch.device, net: BlobNet)
         warnings.simplefilter("always")
         try:
             inference = Inference(net, device=str(device), **options.model_dump())
-            inference.prepare(config.selfplay.batch_rows)
+            inference.prepare(known.sizes().batch_rows)
             answer = inference.evaluate_batch(features, legal)
         except EvaluatorError as error:
             remedy = (
@@ -87,16 +87,15 @@ def _precision(known: Known, config: Config, device: torch.device, net: BlobNet)
 
 
 def _positions(
-    config: Config,
+    config: Config, *, rows: int, device: torch.device
 ) -> tuple[npt.NDArray[np.uint8], Legal, npt.NDArray[np.bool_]]:
     """A batch of positions from the configured rounds, bids and cards alike, played by random playouts.
 
     Returns:
-        features uint8[batch_rows, 256], legal bool[batch_rows, 52], and bool[batch_rows, 8]: the seats in play.
+        features uint8[rows, 256], legal bool[rows, 52], and bool[rows, 8]: the seats in play.
     """
-    rows = config.selfplay.batch_rows
-    played = configured_self_play(config, seed=1, first_round=0, rounds=max(rows // 8, 1), worlds=1, simulations=2)
-    records = played.run("rollout")
+    asked = RoundRange(seed=1, first_round=0, rounds=max(rows // 8, 1), worlds=1, simulations=2)
+    records = configured_self_play(config, asked, device=device).run("rollout")
     chosen = np.arange(rows) % len(records.features)
     features = np.ascontiguousarray(records.features[chosen])
     in_play = np.arange(SEATS) < features[:, PLAYERS_FEATURE, None]
@@ -106,13 +105,13 @@ def _positions(
 def _self_play(config: Config, device: torch.device, net: BlobNet) -> Iterator[Finding]:
     """A few rounds as an iteration plays them, with less search."""
     options = config.selfplay
-    if device.type == "cpu":
+    if device.type == "cpu" and options.batch_rows != "auto":  # auto knows that the rounds are few
         options = options.model_copy(update={"batch_rows": min(options.batch_rows, _CPU_ROWS)})
     player = LocalSelfPlay(config.model_copy(update={"selfplay": options}), device=str(device))
     with warnings.catch_warnings():  # what cannot be compiled was said before
         warnings.simplefilter("ignore")
         try:
-            result = player.play(net, seed=1, first_round=0, rounds=_ROUNDS, simulations=_SIMULATIONS)
+            result = player.play(net, RoundRange(seed=1, first_round=0, rounds=_ROUNDS, simulations=_SIMULATIONS))
         except (BlobError, RuntimeError) as error:
             remedy = "see precision above; if there is nothing, lower selfplay.batch_rows or free memory"
             yield Finding("self-play", "failure", f"it stops: {first_line(error)}", remedy)

@@ -28,11 +28,18 @@ def list_choices(known: Known) -> Iterator[Finding]:
     )
     learn = config.training
     precision = auto_precision(device) if learn.precision == "auto" else learn.precision
+    compiled = device.type == "cuda" if learn.compile == "auto" else learn.compile
     yield Finding(
         "training",
         "ok",
-        f"{precision} on {device}, batches of {learn.batch_size:,}, a replay ring of {learn.replay_rows:,} rows",
-        figures={"precision": precision, "batch_size": learn.batch_size, "replay_rows": learn.replay_rows},
+        f"{precision}{', compiled' if compiled else ''} on {device}, "
+        f"batches of {learn.batch_size:,}, a replay ring of {learn.replay_rows:,} rows",
+        figures={
+            "precision": precision,
+            "compiled": compiled,
+            "batch_size": learn.batch_size,
+            "replay_rows": learn.replay_rows,
+        },
     )
 
 

@@ -7,7 +7,7 @@ from blob_zero.arena import (
     MatchSummary,
     Side,
     bootstrap_interval,
-    paired_differences,
+    deal_differences,
     parse_agent,
     summarize,
 )
@@ -39,7 +39,7 @@ def test_a_deals_difference_by_hand():
     # Rotation 0: the first agent has seat 0 and 12 points, the others 10 and 2; and so on.
     points = np.array([[[12, 10, 2], [0, 13, 1], [10, 0, 11]]], np.int16)
     expected = ((12 - 6) + (13 - 0.5) + (11 - 5)) / 3
-    assert paired_differences(points) == pytest.approx([expected])
+    assert deal_differences(points) == pytest.approx([expected])
 
 
 def test_luck_of_the_deal_cancels():

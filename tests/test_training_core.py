@@ -87,14 +87,15 @@ def test_self_play_is_ready_before_it_is_timed(clocks):
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
     player = LocalSelfPlay(CONFIG, device="cpu", notice=told.append)
     for first in (0, 5):
-        result = player.play(net, RoundRange(seed=1, first_round=first, rounds=5))
+        sizes = player.prepare(net, RoundRange(seed=1, first_round=first, rounds=5))
+        player.play(net, RoundRange(seed=1, first_round=first, rounds=5))
     lanes = ["ready 16"] * torch.get_num_threads()
     assert clocks == [*lanes, "timed", "timed", "timed", "timed"]
-    assert result.sizes.batch_rows == 16
-    assert result.sizes.evaluator_threads == torch.get_num_threads()
-    assert result.sizes.rounds_in_flight >= 32
+    assert sizes.batch_rows == 16
+    assert sizes.evaluator_threads == torch.get_num_threads()
+    assert sizes.rounds_in_flight >= 32
     # What was chosen is told once, not in every iteration.
-    assert [line for line in told if "batches of 16 rows" in line] == [f"self-play: {result.sizes}"]
+    assert [line for line in told if "batches of 16 rows" in line] == [f"self-play: {sizes}"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_self_play_takes_batches_that_its_rounds_can_fill(settings, in_progress,
     config = small_config(game={"players": 3, "cards": 2}, selfplay=settings)
     player = LocalSelfPlay(config, device="cpu")
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
-    sizes = player.play(net, RoundRange(seed=1, first_round=0, rounds=60, worlds=32, simulations=2)).sizes
+    sizes = player.prepare(net, RoundRange(seed=1, first_round=0, rounds=60, worlds=32, simulations=2))
     workers = torch.get_num_threads()
     assert sizes.batch_rows == (rows or auto_batch_rows("cpu", workers=workers, leaves=32 * in_progress))
 

@@ -144,7 +144,14 @@ class Observation:
 @final
 class Game:
     def __new__(
-        cls, *, players: int, cards: int, seed: int, dealer: int = 0, rules: RoundRules | None = None
+        cls,
+        *,
+        players: int,
+        cards: int,
+        seed: int,
+        dealer: int = 0,
+        rules: RoundRules | None = None,
+        result_share: float = 0.0,
     ) -> Self: ...
     @property
     def players(self) -> int: ...
@@ -234,6 +241,7 @@ class _Columns(TypedDict):
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
     number: NDArray[np.uint64]
+    game_round: NDArray[np.uint8]
     players: NDArray[np.uint8]
     cards: NDArray[np.uint8]
     points: NDArray[np.int16]
@@ -242,14 +250,15 @@ class _Columns(TypedDict):
 
 class _CarryOverColumns(TypedDict):
     round: NDArray[np.uint64]
-    decisions: NDArray[np.uint8]
-    recorded: NDArray[np.uint8]
+    decisions: NDArray[np.uint16]
+    recorded: NDArray[np.uint16]
     action: NDArray[np.uint8]
     features: NDArray[np.uint8]
     legal: NDArray[np.bool_]
     policy: NDArray[np.float16]
     root_values: NDArray[np.float32]
     seat: NDArray[np.uint8]
+    game_round: NDArray[np.uint8]
 
 @final
 class Plan:
@@ -262,6 +271,7 @@ class Plan:
         players: int | None = None,
         cards: int | None = None,
         shapes: list[tuple[int, int, float]] | None = None,
+        result_share: float | None = None,
         first_round: int = 0,
         carry_over: int = 0,
         rotate: bool = False,

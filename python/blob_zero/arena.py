@@ -7,7 +7,7 @@ by deal.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,8 @@ class MatchSummary:
     """Deals in which the first did better than the second."""
     tied: int
     """Deals in which they did equally well."""
+    games_won: float | None = None
+    """Share of games that the first won from its one seat, shared first places counted in part; None for rounds."""
 
     @property
     def verdict(self) -> Verdict:
@@ -93,16 +95,19 @@ def summarize(records: MatchRecords, *, seed: int = 0) -> MatchSummary:
     Raises:
         ConfigError: fewer than 2 deals, of which no interval can be made.
     """
-    deals, players, _ = records.points.shape
+    deals, players = records.points.shape[:2]
     if deals < 2:
         raise ConfigError(f"a match of {deals} deal(s) has no interval; at least 2 deals are needed")
-    is_first = np.broadcast_to(np.eye(players, dtype=bool), records.points.shape)
-    differences = paired_differences(records.points)
+    whole_games = records.points.ndim == 4
+    own_seat = np.eye(players, dtype=bool)  # [rotation, seat]
+    is_first = np.broadcast_to(own_seat[:, None] if whole_games else own_seat, records.points.shape)
+    differences = deal_differences(records.points)
     low, high = bootstrap_interval(differences, stream(seed, Purpose.BOOTSTRAP))
     return MatchSummary(
         deals=deals,
         first=_side(records, is_first),
         second=_side(records, ~is_first),
+        games_won=_games_won(records.points) if whole_games else None,
         difference=float(differences.mean()),
         low=low,
         high=high,
@@ -111,19 +116,31 @@ def summarize(records: MatchRecords, *, seed: int = 0) -> MatchSummary:
     )
 
 
-def paired_differences(points: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
+def _games_won(points: npt.NDArray[np.int16]) -> float:
+    totals = points.sum(axis=2)  # [games, rotation, seat]
+    most = totals == totals.max(axis=2, keepdims=True)
+    return float(np.diagonal(most / most.sum(axis=2, keepdims=True), axis1=1, axis2=2).mean())
+
+
+def deal_differences(points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """For each deal the first agent's points less the mean of the other seats', mean over rotations.
 
     Args:
-        points: [deals, players (rotation), players (seat)].
+        points: [deals, players (rotation), players (seat)]; of whole games [games, rotation, rounds, seat].
 
     Returns:
         float64[deals], points a round.
     """
-    players = points.shape[1]
-    first = np.diagonal(points, axis1=1, axis2=2).astype(np.float64)  # [deals, rotation]
-    others = (points.sum(axis=2) - first) / (players - 1)
-    difference: npt.NDArray[np.float64] = (first - others).mean(axis=1)
+    players, rounds = points.shape[1], 1
+    if points.ndim == 4:
+        rounds = points.shape[2]
+        points = points.sum(axis=2)
+    first = np.diagonal(points, axis1=1, axis2=2).astype(np.int64)  # [deals, rotation]
+    others = points.sum(axis=2) - first
+    # Whole numbers to the end: equal play makes exactly 0.
+    difference: npt.NDArray[np.float64] = ((players - 1) * first - others).sum(axis=1) / (
+        players * (players - 1) * rounds
+    )
     return difference
 
 
@@ -163,6 +180,7 @@ class LocalJudge:
         device: where they do.
         batch_rows: rows in one batch; `auto` leaves them to the device and the number of rounds.
         threads: search threads; none is one for each core.
+        result_share: None judges by single rounds; a share by whole games, as in `bz.play_match`.
     """
 
     def __init__(
@@ -175,6 +193,7 @@ class LocalJudge:
         device: str,
         batch_rows: BatchRows,
         threads: int | None = None,
+        result_share: float | None = None,
     ) -> None:
         self.players = players
         self.cards = cards
@@ -183,6 +202,7 @@ class LocalJudge:
         self.device = device
         self.batch_rows = batch_rows
         self.threads = threads
+        self.result_share = result_share
         self._evaluators: dict[int, Inference] = {}
 
     def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
@@ -208,6 +228,7 @@ class LocalJudge:
             cards=cards,
             deals=deals,
             seed=seed,
+            result_share=self.result_share,
             threads=self.threads,
             batch_rows=rows,
         )

@@ -77,8 +77,8 @@ def train(
         first="the trained network",
         title=(
             f"The trained network after {settings.run.iterations} iterations: {game.players} players, "
-            f"{game.cards} cards, search {search.worlds}x{search.simulations}, "
-            f"{settings.evaluation.final_deals:,} fresh deals from every seat"
+            f"{game.cards_text()}, search {search.worlds}x{search.simulations}, {settings.evaluation.final_deals:,} "
+            f"fresh {'games' if game.whole_games else 'deals'} from every seat"
         ),
     )
     console.print()
@@ -96,6 +96,14 @@ def arena(
         str, typer.Option(metavar="SIZES", help="Cards dealt to each, 1 to 13: a number, a list 1,3,5 or a range 1-8.")
     ] = "5",
     deals: Annotated[int, typer.Option(help="Deals of each hand size; each is played from every seat.")] = 500,
+    whole_games: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Play whole games from CARDS down and up again, each as a deal. Searches play for the game's result "
+            "with this share of 0 to 1, game.result_share of the networks' runs, and for points with the rest.",
+        ),
+    ] = None,
     search: Annotated[
         str, typer.Option(metavar="WxS", help="Search of networks: worlds x simulations in each.")
     ] = "3x30",
@@ -126,6 +134,7 @@ def arena(
         seed=seed,
         device=device,
         threads=threads,
+        result_share=whole_games,
     )
     with Console(stderr=True).status("starting") as status:
         tournament = play(settings, on_match=status.update)

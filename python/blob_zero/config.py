@@ -110,11 +110,32 @@ class GameConfig(_Section):
     """Cards dealt to each player there."""
     shapes: Annotated[tuple[ShapeConfig, ...], Field(strict=False)] = ()
     """What self-play plays, by weight; none for `players` with `cards` alone."""
+    whole_games: bool = False
+    """Whether whole games are played, from `cards` down to 1 and up again, and matches too; each then counts as a round
+    in `selfplay.rounds` and `selfplay.carry_over`, and as a deal in matches."""
+    result_share: float = Field(default=0.25, ge=0, le=1)
+    """How much of what a round is worth is then the game's result, in steps of 0.01; the rest is the round's score."""
 
     def played(self) -> list[tuple[int, int, float]]:
         """Players, cards and share of the decisions of every size of round in self-play."""
         sizes = [(shape.pairs(), shape.weight) for shape in self.shapes] or [([(self.players, self.cards)], 1.0)]
         return [(players, cards, weight / len(pairs)) for pairs, weight in sizes for players, cards in pairs]
+
+    @model_validator(mode="after")
+    def _result_in_hundredths(self) -> "GameConfig":
+        if abs(100 * self.result_share - round(100 * self.result_share)) > 1e-6:
+            raise ValueError(f"result_share is {self.result_share}; it goes in steps of 0.01")
+        return self
+
+    def cards_text(self) -> str:
+        """The cards of matches, in words."""
+        cards = f"{self.cards} card{'' if self.cards == 1 else 's'}"
+        return f"whole games from {cards}" if self.whole_games else cards
+
+    @property
+    def game_result(self) -> float | None:
+        """`result_share` where whole games are played; None where rounds stand alone."""
+        return self.result_share if self.whole_games else None
 
     @model_validator(mode="after")
     def _fits_in_a_deck(self) -> "GameConfig":

@@ -102,7 +102,8 @@ class Agent:
 class MatchRecord:
     """Results of a match, int16[deals, rotations, seats] each; rotations and seats are both the number of players.
 
-    In rotation r of a deal, seat r is played by the first agent and all other seats by the second.
+    Of whole games, int16[games, rotations, rounds, seats]: each round of a game. In rotation r of a deal, seat r is
+    played by the first agent and all other seats by the second.
 
     Attributes:
         points: points of each seat.
@@ -126,6 +127,7 @@ def play_match(
     deals: int,
     seed: int,
     first_deal: int = 0,
+    result_share: float | None = None,
     rules: _core.RoundRules | None = None,
     threads: int | None = None,
     batch_rows: int = 1024,
@@ -141,6 +143,8 @@ def play_match(
         deals: number of deals; trump and dealer of each are drawn uniformly.
         seed: with the number of a deal, all its randomness.
         first_deal: number of the first deal.
+        result_share: None plays single rounds. A share of 0 to 1, in steps of 0.01, plays whole games from `cards` down
+            to 1 and up again, each in place of a deal; searches play for so much of its result, as in `SelfPlay`.
         rules: rule variants; Blob's own if None.
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
@@ -157,6 +161,7 @@ def play_match(
     plan = _core.Plan(
         players=players,
         cards=cards,
+        result_share=result_share,
         agents=[a.spec(0), b.spec(0 if shared else 1)],
         rounds=players * deals,
         seed=seed,
@@ -172,10 +177,10 @@ def play_match(
     serving = drive(session, evaluators, progress)
     seconds = time.perf_counter() - started
     columns = session.take_records()
-    shape = (deals, players, players)
+    shape = (deals, players, players) if result_share is None else (deals, players, -1, players)
     return MatchRecord(
         points=columns["points"].reshape(shape),
         bids=columns["bids"].reshape(shape),
         tricks=columns["tricks"].reshape(shape),
-        stats=stats(session, serving, seconds),
+        stats=stats(session, serving, seconds, rounds=len(columns["number"])),
     )

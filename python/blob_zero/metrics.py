@@ -36,7 +36,7 @@ def _against(opponent: str, whom: str) -> tuple[Column, ...]:
 
 COLUMNS: tuple[Column, ...] = (
     Column("iteration", pl.Int64, "iterations done, from 1"),
-    Column("rounds", pl.Int64, "rounds of self-play begun since the run began"),
+    Column("rounds", pl.Int64, "rounds of self-play begun since the run began; games, where whole games are played"),
     Column("rows", pl.Int64, "rows this iteration's self-play gave"),
     Column("replay_rows", pl.Int64, "rows in the replay ring"),
     Column("rounds_per_minute", pl.Float64, "speed of self-play"),

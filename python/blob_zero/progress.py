@@ -215,8 +215,13 @@ def standings_table(standings: Sequence[tuple[str, MatchSummary]], *, first: str
     table.add_column("against", overflow="fold")
     for heading in ("points", "difference (95 %)", "bids exact"):
         table.add_column(heading, justify="right", no_wrap=True)
+    games = any(match.games_won is not None for _, match in standings)
+    if games:
+        table.add_column("games won", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.caption = f"{first} : opponent; points and their difference are means a round"
+    if games:
+        table.caption += "; games won from its one seat, shared ones in part"
     table.caption_justify = "left"
     styles = {"beats": "green", "loses to": "red", "not told apart": "yellow"}
     for opponent, match in standings:
@@ -225,6 +230,7 @@ def standings_table(standings: Sequence[tuple[str, MatchSummary]], *, first: str
             f"{match.first.points:.2f} : {match.second.points:.2f}",
             f"{match.difference:+.2f} ({match.low:+.2f} to {match.high:+.2f})",
             f"{match.first.exact:.0%} : {match.second.exact:.0%}",
+            *([_number(match.games_won, ".0%")] if games else []),
             Text(match.verdict, style=styles[match.verdict]),
         )
     return table

@@ -138,6 +138,7 @@ def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.de
     search, options = config.search, config.selfplay
     return bz.SelfPlay(
         shapes=config.game.played(),
+        result_share=config.game.game_result,
         worlds=rounds.worlds or search.worlds,
         simulations=rounds.simulations or search.simulations,
         rounds=rounds.rounds,

@@ -20,7 +20,7 @@ class Stats:
     """What a run did.
 
     Attributes:
-        rounds: rounds finished.
+        rounds: rounds finished, those of whole games one by one.
         decisions: decisions taken, forced actions not counted.
         simulations: simulations of all searches.
         evaluations: evaluations that searches asked for.
@@ -63,10 +63,12 @@ class Records:
         legal: bool[N, 52], legal actions, by their standing as in the encoding.
         policy: float16[N, 52], shares of the actions in the root's visits, by their standing; each row sums to 1.
         values: float32[N, 8], the round's result in [-1, 1] for each relative seat from the row's; 0 past the players.
+            With `result_share` m it is (1 - m) of it and m of the game's.
         root_values: float32[N, 8], the mean value of the search's simulations, in the same order.
-        round: uint64[N], number of the row's round.
+        round: uint64[N], number of the row's round, or of its game.
         seat: uint8[N], the seat that moved.
-        number: uint64[rounds], numbers of the finished rounds, ascending.
+        number: uint64[rounds], numbers of the finished rounds, ascending; with whole games, of their games.
+        game_round: uint8[rounds], number of the round in its game, from 0; 0 where rounds stand alone.
         players: uint8[rounds], how many played.
         cards: uint8[rounds], how many cards each had.
         points: int16[rounds, players], points of each seat; with several shapes int16[rounds, 8], 0 past the players.
@@ -84,6 +86,7 @@ class Records:
     round: NDArray[np.uint64]
     seat: NDArray[np.uint8]
     number: NDArray[np.uint64]
+    game_round: NDArray[np.uint8]
     players: NDArray[np.uint8]
     cards: NDArray[np.uint8]
     points: NDArray[np.int16]
@@ -102,6 +105,10 @@ class SelfPlay:
         shapes: instead of both, (players, cards, weight) of each shape that is played. A weight is a share of
             decisions: the shape of a round is drawn from (seed, round) in proportion to weight over expected decisions,
             so that long rounds do not crowd out short ones.
+        result_share: None plays rounds that stand alone. A share of 0 to 1, in steps of 0.01, plays whole games from
+            `cards` down to 1 and up again: positions carry scores and rounds left, and so much of what a round is worth
+            is the game's result (1 for the first place, -1 for the last), the rest the round's score. `rounds`,
+            `first_round` and `carry_over` then count games.
         worlds: worlds drawn for each search.
         simulations: simulations in each world.
         rounds: rounds to play; trump and dealer of each are drawn uniformly.
@@ -139,6 +146,7 @@ class SelfPlay:
         players: int | None = None,
         cards: int | None = None,
         shapes: Sequence[tuple[int, int, float]] | None = None,
+        result_share: float | None = None,
         worlds: int = 3,
         simulations: int = 30,
         rounds: int = 1000,
@@ -181,6 +189,7 @@ class SelfPlay:
                 players=players,
                 cards=cards,
                 shapes=None if shapes is None else list(shapes),
+                result_share=result_share,
                 agents=[agent],
                 rounds=rounds,
                 seed=seed,
@@ -245,18 +254,19 @@ class SelfPlay:
             session = self._plan(0, serving_threads([evaluator])).start(earlier)
             serving = drive(session, [evaluator], progress)
         seconds = time.perf_counter() - started
+        columns = session.take_records()
         return Records(
-            **session.take_records(),
+            **columns,
             carry_over=CarryOver(**session.take_carry_over()),
-            stats=stats(session, serving, seconds),
+            stats=stats(session, serving, seconds, rounds=len(columns["number"])),
         )
 
 
-def stats(session: _core.Session, serving: Serving, seconds: float) -> Stats:
+def stats(session: _core.Session, serving: Serving, seconds: float, *, rounds: int) -> Stats:
     """What a finished session did in `seconds`."""
     done = session.progress()
     return Stats(
-        rounds=done.rounds_done,
+        rounds=rounds,
         decisions=done.decisions,
         simulations=done.simulations,
         evaluations=done.evaluations,

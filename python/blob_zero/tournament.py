@@ -6,8 +6,8 @@
 import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import blob_zero as bz
-from blob_zero.arena import LocalJudge, MatchSummary, paired_differences, parse_agent, summarize
+from blob_zero.arena import LocalJudge, MatchSummary, deal_differences, parse_agent, summarize
 from blob_zero.checkpoint import STATE, checkpoint_paths, load_network
 from blob_zero.config import InferenceConfig, SearchConfig, parse_config, parse_search
 from blob_zero.devices import resolve_device
@@ -41,7 +41,7 @@ class Settings:
     players: int
     """Seats."""
     cards: tuple[int, ...]
-    """Hand sizes."""
+    """Hand sizes; of whole games the one they start from."""
     deals: int
     """Deals of each hand size, at least 2; each is played from every seat, in every pair."""
     search: str
@@ -54,6 +54,8 @@ class Settings:
     """Threads of the search; none is one for each core."""
     batch_rows: BatchRows = "auto"
     """Rows of a batch to a network; `auto` leaves them to the device."""
+    result_share: float | None = None
+    """None for single rounds. A share plays whole games, each as a deal; searches play for so much of its result."""
 
 
 class Slice(NamedTuple):
@@ -94,7 +96,8 @@ class Tournament:
     @property
     def deals_per_minute(self) -> float:
         """Deals a minute over all pairs, each from every seat."""
-        return 60 * self.rounds / self.settings.players / self.seconds
+        deals = len(self.pairings) * len(self.settings.cards) * self.settings.deals
+        return 60 * deals / self.seconds
 
 
 class _Entrant(NamedTuple):
@@ -127,6 +130,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] | None = None) -
         device=str(resolve_device(settings.device)),
         batch_rows=settings.batch_rows,
         threads=settings.threads,
+        result_share=settings.result_share,
     )
     seeds = {cards: stream_seed(settings.seed, Purpose.ARENA, cards) for cards in settings.cards}
     pairs = list(itertools.combinations(entrants, 2))
@@ -139,23 +143,16 @@ def play(settings: Settings, *, on_match: Callable[[str], None] | None = None) -
                 on_match(f"{first.name} against {second.name}, {cards} card{'s' if cards > 1 else ''}")
             records.append(judge.records(*agents, cards=cards, deals=settings.deals, seed=seed))
         played.append(records)
-    trumps = np.concatenate(
-        [
-            trumps_of_deals(
-                players=settings.players, cards=cards, deals=settings.deals, seed=seed, threads=settings.threads
-            )
-            for cards, seed in seeds.items()
-        ]
-    )
+    kinds = _kinds_of_games(settings) if settings.result_share is not None else _kinds_of_deals(settings, seeds)
     return Tournament(
         settings=settings,
         searches={entrant.name: entrant.search for entrant in entrants if entrant.search is not None},
         pairings=tuple(
-            _pairing(first.name, second.name, records, trumps, settings)
+            _pairing(first.name, second.name, records, kinds, settings)
             for (first, second), records in zip(pairs, played, strict=True)
         ),
         ratings=_ratings(pairs, played),
-        rounds=len(pairs) * len(settings.cards) * settings.deals * settings.players,
+        rounds=sum(match.stats.rounds for records in played for match in records),
         seconds=sum(match.stats.seconds for records in played for match in records),
     )
 
@@ -240,6 +237,8 @@ def _check(settings: Settings) -> None:
         raise ConfigError(f"{twice[0]!r} is named {len(twice)} times; of more than 2 agents each is named once")
     if settings.deals < 2:
         raise ConfigError(f"{settings.deals} deal(s) have no interval; at least 2 are needed")
+    if settings.result_share is not None and len(settings.cards) > 1:
+        raise ConfigError(f"whole games start from one number of cards, not from {', '.join(map(str, settings.cards))}")
     for cards in settings.cards:
         parse_config({"game": {"players": settings.players, "cards": cards}}, source="arena")
 
@@ -278,41 +277,70 @@ def _agent(judge: LocalJudge, entrant: _Entrant, *, side: Literal[0, 1]) -> bz.A
 
 
 class _Joined(NamedTuple):
-    """The records of several hand sizes as one match: int16[deals, players, players] each."""
+    """The records of several hand sizes as one match, each as in `MatchRecord`."""
 
     points: npt.NDArray[np.int16]
     bids: npt.NDArray[np.int16]
     tricks: npt.NDArray[np.int16]
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> "_Joined":
-        return _Joined(self.points[chosen], self.bids[chosen], self.tricks[chosen])
+        """Some of the deals, or of whole games some of the rounds of each."""
+        axis = 2 if self.points.ndim == 4 else 0
+        return _Joined(*(column.compress(chosen, axis=axis) for column in self))
 
 
-def _pairing(
-    first: str, second: str, records: Sequence[bz.MatchRecord], trumps: npt.NDArray[np.int8], settings: Settings
-) -> Pairing:
+class _Kinds(NamedTuple):
+    """Hand size and trump, an index into `TRUMPS`, of each deal; of whole games, those of each round of a game."""
+
+    cards: npt.NDArray[np.int64]
+    trumps: npt.NDArray[np.int8]
+
+
+def _kinds_of_deals(settings: Settings, seeds: Mapping[int, int]) -> _Kinds:
+    trumps = [
+        trumps_of_deals(
+            players=settings.players, cards=cards, deals=settings.deals, seed=seed, threads=settings.threads
+        )
+        for cards, seed in seeds.items()
+    ]
+    return _Kinds(np.repeat(settings.cards, settings.deals), np.concatenate(trumps))
+
+
+def _kinds_of_games(settings: Settings) -> _Kinds:
+    schedule = bz.Game(players=settings.players, cards=settings.cards[0], seed=0).schedule
+    return _Kinds(np.array(schedule), np.arange(len(schedule), dtype=np.int8) % len(TRUMPS))
+
+
+def _pairing(first: str, second: str, records: Sequence[bz.MatchRecord], kinds: _Kinds, settings: Settings) -> Pairing:
     whole = _Joined(
         np.concatenate([each.points for each in records]),
         np.concatenate([each.bids for each in records]),
         np.concatenate([each.tricks for each in records]),
     )
-    cards_of_deals = np.repeat(settings.cards, settings.deals)
+    of_games = settings.result_share is not None
 
-    def slices(what: Sequence[int | str], of_deals: npt.NDArray[Any], keys: Sequence[int]) -> tuple[Slice, ...]:
-        parts = [(label, of_deals == key) for label, key in zip(what, keys, strict=True)]
+    def slices(what: Sequence[int | str], kind: npt.NDArray[Any], keys: Sequence[int]) -> tuple[Slice, ...]:
+        parts = [(label, kind == key) for label, key in zip(what, keys, strict=True)]
         return tuple(
-            Slice(label, summarize(whole.part(chosen), seed=settings.seed))
+            Slice(label, _without_games_won(summarize(whole.part(chosen), seed=settings.seed)))
             for label, chosen in parts
-            if chosen.sum() > 1
+            if chosen.sum() > (0 if of_games else 1)
         )
+
+    sizes = sorted(set(kinds.cards.tolist()))
 
     return Pairing(
         first=first,
         second=second,
         match=summarize(whole, seed=settings.seed),
-        by_cards=slices(settings.cards, cards_of_deals, settings.cards),
-        by_trump=slices(TRUMPS, trumps, range(len(TRUMPS))),
+        by_cards=slices(sizes, kinds.cards, sizes),
+        by_trump=slices(TRUMPS, kinds.trumps, range(len(TRUMPS))),
     )
+
+
+def _without_games_won(part: MatchSummary) -> MatchSummary:
+    """Of some rounds of each game: a game is not won by them."""
+    return replace(part, games_won=None)
 
 
 def _ratings(
@@ -320,7 +348,7 @@ def _ratings(
 ) -> dict[str, Rating]:
     """Ratings from all deals, deal by deal through all pairs, so that no pair counts for more by being the last."""
     outcomes = [
-        np.sign(np.concatenate([paired_differences(each.points) for each in records])).astype(int) for records in played
+        np.sign(np.concatenate([deal_differences(each.points) for each in records])).astype(int) for records in played
     ]
     ratings = Ratings()
     for deal in range(len(outcomes[0])):

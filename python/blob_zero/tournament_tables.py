@@ -16,9 +16,11 @@ def tournament_tables(tournament: Tournament) -> Iterator[Table]:
     """The matches of each first agent, each pair's bids by hand size and trump, and the ratings of more than two."""
     settings = tournament.settings
     sizes = ", ".join(map(str, settings.cards))
+    of_games = settings.result_share is not None
     title = (
-        f"{settings.players} players, {sizes} card{'s' if settings.cards != (1,) else ''}, "
-        f"{settings.deals:,} deals{' of each size' if len(settings.cards) > 1 else ''} from every seat, "
+        f"{settings.players} players, {'whole games from ' if of_games else ''}"
+        f"{sizes} card{'s' if settings.cards != (1,) else ''}, {settings.deals:,} {'games' if of_games else 'deals'}"
+        f"{' of each size' if len(settings.cards) > 1 else ''} from every seat, "
         f"search {settings.search}"
     )
     for first in dict.fromkeys(pairing.first for pairing in tournament.pairings):

@@ -242,6 +242,7 @@ def _local_judge(config: Config, *, device: str) -> LocalJudge:
         device=device,
         batch_rows=config.evaluation.batch_rows,
         threads=config.selfplay.threads,
+        result_share=config.game.game_result,
     )
 
 

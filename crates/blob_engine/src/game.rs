@@ -7,7 +7,6 @@ use crate::rng::stream;
 use crate::round::Round;
 use crate::rules::{GameContext, RoundRules, RoundSpec};
 use crate::seat::BySeat;
-use crate::table::Phase;
 
 /// Names the game's deals among the streams of a seed.
 const DEAL: u64 = 0x6761_6d65;
@@ -22,13 +21,76 @@ pub fn trump_of_round(index: usize) -> Option<Suit> {
     Suit::ALL.get(index % 5).copied()
 }
 
-/// A game in progress.
+/// Deals the rounds of a game, one after the other.
 #[derive(Clone, Debug)]
-pub struct Game {
+pub struct GameDeals {
     schedule: Vec<usize>,
+    players: usize,
     rules: RoundRules,
     seed: u64,
     first_dealer: usize,
+    result_share: u8,
+    /// Number of the round that was dealt last.
+    round: usize,
+}
+
+impl GameDeals {
+    /// Begins a game of `players` from `cards` cards down and up again, whose first round `dealer` deals, and deals that round.
+    ///
+    /// # Errors
+    /// If the largest round cannot be dealt.
+    pub fn begin(
+        players: usize,
+        cards: usize,
+        dealer: usize,
+        rules: RoundRules,
+        result_share: u8,
+        seed: u64,
+    ) -> Result<(Self, Round), RulesError> {
+        RoundSpec { rules, ..RoundSpec::new(players, cards, None, dealer) }.check()?;
+        let schedule = schedule(players, cards);
+        let deals = Self { schedule, players, rules, seed, first_dealer: dealer, result_share, round: 0 };
+        let first = deals.deal(BySeat::default())?;
+        Ok((deals, first))
+    }
+
+    /// Cards of each round.
+    pub fn schedule(&self) -> &[usize] {
+        &self.schedule
+    }
+
+    /// Deals the round after this finished one; `None` after the last.
+    pub fn after(&mut self, finished: &Round) -> Option<Round> {
+        if self.round + 1 == self.schedule.len() {
+            return None;
+        }
+        let totals = finished.table().totals_after()?;
+        self.round += 1;
+        Some(self.deal(totals).expect("every round fits where the largest does"))
+    }
+
+    fn deal(&self, totals: BySeat<u16>) -> Result<Round, RulesError> {
+        let Self { round, players, rules, .. } = *self;
+        let spec = RoundSpec {
+            players,
+            cards: self.schedule[round],
+            trump: if rules.turn_up { None } else { trump_of_round(round) },
+            dealer: (self.first_dealer + round) % players,
+            rules,
+            context: GameContext {
+                totals,
+                rounds_left: (self.schedule.len() - round - 1) as u8,
+                result_share: self.result_share,
+            },
+        };
+        Round::deal(&spec, &mut stream(self.seed, &[DEAL, round as u64]))
+    }
+}
+
+/// A game in progress.
+#[derive(Clone, Debug)]
+pub struct Game {
+    deals: GameDeals,
     round: Round,
     /// Scores of each finished round.
     history: Vec<BySeat<u8>>,
@@ -36,21 +98,26 @@ pub struct Game {
 }
 
 impl Game {
-    /// A game of `players` from `cards` cards down and up again; `dealer` deals its first round.
+    /// A game of `players` from `cards` cards down and up again; `dealer` deals its first round, and `result_share`
+    /// hundredths of what each round is worth are the game's result.
     ///
     /// # Errors
     /// If the largest round cannot be dealt.
-    pub fn new(players: usize, cards: usize, dealer: usize, rules: RoundRules, seed: u64) -> Result<Self, RulesError> {
-        RoundSpec { rules, ..RoundSpec::new(players, cards, None, dealer) }.check()?;
-        let schedule = schedule(players, cards);
-        let totals = BySeat::default();
-        let round = deal(&schedule, rules, seed, dealer, players, 0, totals)?;
-        Ok(Self { schedule, rules, seed, first_dealer: dealer, round, history: Vec::new(), totals })
+    pub fn new(
+        players: usize,
+        cards: usize,
+        dealer: usize,
+        rules: RoundRules,
+        result_share: u8,
+        seed: u64,
+    ) -> Result<Self, RulesError> {
+        let (deals, round) = GameDeals::begin(players, cards, dealer, rules, result_share, seed)?;
+        Ok(Self { deals, round, history: Vec::new(), totals: BySeat::default() })
     }
 
     /// Cards of each round.
     pub fn schedule(&self) -> &[usize] {
-        &self.schedule
+        self.deals.schedule()
     }
 
     /// The round in progress; the last one when the game is done.
@@ -75,7 +142,7 @@ impl Game {
 
     /// Whether all rounds are finished.
     pub fn is_done(&self) -> bool {
-        self.history.len() == self.schedule.len()
+        self.history.len() == self.schedule().len()
     }
 
     /// The legal actions of the seat to play; none when done.
@@ -92,47 +159,16 @@ impl Game {
             return Err(RulesError::Done { action: action.to_string(), what: "game" });
         }
         self.round.play(action)?;
-        if self.round.phase() == Phase::Done
-            && let Some(scores) = self.round.table().scores()
-        {
-            for (total, score) in self.totals.0.iter_mut().zip(scores.0) {
-                *total += u16::from(score);
-            }
+        let table = self.round.table();
+        if let (Some(scores), Some(totals)) = (table.scores(), table.totals_after()) {
             self.history.push(scores);
-            if !self.is_done() {
-                self.round = deal(
-                    &self.schedule,
-                    self.rules,
-                    self.seed,
-                    self.first_dealer,
-                    self.players(),
-                    self.history.len(),
-                    self.totals,
-                )?;
+            self.totals = totals;
+            if let Some(next) = self.deals.after(&self.round) {
+                self.round = next;
             }
         }
         Ok(())
     }
-}
-
-fn deal(
-    schedule: &[usize],
-    rules: RoundRules,
-    seed: u64,
-    first_dealer: usize,
-    players: usize,
-    index: usize,
-    totals: BySeat<u16>,
-) -> Result<Round, RulesError> {
-    let spec = RoundSpec {
-        players,
-        cards: schedule[index],
-        trump: if rules.turn_up { None } else { trump_of_round(index) },
-        dealer: (first_dealer + index) % players,
-        rules,
-        context: GameContext { totals, rounds_left: (schedule.len() - index - 1) as u8 },
-    };
-    Round::deal(&spec, &mut stream(seed, &[DEAL, index as u64]))
 }
 
 #[cfg(test)]
@@ -149,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_deal_passes_and_totals_add_up() {
-        let mut game = Game::new(3, 2, 1, RoundRules::default(), 5).expect("a legal game");
+        let mut game = Game::new(3, 2, 1, RoundRules::default(), 0, 5).expect("a legal game");
         let mut dealers = vec![game.round().table().dealer().index()];
         let mut left = vec![game.round().table().context().rounds_left];
         while !game.is_done() {

@@ -60,13 +60,16 @@ pub fn score_value(score: u8, cards: usize) -> f32 {
     2.0 * f32::from(score) / (10 + cards) as f32 - 1.0
 }
 
-/// The standing of the game that a round is part of; all zero where a round stands alone.
+/// The game that a round is part of; all zero where a round stands alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GameContext {
     /// Points of each seat before this round.
     pub totals: BySeat<u16>,
     /// Rounds still to come after this one.
     pub rounds_left: u8,
+    /// How much of what the round is worth is the game's result, in hundredths; the rest is the round's score. It is no rule
+    /// and nobody sees it: it says what is played for.
+    pub result_share: u8,
 }
 
 /// Everything about a round that is fixed before the deal.

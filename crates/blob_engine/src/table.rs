@@ -4,6 +4,7 @@ use std::hint::select_unpredictable;
 
 use crate::action::{Action, ActionSet};
 use crate::card::{Card, CardSet, SUITS, Suit};
+use crate::game_value::game_values;
 use crate::rules::{GameContext, RoundRules, RoundSpec, score_value};
 use crate::seat::{BySeat, MAX_PLAYERS, Seat};
 use crate::trick::Trick;
@@ -258,14 +259,40 @@ impl Table {
     }
 
     /// The value in [-1, 1] of the round to each seat, when done; 0 past the players.
+    ///
+    /// With a share m of the game's result it is `(1 - m) * value of the score + m * expected result of the game`.
     #[inline]
     pub fn values(&self) -> Option<BySeat<f32>> {
         let scores = self.scores()?;
+        if self.context.result_share > 0 {
+            return self.values_with(&game_values(&self.totals_after()?, self.players(), self.context.rounds_left));
+        }
         let mut values = BySeat::default();
         for seat in Seat::all(self.players()) {
             values[seat] = score_value(scores[seat], self.cards());
         }
         Some(values)
+    }
+
+    /// The same once the game's result is known, in the values of [`game_values`].
+    pub fn values_with(&self, results: &BySeat<f32>) -> Option<BySeat<f32>> {
+        let scores = self.scores()?;
+        let share = f32::from(self.context.result_share) / 100.0;
+        let mut values = BySeat::default();
+        for seat in Seat::all(self.players()) {
+            values[seat] = (1.0 - share) * score_value(scores[seat], self.cards()) + share * results[seat];
+        }
+        Some(values)
+    }
+
+    /// Points of each seat in the game so far, when done, this round's with them.
+    pub fn totals_after(&self) -> Option<BySeat<u16>> {
+        let scores = self.scores()?;
+        let mut totals = self.context.totals;
+        for (total, score) in totals.0.iter_mut().zip(scores.0) {
+            *total += u16::from(score);
+        }
+        Some(totals)
     }
 
     #[inline]

@@ -1,7 +1,8 @@
 //! Who sits where: agents, and the plan that says what round `i` of a run is.
 
 use blob_engine::rng::{below, stream};
-use blob_engine::{BySeat, Round, RoundRules, RoundSpec, RulesError, Seat, trump_of_round};
+use blob_engine::{BySeat, GameDeals, Round, RoundRules, RoundSpec, RulesError, Seat, trump_of_round};
+use rand::Rng;
 
 use crate::config::{SearchConfig, Temperature};
 use crate::error::ConfigError;
@@ -60,7 +61,7 @@ pub struct Plan {
     pub rules: RoundRules,
     /// Seed of every deal and every search.
     pub seed: u64,
-    /// Number of the first round.
+    /// Number of the first round; where whole games are played, of the first game, and so on.
     pub first_round: u64,
     /// Number of rounds.
     pub rounds: u64,
@@ -124,21 +125,29 @@ impl Plan {
         self.shapes.of_round(self.seed, index)
     }
 
-    /// Deals round `index`: trump and dealer uniformly, all from (seed, deal).
+    /// Deals round `index` of a checked plan, or the first round of game `index` and what deals the others.
+    ///
+    /// Dealer, and where a round stands alone trump, are drawn uniformly; all is drawn from (seed, deal).
     ///
     /// # Errors
     /// If the plan cannot be dealt.
-    pub fn deal(&self, index: u64) -> Result<Round, RulesError> {
+    pub(crate) fn begin(&self, index: u64) -> Result<(Round, Option<GameDeals>), RulesError> {
         let Shape { players, cards } = self.shape(index);
         let deal = match self.seating {
             Seating::One => index,
             Seating::Rotate => index / players as u64,
         };
         let mut rng = stream(self.seed, &[DEAL, deal]);
+        if let Some(result_share) = self.shapes.result_share() {
+            let dealer = below(&mut rng, players as u32) as usize;
+            let seed = rng.next_u64();
+            let (deals, round) = GameDeals::begin(players, cards, dealer, self.rules, result_share, seed)?;
+            return Ok((round, Some(deals)));
+        }
         let trump = if self.rules.turn_up { None } else { trump_of_round(below(&mut rng, 5) as usize) };
         let dealer = below(&mut rng, players as u32) as usize;
         let spec = RoundSpec { rules: self.rules, ..RoundSpec::new(players, cards, trump, dealer) };
-        Round::deal(&spec, &mut rng)
+        Ok((Round::deal(&spec, &mut rng)?, None))
     }
 
     /// The agent of each seat in round `index`, as a number into `agents`.

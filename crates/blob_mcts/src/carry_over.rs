@@ -5,16 +5,17 @@
 //! a round to its beginning: about where they stand when the last one is begun. Where a round pauses follows from its
 //! number, never from the clock, and with it which run, and so which weights, takes which of its decisions.
 
-use blob_engine::{Action, Round, RulesError, Seat};
+use blob_engine::{Action, RulesError};
 
 use crate::agent::Plan;
+use crate::course::Course;
 use crate::error::PlayError;
 use crate::record::DecisionRecord;
 
-/// A round between two decisions. It holds no random state: the randomness of a decision comes from (seed, round, decision).
+/// A round, or a game, between two decisions. It holds no random state: the randomness of a decision comes from (seed, round, decision).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundSoFar {
-    /// The round's number.
+    /// The number of the round or the game.
     pub index: u64,
     /// The actions of its decisions; forced ones follow from them.
     pub actions: Vec<Action>,
@@ -32,13 +33,12 @@ impl RoundSoFar {
     ///
     /// # Errors
     /// If the plan deals a round in which one of the actions is illegal.
-    pub(crate) fn replay(&self, plan: &Plan) -> Result<Round, RulesError> {
-        let mut round = plan.deal(self.index)?;
-        for action in &self.actions {
-            round.skip_forced();
-            round.play(action.index())?;
+    pub(crate) fn replay(&self, plan: &Plan) -> Result<Course, RulesError> {
+        let mut course = Course::begin(plan, self.index)?;
+        for &action in &self.actions {
+            course.try_decide(action)?;
         }
-        Ok(round)
+        Ok(course)
     }
 
     /// # Errors
@@ -55,6 +55,9 @@ impl RoundSoFar {
             return refuse(format!("it has {} records of {} decisions", self.decisions.len(), self.actions.len()));
         }
         let players = plan.shape(self.index).players;
+        if self.decisions.windows(2).any(|pair| pair[0].game_round > pair[1].game_round) {
+            return refuse("the records of its decisions are not in the order of its rounds".into());
+        }
         let seats = self.decisions.iter().map(|decision| decision.seat);
         match seats.max() {
             Some(seat) if seat.index() >= players => {
@@ -70,20 +73,12 @@ impl RoundSoFar {
 /// The round at distance e from the end of the plan, 1 for the last, pauses at turn `turns * e / carry_over`.
 pub(crate) fn pause_turn(plan: &Plan, index: u64) -> Option<u64> {
     let distance = (plan.first_round + plan.rounds).checked_sub(index)?;
-    (distance < plan.carry_over).then(|| plan.shape(index).turns() as u64 * distance / plan.carry_over)
-}
-
-/// Bids made and cards played.
-pub(crate) fn turns_done(round: &Round) -> u64 {
-    let (table, players) = (round.table(), round.table().players());
-    let bids = Seat::all(players).filter(|&seat| table.bid(seat).is_some()).count();
-    let held: usize = round.hands().first(players).iter().map(|hand| hand.len()).sum();
-    (bids + players * table.cards() - held) as u64
+    (distance < plan.carry_over).then(|| plan.shapes.turns(plan.shape(index)) * distance / plan.carry_over)
 }
 
 #[cfg(test)]
 mod tests {
-    use blob_engine::{RoundRules, rng::stream};
+    use blob_engine::RoundRules;
 
     use super::*;
     use crate::agent::{Agent, Seating};
@@ -111,17 +106,5 @@ mod tests {
         assert_eq!(pause_turn(&plan(100), 1001), Some(23));
         // Rounds of earlier runs are played to their end.
         assert_eq!([999, 0].map(|index| pause_turn(&plan(100), index)), [None; 2]);
-    }
-
-    #[test]
-    fn turns_count_bids_and_cards() {
-        let mut round = plan(0).deal(1000).expect("a sound plan");
-        let mut rng = stream(1, &[]);
-        for turn in 0..24 {
-            assert_eq!(turns_done(&round), turn);
-            let action = round.legal_actions().choose(&mut rng).expect("24 turns in a round of 4 x 5");
-            round.play_unchecked(action);
-        }
-        assert_eq!((turns_done(&round), round.to_play()), (24, None));
     }
 }

@@ -61,6 +61,9 @@ pub(crate) struct Group {
 /// What a run of a group adds to the totals.
 #[derive(Debug, Default)]
 pub(crate) struct RunResult {
+    /// Rounds, or games, that ended.
+    pub(crate) done: u64,
+    /// The records of their rounds.
     pub(crate) finished: Vec<RoundRecord>,
     /// Rounds that paused for a later run.
     pub(crate) paused: Vec<RoundSoFar>,
@@ -143,7 +146,10 @@ impl Group {
                 .map_err(|error| PlayError::Evaluation { row: 0, error })?;
             match pause {
                 Pause::Waiting => return Ok(()),
-                Pause::Finished(record) => result.finished.push(record),
+                Pause::Finished(records) => {
+                    result.done += 1;
+                    result.finished.extend(records);
+                }
                 Pause::CarriedOver(round) => result.paused.push(round),
                 Pause::Stopped => {
                     *slot = None;

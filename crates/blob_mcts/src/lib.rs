@@ -11,6 +11,7 @@ mod batch_queue;
 mod cache;
 mod carry_over;
 mod config;
+mod course;
 mod error;
 mod evaluate;
 mod exploration;

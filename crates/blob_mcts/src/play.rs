@@ -94,7 +94,7 @@ const SPARE_BATCHES: usize = 3;
 /// Most evaluations that a round remembers by default, about 100 bytes each.
 const MOST_CACHE_ENTRIES: usize = 1024;
 
-/// How far a run is.
+/// How far a run is. Where whole games are played, each counts as a round here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Rounds finished.
@@ -264,7 +264,7 @@ impl Play {
     /// Takes the rounds finished so far, in the order of their numbers.
     pub fn take_records(&self) -> Vec<RoundRecord> {
         let mut records = std::mem::take(&mut *self.shared.finished.lock().unwrap_or_else(PoisonError::into_inner));
-        records.sort_unstable_by_key(|record| record.index);
+        records.sort_unstable_by_key(|record| (record.index, record.game_round));
         records
     }
 
@@ -318,7 +318,7 @@ impl Shared {
                     self.evaluations.fetch_add(counts.evaluations, Ordering::Relaxed);
                     self.repeats.fetch_add(counts.repeats, Ordering::Relaxed);
                     if !result.finished.is_empty() {
-                        self.rounds_done.fetch_add(result.finished.len() as u64, Ordering::Relaxed);
+                        self.rounds_done.fetch_add(result.done, Ordering::Relaxed);
                         self.finished.lock().unwrap_or_else(PoisonError::into_inner).extend(result.finished);
                     }
                     if !result.paused.is_empty() {

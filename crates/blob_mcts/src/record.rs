@@ -1,6 +1,6 @@
 //! What a played round leaves behind.
 
-use blob_engine::{ACTIONS, BySeat, Features, MAX_PLAYERS, Round, Seat};
+use blob_engine::{ACTIONS, BySeat, Features, MAX_PLAYERS, Seat, Table};
 use half::f16;
 
 /// One decision of a self-play round: a row of training data.
@@ -16,13 +16,17 @@ pub struct DecisionRecord {
     pub root_values: [f32; MAX_PLAYERS],
     /// The seat that moved.
     pub seat: Seat,
+    /// Number of the round in its game, from 0; 0 where it stands alone.
+    pub game_round: u8,
 }
 
 /// One finished round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundRecord {
-    /// The round's number.
+    /// The round's number, or that of its game.
     pub index: u64,
+    /// Number of the round in its game, from 0; 0 where it stands alone.
+    pub game_round: u8,
     /// Its searched decisions in order, where they are recorded.
     pub decisions: Vec<DecisionRecord>,
     /// Points of each seat.
@@ -31,7 +35,7 @@ pub struct RoundRecord {
     pub bids: BySeat<u8>,
     /// Tricks of each seat.
     pub tricks: BySeat<u8>,
-    /// Value in [-1, 1] of each seat.
+    /// Value in [-1, 1] of each seat; with its share of the game's result.
     pub values: BySeat<f32>,
     /// Number of players.
     pub players: usize,
@@ -40,20 +44,26 @@ pub struct RoundRecord {
 }
 
 impl RoundRecord {
-    /// The record of a finished round.
-    pub(crate) fn new(index: u64, round: &Round, decisions: Vec<DecisionRecord>) -> Self {
-        let table = round.table();
+    /// The record of a finished round, by its table and what it was worth.
+    pub(crate) fn new(
+        index: u64,
+        game_round: u8,
+        table: &Table,
+        values: BySeat<f32>,
+        decisions: Vec<DecisionRecord>,
+    ) -> Self {
         let mut bids = BySeat::default();
         for seat in Seat::all(table.players()) {
             bids[seat] = table.bid(seat).unwrap_or_default();
         }
         Self {
             index,
+            game_round,
             decisions,
             points: table.scores().unwrap_or_default(),
             bids,
             tricks: *table.won(),
-            values: table.values().unwrap_or_default(),
+            values,
             players: table.players(),
             cards: table.cards(),
         }

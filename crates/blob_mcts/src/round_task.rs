@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use blob_engine::rng::stream;
-use blob_engine::{ACTIONS, Action, Observation, Round, encode, rule_action};
+use blob_engine::{ACTIONS, Action, Observation, encode, rule_action};
 use half::f16;
 
 use crate::agent::{Agent, LeafEvaluator, Plan};
 use crate::asking_search::{AskingSearch, Questions, WaitingLeaf};
-use crate::carry_over::{RoundSoFar, pause_turn, turns_done};
+use crate::carry_over::{RoundSoFar, pause_turn};
 use crate::config::Temperature;
+use crate::course::Course;
 use crate::error::EvaluationError;
 use crate::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
 use crate::exploration::choose;
@@ -27,8 +28,8 @@ const PLAYOUT: u64 = 0x726f_6c6c;
 pub(crate) enum Pause {
     /// Its leaves, added to the caller's questions, wait.
     Waiting,
-    /// The round is finished.
-    Finished(RoundRecord),
+    /// The round is finished, or the game with all of its rounds.
+    Finished(Vec<RoundRecord>),
     /// The round stops here, for a later run to go on with.
     CarriedOver(RoundSoFar),
     /// The run was stopped.
@@ -46,12 +47,12 @@ pub(crate) struct Counts {
     pub(crate) repeats: u64,
 }
 
-/// A round in progress.
+/// A round in progress, or a whole game.
 #[derive(Debug)]
 pub(crate) struct RoundTask {
     /// Its number, and the decisions taken so far by any agent.
     so_far: RoundSoFar,
-    round: Round,
+    course: Course,
     seats: blob_engine::BySeat<u8>,
     /// The turn from which it pauses.
     pause_turn: Option<u64>,
@@ -64,7 +65,7 @@ impl RoundTask {
     /// Goes on with a round of a checked plan from where it stands.
     pub(crate) fn new(plan: &Plan, start: RoundSoFar) -> Result<Self, blob_engine::RulesError> {
         Ok(Self {
-            round: start.replay(plan)?,
+            course: start.replay(plan)?,
             seats: plan.seats(start.index),
             pause_turn: pause_turn(plan, start.index),
             searches: (0..plan.agents.len()).map(|_| None).collect(),
@@ -75,7 +76,7 @@ impl RoundTask {
 
     /// Goes on with another round, keeping the memory of the last one.
     pub(crate) fn restart(&mut self, plan: &Plan, start: RoundSoFar) -> Result<(), blob_engine::RulesError> {
-        self.round = start.replay(plan)?;
+        self.course = start.replay(plan)?;
         self.seats = plan.seats(start.index);
         self.pause_turn = pause_turn(plan, start.index);
         self.searching = false;
@@ -97,21 +98,25 @@ impl RoundTask {
             if stop.load(Ordering::Relaxed) {
                 return Ok(Pause::Stopped);
             }
-            self.round.skip_forced();
-            let Some(seat) = self.round.to_play() else {
+            let game_round = self.course.game_round();
+            let Some(seat) = self.course.next_decision() else {
                 let decisions = std::mem::take(&mut self.so_far.decisions);
-                return Ok(Pause::Finished(RoundRecord::new(self.so_far.index, &self.round, decisions)));
+                return Ok(Pause::Finished(self.course.records(self.so_far.index, decisions)));
             };
-            if self.pause_turn.is_some_and(|turn| turns_done(&self.round) >= turn) {
+            if self.course.game_round() != game_round {
+                // Positions of the last round do not come again.
+                self.searches.iter_mut().flatten().for_each(AskingSearch::forget);
+            }
+            if self.pause_turn.is_some_and(|turn| self.course.turns_done() >= turn) {
                 let index = self.so_far.index;
                 return Ok(Pause::CarriedOver(std::mem::replace(&mut self.so_far, RoundSoFar::new(index))));
             }
             let agent = usize::from(self.seats[seat]);
             let action = match plan.agents[agent] {
-                Agent::Random => self.round.legal_actions().choose(&mut stream(plan.seed, &self.name(CHOICE))),
-                Agent::Rule => rule_action(&self.round.observe(seat)),
+                Agent::Random => self.course.round().legal_actions().choose(&mut stream(plan.seed, &self.name(CHOICE))),
+                Agent::Rule => rule_action(&self.course.round().observe(seat)),
                 Agent::Search { config, evaluator, temperature } => {
-                    let observation = self.round.observe(seat);
+                    let observation = self.course.round().observe(seat);
                     let names = (self.name(SEARCH), self.name(PLAYOUT));
                     let asking = match &mut self.searches[agent] {
                         Some(asking) if self.searching => asking,
@@ -149,13 +154,13 @@ impl RoundTask {
             let action = action.expect("the seat to play has a legal action");
             counts.decisions += 1;
             self.so_far.actions.push(action);
-            self.round.play_unchecked(action);
+            self.course.decide(action);
         }
     }
 
     /// Takes the evaluation of a leaf that is out.
     pub(crate) fn receive(&mut self, leaf: &WaitingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let agent = self.round.to_play().map_or(0, |seat| usize::from(self.seats[seat]));
+        let agent = self.course.round().to_play().map_or(0, |seat| usize::from(self.seats[seat]));
         match &mut self.searches[agent] {
             Some(asking) => asking.receive(leaf, row),
             None => unreachable!("a leaf is out, so its search exists"),
@@ -196,10 +201,11 @@ impl RoundTask {
                 policy,
                 root_values: relative_to(observation.seat(), observation.table().players(), &outcome.values),
                 seat: observation.seat(),
+                game_round: self.course.game_round() as u8,
             });
         }
         let mut rng = stream(plan.seed, &self.name(CHOICE));
-        choose(&outcome.visits, outcome.legal, temperature.at(self.so_far.actions.len() as u32), &mut rng)
+        choose(&outcome.visits, outcome.legal, temperature.at(self.course.decisions()), &mut rng)
     }
 }
 

@@ -1,14 +1,14 @@
-//! What is played: rounds of one shape, or of several by weight.
+//! What is played: rounds of one shape, or of several by weight, or whole games.
 
 use blob_engine::rng::{stream, unit};
-use blob_engine::{MAX_CARDS, RoundRules, RoundSpec};
+use blob_engine::{MAX_CARDS, RoundRules, RoundSpec, schedule};
 
 use crate::error::{ConfigError, PlayError};
 
 /// Names the shapes among the streams of a seed.
 const SHAPE: u64 = 0x7368_6170;
 
-/// How many play, with how many cards each.
+/// How many play, with how many cards each; in a game, in its largest rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// 3 … 8.
@@ -49,6 +49,8 @@ impl Shape {
 /// proportion to `weight / expected_decisions`, drawn from (seed, round).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shapes {
+    /// Hundredths of a round's worth that are the game's result, where whole games are played.
+    result_share: Option<u8>,
     /// Each shape with its weight, and the sum of `weight / expected_decisions` up to it.
     entries: Vec<(Shape, f64, f64)>,
 }
@@ -61,18 +63,40 @@ impl Shapes {
 
     /// Rounds of several shapes with their weights.
     pub fn weighted(shapes: impl IntoIterator<Item = (Shape, f64)>) -> Self {
+        Self::of(shapes, None)
+    }
+
+    /// Whole games instead of rounds that stand alone, from `cards` of a shape down and up again. So many hundredths of what a
+    /// round is worth are the game's result; the rest is the round's score.
+    pub fn whole_games(shapes: impl IntoIterator<Item = (Shape, f64)>, result_share: u8) -> Self {
+        Self::of(shapes, Some(result_share))
+    }
+
+    fn of(shapes: impl IntoIterator<Item = (Shape, f64)>, result_share: Option<u8>) -> Self {
         let mut sum = 0.0;
         let entry = |(shape, weight): (Shape, f64)| {
-            sum += weight / shape.expected_decisions();
+            sum += weight / rounds(shape, result_share.is_some()).map(Shape::expected_decisions).sum::<f64>();
             (shape, weight, sum)
         };
-        Self { entries: shapes.into_iter().map(entry).collect() }
+        Self { entries: shapes.into_iter().map(entry).collect(), result_share }
+    }
+
+    /// Hundredths of a round's worth that are the game's result; `None` where rounds stand alone.
+    pub const fn result_share(&self) -> Option<u8> {
+        self.result_share
+    }
+
+    /// Bids and cards of a round of this shape, or of a whole game.
+    pub fn turns(&self, shape: Shape) -> u64 {
+        rounds(shape, self.result_share.is_some()).map(|shape| shape.turns() as u64).sum()
     }
 
     /// # Errors
     /// If there is no shape, one cannot be dealt, or a weight is not a finite number above 0.
     pub fn check(&self, rules: RoundRules) -> Result<(), PlayError> {
         ConfigError::check(!self.entries.is_empty(), "shapes", "empty", "there is at least one shape of rounds")?;
+        let share = self.result_share.unwrap_or_default();
+        ConfigError::check(share <= 100, "result_share", share, "it is 0 to 100 hundredths")?;
         for &(shape, weight, sum) in &self.entries {
             RoundSpec { rules, ..RoundSpec::new(shape.players, shape.cards, None, 0) }.check()?;
             ConfigError::check(
@@ -104,6 +128,13 @@ impl Shapes {
         let drawn = self.entries.iter().find(|&&(_, _, sum)| draw < sum);
         drawn.map_or(last, |&(shape, ..)| shape)
     }
+}
+
+/// The rounds of a game from this shape, or this one.
+fn rounds(shape: Shape, whole_game: bool) -> impl Iterator<Item = Shape> {
+    let Shape { players, cards } = shape;
+    let sizes = if whole_game { schedule(players, cards) } else { vec![cards] };
+    sizes.into_iter().map(move |cards| Shape { players, cards })
 }
 
 #[cfg(test)]

@@ -50,6 +50,12 @@ fn answer(features: &[u8], rows: usize, model: usize) -> (Vec<f32>, Vec<f32>) {
     (policies, values)
 }
 
+/// Rounds left, and by how many points the seat after the observer leads it.
+fn decode_context(features: &Features) -> (usize, i32) {
+    use blob_engine::encode::{AHEAD, BEHIND, ROUNDS_LEFT};
+    (features[ROUNDS_LEFT].into(), i32::from(features[AHEAD.start]) - i32::from(features[BEHIND.start]))
+}
+
 /// Evaluates until the run ends.
 fn finish(play: &Play) -> Result<(), PlayError> {
     loop {
@@ -166,6 +172,60 @@ proptest! {
         // With other models, which of them takes which decision does not depend on timing.
         let played = three_ranges(rounds, carry_over, [0, 1, 2], config);
         prop_assert_eq!(played, three_ranges(rounds, carry_over, [0, 1, 2], self::config(1, 1, 1)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn whole_games_do_not_depend_on_the_schedule(
+        threads in 1usize..5,
+        batch_rows in 1usize..40,
+        in_flight in 1usize..12,
+        carry_over in 0u64..=6,
+        share in 0u8..=100,
+    ) {
+        let shapes = [(3, 3), (4, 2)].map(|(players, cards)| (Shape { players, cards }, 1.0));
+        let plan = Plan { shapes: Shapes::whole_games(shapes, share), ..plan(4, 3, 12, vec![network(2, 4, 0)]) };
+        let play = |config| {
+            let play = Play::start(plan.clone(), &config).expect("a sound plan");
+            finish(&play).expect("a sound evaluator");
+            (play.take_records(), play.progress().rounds_done)
+        };
+        let (played, done) = play(config(1, 1, 1));
+        prop_assert_eq!(done, 12);
+        prop_assert_eq!(&play(config(threads, batch_rows, in_flight)).0, &played);
+        // Carried over in the middle of a game, each ends as if it had not paused.
+        let first = Plan { rounds: 6, carry_over, ..plan.clone() };
+        let halves = |config: PlayConfig| {
+            let start = Play::start(first.clone(), &config).expect("a sound plan");
+            finish(&start).expect("a sound evaluator");
+            let second = Plan { first_round: first.first_round + 6, rounds: 6, ..plan.clone() };
+            let rest = Play::resume(second, start.take_paused(), &config).expect("a sound plan");
+            finish(&rest).expect("a sound evaluator");
+            let mut records = [start.take_records(), rest.take_records()].concat();
+            records.sort_by_key(|record| (record.index, record.game_round));
+            records
+        };
+        prop_assert_eq!(&halves(config(threads, batch_rows, in_flight)), &played);
+        for game in played.chunk_by(|a, b| a.index == b.index) {
+            let totals = |seat: usize, rounds: &[RoundRecord]| -> u16 {
+                rounds.iter().map(|record| u16::from(record.points.0[seat])).sum()
+            };
+            prop_assert_eq!(game.len(), blob_engine::schedule(game[0].players, game[0].cards).len());
+            for (k, record) in game.iter().enumerate() {
+                prop_assert_eq!(usize::from(record.game_round), k);
+                for row in &record.decisions {
+                    prop_assert_eq!(usize::from(row.game_round), k);
+                    // The encoding tells the rounds left, and the observer's lead over the seat after it.
+                    let (seat, next) = (row.seat.index(), (row.seat.index() + 1) % record.players);
+                    let decoded = decode_context(&row.features);
+                    prop_assert_eq!(decoded.0, game.len() - 1 - k);
+                    let lead = i32::from(totals(next, &game[..k])) - i32::from(totals(seat, &game[..k]));
+                    prop_assert_eq!(decoded.1, lead);
+                }
+            }
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::error::config;
 
 /// The columns of carried rounds, as `Session.take_carry_over` describes them.
 pub(crate) fn to_columns<'py>(py: Python<'py>, rounds: &[RoundSoFar]) -> PyResult<Bound<'py, PyDict>> {
-    // A round has at most 60 turns, so its counts fit a byte.
-    let count = |of: fn(&RoundSoFar) -> usize| rounds.iter().map(|round| of(round) as u8).collect::<Vec<_>>();
+    // A game has at most 820 turns.
+    let count = |of: fn(&RoundSoFar) -> usize| rounds.iter().map(|round| of(round) as u16).collect::<Vec<_>>();
     let rows = || rounds.iter().flat_map(|round| &round.decisions);
     let actions = rounds.iter().flat_map(|round| &round.actions).map(|action| action.index() as u8);
     let legal = rows().flat_map(|row| (0..ACTIONS).map(|k| row.legal >> k & 1 == 1));
@@ -27,6 +27,7 @@ pub(crate) fn to_columns<'py>(py: Python<'py>, rounds: &[RoundSoFar]) -> PyResul
     dict.set_item("policy", table(rows().flat_map(|row| row.policy), ACTIONS).into_pyarray(py))?;
     dict.set_item("root_values", table(rows().flat_map(|row| row.root_values), MAX_PLAYERS).into_pyarray(py))?;
     dict.set_item("seat", Array1::from_iter(rows().map(|row| row.seat.index() as u8)).into_pyarray(py))?;
+    dict.set_item("game_round", Array1::from_iter(rows().map(|row| row.game_round)).into_pyarray(py))?;
     Ok(dict)
 }
 
@@ -34,8 +35,8 @@ pub(crate) fn to_columns<'py>(py: Python<'py>, rounds: &[RoundSoFar]) -> PyResul
 pub(crate) fn from_columns(dict: &Bound<'_, PyDict>) -> PyResult<Vec<RoundSoFar>> {
     let (round, decisions, recorded) = (
         column::<u64, Ix1>(dict, "round", "uint64[C]")?,
-        column::<u8, Ix1>(dict, "decisions", "uint8[C]")?,
-        column::<u8, Ix1>(dict, "recorded", "uint8[C]")?,
+        column::<u16, Ix1>(dict, "decisions", "uint16[C]")?,
+        column::<u16, Ix1>(dict, "recorded", "uint16[C]")?,
     );
     let action = column::<u8, Ix1>(dict, "action", "uint8[A]")?;
     let features = column::<u8, Ix2>(dict, "features", "uint8[N, 256]")?;
@@ -43,15 +44,18 @@ pub(crate) fn from_columns(dict: &Bound<'_, PyDict>) -> PyResult<Vec<RoundSoFar>
     let policy = column::<f16, Ix2>(dict, "policy", "float16[N, 52]")?;
     let root_values = column::<f32, Ix2>(dict, "root_values", "float32[N, 8]")?;
     let seat = column::<u8, Ix1>(dict, "seat", "uint8[N]")?;
+    let game_round = column::<u8, Ix1>(dict, "game_round", "uint8[N]")?;
 
     let (round, decisions, recorded, action, seats) =
         (round.as_array(), decisions.as_array(), recorded.as_array(), action.as_array(), seat.as_array());
-    let sum = |counts: &ArrayView1<'_, u8>| counts.iter().map(|&count| usize::from(count)).sum();
+    let game_rounds = game_round.as_array();
+    let sum = |counts: &ArrayView1<'_, u16>| counts.iter().map(|&count| usize::from(count)).sum();
     let (rounds, actions, rows): (_, usize, usize) = (round.len(), sum(&decisions), sum(&recorded));
     length("decisions", decisions.len(), "rounds", rounds)?;
     length("recorded", recorded.len(), "rounds", rounds)?;
     length("action", action.len(), "decisions", actions)?;
     length("seat", seats.len(), "recorded decisions", rows)?;
+    length("game_round", game_rounds.len(), "recorded decisions", rows)?;
     let features = rows_of(features.as_array(), "features", rows, FEATURES)?;
     let legal = rows_of(legal.as_array(), "legal", rows, ACTIONS)?;
     let policy = rows_of(policy.as_array(), "policy", rows, ACTIONS)?;
@@ -71,6 +75,7 @@ pub(crate) fn from_columns(dict: &Bound<'_, PyDict>) -> PyResult<Vec<RoundSoFar>
             policy: std::array::from_fn(|j| policy[[k, j]]),
             root_values: std::array::from_fn(|j| root_values[[k, j]]),
             seat: seat.ok_or_else(|| config(format!("carried seat {}; seats are below {MAX_PLAYERS}", seats[k])))?,
+            game_round: game_rounds[k],
         })
     };
     (0..rounds)

@@ -88,6 +88,15 @@ pub(crate) fn number(name: &str, value: i64) -> PyResult<u64> {
     u64::try_from(value).map_err(|_| config(format!("{name} is {value}; it is not negative")))
 }
 
+/// A share of 0 to 1 in whole hundredths.
+pub(crate) fn hundredths(name: &str, share: f64) -> PyResult<u8> {
+    let hundredths = (100.0 * share).round();
+    if (0.0..=1.0).contains(&share) && (100.0 * share - hundredths).abs() < 1e-6 {
+        return Ok(hundredths as u8);
+    }
+    Err(config(format!("{name} is {share}; it is 0 to 1 in steps of 0.01")))
+}
+
 /// Players and cards given in Python.
 pub(crate) fn size(players: i64, cards: i64, variants: blob_engine::RoundRules) -> PyResult<(usize, usize)> {
     blob_engine::RoundSpec::check_size(players, cards, variants).map_err(rules)

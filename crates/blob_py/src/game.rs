@@ -3,28 +3,31 @@
 use blob_engine::BySeat;
 use pyo3::prelude::*;
 
-use crate::error::{int, number, rules, seat, size};
+use crate::error::{hundredths, int, number, rules, seat, size};
 use crate::round::{Round, RoundRules, read_action, rules_or_default};
 
-/// A whole game; the next round is dealt when one is done.
+/// A whole game; the next round is dealt when one is done. Of what a search takes a round to be worth, `result_share` is the
+/// game's result, and the rest the round's score.
 #[pyclass(module = "blob_zero")]
 pub(crate) struct Game(blob_engine::Game);
 
 #[pymethods]
 impl Game {
     #[new]
-    #[pyo3(signature = (*, players, cards, seed, dealer = 0, rules = None))]
+    #[pyo3(signature = (*, players, cards, seed, dealer = 0, rules = None, result_share = 0.0))]
     fn new(
         #[pyo3(from_py_with = int)] players: i64,
         #[pyo3(from_py_with = int)] cards: i64,
         #[pyo3(from_py_with = int)] seed: i64,
         #[pyo3(from_py_with = int)] dealer: i64,
         rules: Option<RoundRules>,
+        result_share: f64,
     ) -> PyResult<Self> {
         let variants = rules_or_default(rules);
         let (players, cards) = size(players, cards, variants)?;
         let dealer = seat(dealer, players)?.index();
-        blob_engine::Game::new(players, cards, dealer, variants, number("seed", seed)?)
+        let share = hundredths("result_share", result_share)?;
+        blob_engine::Game::new(players, cards, dealer, variants, share, number("seed", seed)?)
             .map(Self)
             .map_err(crate::error::rules)
     }

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::carry_over;
-use crate::error::{config, config_fault, count, int, number, optional_int, play as play_error, size};
+use crate::error::{config, config_fault, count, hundredths, int, number, optional_int, play as play_error, size};
 use crate::evaluator::{Outputs, decode};
 use crate::round::{RoundRules, rules_or_default};
 use crate::search::Settings;
@@ -173,7 +173,7 @@ pub(crate) struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, evaluator_threads = 2, cache_entries = None, record = true))]
+    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, result_share = None, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, evaluator_threads = 2, cache_entries = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
         agents: Vec<AgentSpec>,
@@ -182,6 +182,7 @@ impl Plan {
         #[pyo3(from_py_with = optional_int)] players: Option<i64>,
         #[pyo3(from_py_with = optional_int)] cards: Option<i64>,
         shapes: Option<Vec<(i64, i64, f64)>>,
+        result_share: Option<f64>,
         #[pyo3(from_py_with = int)] first_round: i64,
         #[pyo3(from_py_with = int)] carry_over: i64,
         rotate: bool,
@@ -209,8 +210,12 @@ impl Plan {
             let (players, cards) = size(players, cards, rules)?;
             Ok((Shape { players, cards }, weight))
         });
+        let shapes = shapes.collect::<PyResult<Vec<_>>>()?;
         let plan = blob_mcts::Plan {
-            shapes: Shapes::weighted(shapes.collect::<PyResult<Vec<_>>>()?),
+            shapes: match result_share {
+                None => Shapes::weighted(shapes),
+                Some(share) => Shapes::whole_games(shapes, hundredths("result_share", share)?),
+            },
             rules,
             seed: number("seed", seed)?,
             first_round: number("first_round", first_round)?,
@@ -320,7 +325,7 @@ impl Session {
     ///
     /// Of each recorded decision, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
     /// policy float16[N, 52], values and root_values float32[N, 8], round uint64[N], seat uint8[N]. Of each round:
-    /// number uint64[R], players and cards uint8[R], and points, bids and tricks int16[R, P] with P the players, or with
+    /// number uint64[R], that of its game where whole games are played, game_round uint8[R] in it, players and cards uint8[R], and points, bids and tricks int16[R, P] with P the players, or with
     /// several shapes 8, where seats that are not in play have 0.
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let seats = self.0.plan().shapes.only().map_or(MAX_PLAYERS, |shape| shape.players);
@@ -336,6 +341,7 @@ impl Session {
         dict.set_item("players", PyArray1::from_vec(py, records.players))?;
         dict.set_item("cards", PyArray1::from_vec(py, records.cards))?;
         dict.set_item("number", PyArray1::from_vec(py, records.number))?;
+        dict.set_item("game_round", PyArray1::from_vec(py, records.game_round))?;
         dict.set_item("points", records.points.into_pyarray(py))?;
         dict.set_item("bids", records.bids.into_pyarray(py))?;
         dict.set_item("tricks", records.tricks.into_pyarray(py))?;
@@ -344,8 +350,9 @@ impl Session {
 
     /// Takes the rounds that paused for a later session, in the order of their numbers, as a dict of arrays.
     ///
-    /// Of each round: number round uint64[C], decisions taken uint8[C], recorded ones uint8[C]. Of each decision taken:
-    /// action uint8[A]. Of each recorded one: features, legal, policy, root_values and seat as in `take_records`.
+    /// Of each round: number round uint64[C], decisions taken uint16[C], recorded ones uint16[C]. Of each decision taken:
+    /// action uint8[A]. Of each recorded one: features, legal, policy, root_values and seat as in `take_records`, and
+    /// game_round uint8[N].
     fn take_carry_over<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         carry_over::to_columns(py, &self.0.take_paused())
     }
@@ -361,6 +368,7 @@ struct Table {
     round: Vec<u64>,
     seat: Vec<u8>,
     number: Vec<u64>,
+    game_round: Vec<u8>,
     players: Vec<u8>,
     cards: Vec<u8>,
     points: Array2<i16>,
@@ -392,6 +400,7 @@ impl Table {
             players: records.iter().map(|record| record.players as u8).collect(),
             cards: records.iter().map(|record| record.cards as u8).collect(),
             number: records.iter().map(|record| record.index).collect(),
+            game_round: records.iter().map(|record| record.game_round).collect(),
             points: seats(|record| &record.points.0),
             bids: seats(|record| &record.bids.0),
             tricks: seats(|record| &record.tricks.0),

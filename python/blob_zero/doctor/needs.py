@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+import blob_zero as bz
 from blob_zero.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
 from blob_zero.bench.machine import machine, peak_memory
 from blob_zero.config import Config
@@ -165,10 +166,15 @@ def _compared(
 
 
 def _decisions(config: Config) -> float:
-    """Most decisions of a round, a bid and every card of every player, in the mean over the sizes that are played."""
-    played = [(players * (cards + 1), weight) for players, cards, weight in config.game.played()]
+    """Most decisions of a round, or of a game: bids and cards of all players, in the mean over the sizes played."""
+    played = [(_turns(config, players, cards), weight) for players, cards, weight in config.game.played()]
     # Weights are shares of decisions, and not of rounds.
     return sum(weight for _, weight in played) / sum(weight / count for count, weight in played)
+
+
+def _turns(config: Config, players: int, cards: int) -> int:
+    sizes = bz.Game(players=players, cards=cards, seed=0).schedule if config.game.whole_games else [cards]
+    return sum(players * (size + 1) for size in sizes)
 
 
 def _existing(folder: Path) -> Path:

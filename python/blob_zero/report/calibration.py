@@ -120,6 +120,15 @@ def network_calibration(checkpoint: Checkpoint, *, most_rows: int = 20_000) -> N
     return NetworkCalibration(value, calibration(chance, made, CHANCE_BINS), rows=len(chosen))
 
 
+def result_share(state: Mapping[str, object]) -> float:
+    """The share of the game's result in a checkpoint's values: they tell a bid's chance only where it is 0."""
+    config = state.get("config")
+    game = config.get("game") if isinstance(config, dict) else None
+    if not isinstance(game, dict) or not game.get("whole_games", False):
+        return 0.0
+    return float(game.get("result_share", 0.0))
+
+
 def root_value_weight(state: Mapping[str, object]) -> float:
     """The share of the search's own expectation in a checkpoint's replay values: outcomes proper only where it is 0."""
     config = state.get("config")

@@ -19,7 +19,7 @@ from blob_zero.checkpoint import latest_checkpoint
 from blob_zero.config import parse_config, to_toml
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.ratings import ANCHOR
-from blob_zero.report.calibration import NetworkCalibration, network_calibration, root_value_weight
+from blob_zero.report.calibration import NetworkCalibration, network_calibration, result_share, root_value_weight
 from blob_zero.run_folder import METRICS
 from blob_zero.standings import STANDINGS
 
@@ -70,11 +70,12 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     config = parse_config(checkpoint.state.get("config", {}), source=f"the checkpoint of {run}")
     calibrated = network_calibration(checkpoint)
     blended = root_value_weight(checkpoint.state)
+    bids_told = result_share(checkpoint.state) == 0
 
     folder = out or run / "report"
     make_folder(folder)
     figures = []
-    for chart in _charts(frame, calibrated, blended=blended):
+    for chart in _charts(frame, calibrated, blended=blended, bids_told=bids_told):
         png = _png(chart.draw())
         write_atomically(folder / f"{chart.name}.png", png)
         figures.append(_figure(chart, png))
@@ -86,7 +87,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         title=html.escape(f"Run {run.resolve().name}"),
         subtitle=html.escape(
             f"{iterations} of {config.run.iterations} iterations, {rounds:,} rounds: "
-            f"{sizes}{game.players} players, {game.cards} cards, search {search.worlds}x{search.simulations}"
+            f"{sizes}{game.players} players, {game.cards_text()}, search {search.worlds}x{search.simulations}"
         ),
         tables=_last_numbers(frame) + _final_table(run / STANDINGS),
         figures="\n".join(figures),
@@ -109,7 +110,9 @@ def _metrics(run: Path) -> pl.DataFrame:
     return frame
 
 
-def _charts(frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blended: float) -> Iterator[_Chart]:
+def _charts(
+    frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blended: float, bids_told: bool
+) -> Iterator[_Chart]:
     """The charts that the run has numbers for."""
     from blob_zero.report import charts
 
@@ -166,6 +169,7 @@ def _charts(frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blend
             f"predictions of each group. {_about_rows(of, blended)}",
             lambda: charts.value_calibration(of.value),
         )
+    if calibrated is not None and bids_told:
         yield _Chart(
             "bid_calibration",
             "Does it know which bids will be made?",

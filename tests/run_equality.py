@@ -47,7 +47,7 @@ def committed(folder: Path) -> int:
 
 def _content(path: Path) -> object:
     content = path.read_bytes()
-    if path.suffix == ".parquet":
+    if path.name == "metrics.parquet":
         return pl.read_parquet(io.BytesIO(content)).drop(WALL_CLOCK).write_csv()
     if path.name == "state.json":
         state = json.loads(content)

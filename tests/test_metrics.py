@@ -4,12 +4,14 @@ import polars as pl
 import pytest
 
 from blob_zero.errors import CheckpointError
-from blob_zero.metrics import COLUMNS, MetricsLog, metrics_markdown
+from blob_zero.metrics import COLUMNS, MetricsLog, columns_markdown
+from blob_zero.step_metrics import STEP_COLUMNS
 
 
 def test_the_document_defines_each_column_as_the_code_does():
     document = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()
-    assert document.endswith(metrics_markdown())
+    assert f"\n\n{columns_markdown(COLUMNS)}\n" in document
+    assert document.endswith(f"\n\n{columns_markdown(STEP_COLUMNS)}")
 
 
 def test_rows_are_appended_and_survive(tmp_path):

@@ -76,6 +76,8 @@ class RunConfig(_Section):
     """Newest checkpoints kept, beside the best and the untrained one; at least 2, should one be damaged."""
     torch_threads: int | None = Field(default=None, ge=1)
     """Threads of PyTorch on the CPU; none leaves PyTorch's own choice."""
+    tensorboard: bool = False
+    """Whether metrics are also written for TensorBoard, to RUN/tensorboard."""
 
 
 class ShapeConfig(_Section):

@@ -1,7 +1,7 @@
 """The run's metrics: one row an iteration in a Parquet file, each column defined here and nowhere else."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,9 +134,9 @@ class MetricsLog:
         write_atomically(self.path, self.content())
 
 
-def metrics_markdown() -> str:
-    """The table of docs/metrics.md."""
+def columns_markdown(columns: Sequence[Column]) -> str:
+    """A table of docs/metrics.md."""
     types = {pl.Int64: "integer", pl.Float64: "number", pl.Boolean: "yes or no"}
     lines = ["| column | type | meaning |", "| --- | --- | --- |"]
-    lines += [f"| `{column.name}` | {types[column.dtype]} | {column.meaning} |" for column in COLUMNS]
+    lines += [f"| `{column.name}` | {types[column.dtype]} | {column.meaning} |" for column in columns]
     return "\n".join(lines) + "\n"

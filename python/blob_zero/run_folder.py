@@ -2,6 +2,7 @@
 
 RUN/config.toml        the configuration as used
 RUN/metrics.parquet    one row an iteration (docs/metrics.md)
+RUN/steps/N.parquet    one row a step of iteration N
 RUN/checkpoints/N/     what iteration N left; 0 is the untrained network
 RUN/standings.json     the table that ends the run
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 
@@ -40,6 +42,7 @@ from blob_zero.ratings import Ratings
 from blob_zero.replay import ReplayRing
 from blob_zero.seeds import Purpose, stream_seed
 from blob_zero.sizes import Sizes
+from blob_zero.step_metrics import STEPS, keep_steps_until, write_steps
 from blob_zero.trainer import Trainer
 
 CONFIG = "config.toml"
@@ -57,6 +60,7 @@ class Run:
     Attributes:
         iteration: iterations done.
         rounds: rounds of self-play begun.
+        steps: optimizer steps tried.
         carried: rounds that the last iteration left unfinished, for the next one to go on with.
         learner: the network in training.
         best: the network that plays, and that the run would give away now.
@@ -74,6 +78,7 @@ class Run:
         self.folder = folder
         self.iteration = 0
         self.rounds = 0
+        self.steps = 0
         self.carried: CarryOver | None = None
         self.untrained = seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
         self.learner = copy_of(self.untrained)
@@ -128,19 +133,25 @@ class Run:
         self._restore_learner(checkpoint)
         notice(f"{what}; the learner is back where iteration {checkpoint.iteration} left it")
 
-    def commit(self, row: Row | None = None) -> None:
+    def commit(self, row: Row | None = None, steps: pl.DataFrame | None = None) -> None:
         """Write the run as it is: when this returns, the iteration cannot be lost.
 
         A first Ctrl-C or SIGTERM waits for the end of it, if that comes soon.
+
+        Args:
+            row: the iteration's metrics.
+            steps: those of its steps, as `step_frame` gives them.
 
         Raises:
             CheckpointError: it cannot be written, or a number in it is not finite; the checkpoint before is whole.
         """
         with held():
-            self._commit(row)
+            self._commit(row, steps)
 
-    def _commit(self, row: Row | None) -> None:
-        # The file that is watched comes first: a row too many is dropped when the run is opened.
+    def _commit(self, row: Row | None, steps: pl.DataFrame | None) -> None:
+        # The files that are watched come first: what is too much is dropped when the run is opened.
+        if steps is not None:
+            write_steps(self.folder, steps)
         if row is not None:
             self.metrics.append(row)
         groups = {"optimizer": self.trainer.state(), "replay": _tensors(self.replay.state())}
@@ -154,6 +165,7 @@ class Run:
                 tensors=groups,
                 state={
                     "rounds": self.rounds,
+                    "steps": self.steps,
                     "best_iteration": self.best_iteration,
                     "rollbacks": self.rollbacks,
                     "measured_iteration": self.measured_iteration,
@@ -178,6 +190,7 @@ class Run:
             pinned={0, self.best_iteration},
         )
         remove_partial(self.folder)
+        remove_partial(self.folder / STEPS)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to where a checkpoint was written.
@@ -193,6 +206,7 @@ class Run:
             carried = checkpoint.tensors.get("carried")
             self.carried = None if carried is None else CarryOver.of_state({k: x.numpy() for k, x in carried.items()})
             self.rounds = checkpoint.state["rounds"]
+            self.steps = checkpoint.state["steps"]
             self.best_iteration = checkpoint.state["best_iteration"]
             self.rollbacks = checkpoint.state.get("rollbacks", 0)
             self.measured_iteration = checkpoint.state.get("measured_iteration", -1)
@@ -201,6 +215,7 @@ class Run:
             raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
         self.iteration = checkpoint.iteration
         self.metrics.keep_until(self.iteration)
+        keep_steps_until(self.folder, self.iteration)
 
     def _restore_learner(self, checkpoint: Checkpoint) -> None:
         _load(self.learner, checkpoint.networks["learner"])
@@ -255,6 +270,7 @@ def open_run(
     write_atomically(saved_config, _sealed(to_toml(config)).encode())
     if checkpoint is None:
         run.metrics.keep_until(0)
+        keep_steps_until(folder, 0)
         run.commit()
     return run
 

@@ -5,10 +5,11 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -57,6 +58,10 @@ class TrainingMetrics:
     """Steps not taken because the loss or the gradient was not finite."""
     examples_per_second: float
     """Rows learned from, a second."""
+    by_step: npt.NDArray[np.float64] = field(repr=False)
+    """[S, 6], what `Trainer.step` gave of each step tried."""
+    rates: npt.NDArray[np.float64] = field(repr=False)
+    """[S], their learning rates."""
 
 
 def learning_rate(at: float, *, iterations: int, config: TrainingConfig) -> float:
@@ -138,6 +143,8 @@ class Trainer:
         rows = DeviceRows(replay.columns(), device=self.device, notice=notice)
         reading = _STEPS_A_READING if self.device.type == "cuda" else 1
         sums = torch.zeros(6, dtype=torch.float64, device=self.device)
+        by_step: list[Tensor] = []
+        rates: list[float] = []
         total = step = size = 0
         rate = 0.0
         self.net.train()
@@ -150,7 +157,9 @@ class Trainer:
                 order = int(rng.integers(len(SUIT_ORDERS))) if self.config.rename_suits else 0
                 step += 1
                 rate = learning_rate(iteration + step / total, iterations=self.iterations, config=self.config)
-                sums += self.step(rows.batch(slots, order=order), rate=rate, notice=notice)
+                by_step.append(self.step(rows.batch(slots, order=order), rate=rate, notice=notice))
+                rates.append(rate)
+                sums += by_step[-1]
                 if progress is not None and (step % reading == 0 or step == total):
                     progress(step, total, self._mean_loss(sums))
         taken, *summed = sums.tolist()
@@ -173,6 +182,8 @@ class Trainer:
             steps=int(taken),
             skipped_steps=total - int(taken),
             examples_per_second=taken * size / (time.perf_counter() - started),
+            by_step=torch.stack(by_step).cpu().numpy(),
+            rates=np.array(rates),
         )
 
     def step(self, batch: DeviceBatch, *, rate: float, notice: Notice = _silence) -> Tensor:

@@ -1,6 +1,8 @@
 """The training run: self-play, learning, judging, and again."""
 
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from blob_zero.schedule import at
 from blob_zero.seeds import Purpose, stream, stream_seed
 from blob_zero.self_player import LocalSelfPlay, RoundRange, SelfPlayer
 from blob_zero.standings import STANDINGS, SavedStandings, Standing
+from blob_zero.step_metrics import step_frame
+from blob_zero.tensorboard import TensorBoard, check_installed
 
 
 def train(
@@ -52,16 +56,28 @@ def train(
         met only losses that are not finite.
     """
     where = resolve_device(device)
+    if config.run.tensorboard:
+        check_installed()  # before anything is begun
     configure_torch(config, where)
     player = player or LocalSelfPlay(config, device=str(where), notice=display.message)
     judge = judge or _local_judge(config, device=str(where))
     with lock_run(folder):
         run = open_run(config, folder, device=where, override=override, notice=display.message)
-        _iterate(run, player, judge, display)
+        with _tensorboard(run) as board:
+            _iterate(run, player, judge, display, board)
         return _final_standings(run, judge, display)
 
 
-def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> None:
+@contextmanager
+def _tensorboard(run: Run) -> Iterator[TensorBoard | None]:
+    if not run.config.run.tensorboard:
+        yield None
+        return
+    with closing(TensorBoard(run.folder, iteration=run.iteration, step=run.steps)) as board:
+        yield board
+
+
+def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display, board: TensorBoard | None) -> None:
     """Do the iterations that the run still lacks, each committed at its end."""
     config = run.config
     seed, iterations = config.run.seed, config.run.iterations
@@ -101,6 +117,7 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
         )
         run.undo_broken_training(display.message)
         run.iteration += 1
+        run.steps += len(learned.rates)
         learned_at = time.perf_counter()
 
         promotion = _promotion(run, judge, display)
@@ -137,7 +154,12 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display) -> No
         for standing in standings:
             row |= _standing_columns(standing)
         row |= _rating_columns(run)
-        run.commit(row)
+        steps = step_frame(
+            learned.by_step, learned.rates, iteration=run.iteration, first_step=run.steps - len(learned.rates) + 1
+        )
+        run.commit(row, steps)
+        if board is not None:
+            board.write(row, steps)
         display.iteration_done(row)
 
 

@@ -1,0 +1,115 @@
+"""A row for each optimizer step, and the same for TensorBoard."""
+
+import importlib.util
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+
+from blob_zero.errors import ConfigError
+from blob_zero.metrics import COLUMNS
+from blob_zero.step_metrics import STEP_COLUMNS, step_frame, write_steps
+from blob_zero.tensorboard import tag_of
+from blob_zero.training import train
+
+
+def run(folder, *, player=None, **changes):
+    train(
+        small_config(**changes),
+        folder,
+        display=SilentDisplay(),
+        device="cpu",
+        player=player or FakePlayer(),
+        judge=FakeJudge(),
+    )
+
+
+def steps(folder):
+    return pl.read_parquet(folder / "steps" / "*.parquet")
+
+
+def test_every_step_has_a_row(tmp_path):
+    run(tmp_path)
+    frame, metrics = steps(tmp_path), pl.read_parquet(tmp_path / "metrics.parquet")
+    assert frame.columns == [column.name for column in STEP_COLUMNS]
+    assert frame["step"].to_list() == list(range(1, len(frame) + 1))
+    assert not frame["skipped"].any()
+    means = frame.group_by("iteration", maintain_order=True).agg(pl.all().mean(), pl.len().alias("steps"))
+    assert means["steps"].to_list() == metrics["steps"].to_list()
+    for name in ("policy_loss", "policy_entropy", "value_loss", "value_error", "gradient_norm"):
+        assert means[name].to_numpy() == pytest.approx(metrics[name].to_numpy()), name
+    last = frame.group_by("iteration", maintain_order=True).last()
+    assert last["learning_rate"].to_list() == metrics["learning_rate"].to_list()
+
+
+def test_a_skipped_step_has_no_losses(tmp_path):
+    measured = np.array([[1, 1.5, 1.0, 0.5, 0.25, 2.0], [0, 0, 0, 0, 0, 0]])
+    frame = step_frame(measured, np.array([0.1, 0.2]), iteration=3, first_step=7)
+    write_steps(tmp_path, frame)
+    assert steps(tmp_path).rows() == [
+        (3, 7, 1.5, 1.0, 0.5, 0.25, 2.0, 0.1, False),
+        (3, 8, None, None, None, None, None, 0.2, True),
+    ]
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 2])
+def test_steps_of_a_run_that_was_stopped_are_those_of_one_that_was_not(tmp_path, stop_at):
+    run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", player=FakePlayer(stop_at=stop_at))
+    # An iteration that was not committed may have left its steps, and an older file may be damaged.
+    folder = tmp_path / "stopped" / "steps"
+    folder.mkdir(exist_ok=True)
+    (folder / "000003.parquet").write_bytes(b"not committed")
+    run(tmp_path / "stopped")
+    for path in (tmp_path / "whole" / "steps").iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes(), path.name
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_a_run_goes_on_without_the_steps_of_earlier_iterations(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, player=FakePlayer(stop_at=2))
+    (tmp_path / "steps" / "000001.parquet").unlink()
+    (tmp_path / "steps" / "000002.parquet").write_bytes(b"damaged")
+    run(tmp_path)
+    frame = pl.read_parquet(tmp_path / "steps" / "000003.parquet")
+    assert set(frame["iteration"]) == {3}
+    assert frame["step"][0] > 1
+
+
+def test_tensorboard_that_is_not_installed_is_named_before_anything_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr("blob_zero.tensorboard.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"pip install blob-zero\[tensorboard\]"):
+        run(tmp_path / "run", run={"tensorboard": True})
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_column_has_a_heading_and_a_name_of_its_own():
+    tags = [tag_of(column.name) for column in COLUMNS]
+    assert len(set(tags)) == len(tags)
+    assert all(tag.count("/") == 1 for tag in tags)
+    assert tag_of("rule_difference") == "rule/difference"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="an extra: blob-zero[tensorboard]")
+def test_tensorboard_shows_each_iteration_and_step_once(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, player=FakePlayer(stop_at=2), run={"tensorboard": True})
+    run(tmp_path, run={"tensorboard": True})
+    shown = {}
+    for name in ("iterations", "steps"):
+        events = EventAccumulator(str(tmp_path / "tensorboard" / name))
+        events.Reload()
+        shown[name] = events
+    metrics = pl.read_parquet(tmp_path / "metrics.parquet")
+    losses = shown["iterations"].Scalars("loss/policy_loss")
+    assert [event.step for event in losses] == [1, 2, 3]
+    assert [event.value for event in losses] == pytest.approx(metrics["policy_loss"].to_list())
+    by_step = shown["steps"].Scalars("loss/policy_loss")
+    assert [event.step for event in by_step] == steps(tmp_path)["step"].to_list()
+    assert all(math.isfinite(event.value) for event in by_step)

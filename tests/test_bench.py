@@ -11,11 +11,11 @@ from training_fakes import SMALL
 
 from blob_zero.bench import compare, inference, iteration, search, selfplay, tables, training, tune
 from blob_zero.bench.limits import run_for, sample_batch
-from blob_zero.bench.machine import forget_peak_memory, machine, peak_memory
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
 from blob_zero.cli import main
 from blob_zero.config import TrainingConfig, parse_config
 from blob_zero.errors import ConfigError
+from blob_zero.machine import forget_peak_memory, machine, peak_memory
 from blob_zero.network import BlobNet, NetworkShape, seeded_network
 from blob_zero.sizes import Sizes
 

@@ -126,6 +126,19 @@ def test_a_network_is_loaded_from_run_checkpoint_or_file(tmp_path):
         assert same_weights(load_network(path), 10)
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "state.json", "manifest.json"])
+def test_the_network_before_a_damaged_one_is_loaded_from_a_run(tmp_path, name):
+    paths = [save_checkpoint(tmp_path / "checkpoints", example(iteration)) for iteration in (1, 2, 3)]
+    for path in paths[1:]:
+        (path / name).write_bytes((path / name).read_bytes()[:-4])
+    with pytest.warns(RuntimeWarning, match=r"skipping a damaged checkpoint: .*00000[23]") as caught:
+        assert same_weights(load_network(tmp_path), 1)
+    assert len(caught) == 2
+    (paths[0] / name).unlink()
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is whole"):
+        load_network(tmp_path)
+
+
 def test_what_is_no_network_is_named(tmp_path):
     path = save_checkpoint(tmp_path, example(1))
     with pytest.raises(CheckpointError, match=r"nowhere"):

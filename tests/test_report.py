@@ -124,5 +124,5 @@ def test_iterations_by_playouts_do_not_press_the_others_flat():
 
 def test_trainings_that_were_undone_are_told_of():
     frame = measured(3, policy_loss=1.0, training_undone=[False, True, False])
-    captions = {chart.name: chart.caption for chart in page._charts(frame, None, blended=0.0)}
+    captions = {chart.name: chart.caption for chart in page._charts(frame, None, blended=0.0, bids_told=True)}
     assert "Training in iteration 2 was undone" in captions["losses"]

@@ -139,10 +139,10 @@ def test_networks_search_as_their_run_did_with_the_worlds_asked_for(tmp_path):
 
 def test_a_checkpoint_without_its_settings_is_named(tmp_path):
     run = trained(tmp_path / "run")
-    state = run / "checkpoints" / "000003" / "state.json"
-    state.write_text("{}")
+    checkpoint = run / "checkpoints" / "000003"
+    (checkpoint / "state.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"000003/state\.json does not say which search"):
-        play(settings(str(run), "rule"))
+        play(settings(str(checkpoint), "rule"))
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,16 @@ def test_a_network_is_made_ready_before_the_clock_of_its_first_iteration_starts(
     assert events == [1, "play", "ready", 2, "play", "ready", 3, "play"]
 
 
+def test_versions_seed_and_hardware_are_saved(tmp_path):
+    run(tmp_path)
+    state = load_checkpoint(checkpoint_paths(tmp_path / "checkpoints")[-1]).state
+    assert state["config"]["run"]["seed"] == 5
+    assert {"python", "numpy", "torch", "polars"} <= set(state["versions"])
+    assert set(state["hardware"]) == {"cpu", "cpu_features", "cores", "memory_bytes", "system"}
+    assert state["hardware"]["cores"] >= 1
+    assert state["hardware"]["memory_bytes"] > 1e8
+
+
 def test_the_sizes_that_were_chosen_are_saved(tmp_path):
     run(tmp_path)
     state = load_checkpoint(checkpoint_paths(tmp_path / "checkpoints")[-1]).state

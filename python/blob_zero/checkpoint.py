@@ -6,6 +6,7 @@ A checkpoint is written under another name, its manifest (the SHA-256 of each fi
 
 import hashlib
 import json
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,23 +149,49 @@ def prune_checkpoints(folder: Path, *, newest: int, keep: int, pinned: Collectio
 
 
 def load_network(path: Path) -> BlobNet:
-    """The trained network of a weights file, a checkpoint's folder, or a run's folder (the newest there).
+    """The trained network of a weights file, a checkpoint's folder, or a run's folder (see `network_folder`).
 
     Raises:
         CheckpointError: there is none, or it is damaged.
     """
-    if (path / "checkpoints").is_dir():
-        checkpoints = checkpoint_paths(path / "checkpoints")
-        if not checkpoints:
-            raise CheckpointError(f"{path} has no checkpoint yet")
-        path = checkpoints[-1]
+    path = network_folder(path)
     if path.is_dir():
-        expected = _read_json(path / MANIFEST).get("sha256", {}).get(WEIGHTS)
+        _check_hashes(path, (WEIGHTS,))
         path = path / WEIGHTS
-        if _hash(path) != expected:
-            raise CheckpointError(f"{path} is damaged: its SHA-256 differs from the manifest")
     metadata, tensors = _read_tensors(path)
     return _build_network(path, metadata, tensors)
+
+
+def network_folder(path: Path) -> Path:
+    """Of a run's folder the newest checkpoint whose network is whole; any other path as it is.
+
+    A warning names each newer one that is damaged, as a run that goes on would skip it.
+
+    Raises:
+        CheckpointError: the run has no checkpoint, or none is whole.
+    """
+    if not (path / "checkpoints").is_dir():
+        return path
+    damaged: list[str] = []
+    for checkpoint in reversed(checkpoint_paths(path / "checkpoints")):
+        try:
+            _check_hashes(checkpoint, (WEIGHTS, STATE))
+        except CheckpointError as error:
+            damaged.append(str(error))
+        else:
+            for line in damaged:
+                warnings.warn(f"skipping a damaged checkpoint: {line}", RuntimeWarning, stacklevel=2)
+            return checkpoint
+    if damaged:
+        raise CheckpointError(f"no checkpoint in {path / 'checkpoints'} is whole: " + "; ".join(damaged))
+    raise CheckpointError(f"{path} has no checkpoint yet")
+
+
+def _check_hashes(checkpoint: Path, names: tuple[str, ...]) -> None:
+    expected = _read_json(checkpoint / MANIFEST).get("sha256", {})
+    for name in names:
+        if _hash(checkpoint / name) != expected.get(name):
+            raise CheckpointError(f"{checkpoint / name} is damaged: its SHA-256 differs from the manifest")
 
 
 def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:

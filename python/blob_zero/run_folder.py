@@ -36,6 +36,7 @@ from blob_zero.checkpoint import (
 from blob_zero.config import Config, differences, load_config, parse_config, to_toml
 from blob_zero.errors import BlobError, CheckpointError, ConfigError
 from blob_zero.interruption import held
+from blob_zero.machine import machine
 from blob_zero.metrics import MetricsLog, Row
 from blob_zero.network import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.ratings import Ratings
@@ -172,6 +173,7 @@ class Run:
                     "ratings": self.ratings.state(),
                     "encoding_version": bz.ENCODING_VERSION,
                     "versions": _versions(),
+                    "hardware": _hardware(self.trainer.device),
                     "sizes": None if self.sizes is None else asdict(self.sizes),
                     "config": self.config.model_dump(mode="json"),
                     "metrics": row,
@@ -323,6 +325,13 @@ def copy_of(net: BlobNet) -> BlobNet:
     copy = BlobNet(**net.shape._asdict())
     copy.load_state_dict(net.state_dict())
     return copy
+
+
+def _hardware(device: torch.device) -> dict[str, str | int]:
+    """The machine, and the device that learns and plays."""
+    found = machine()
+    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return {**{name: found[name] for name in ("cpu", "cpu_features", "cores", "memory_bytes", "system")}, **gpu}
 
 
 def _versions() -> dict[str, str]:

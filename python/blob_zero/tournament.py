@@ -6,6 +6,7 @@
 import itertools
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 import blob_zero as bz
 from blob_zero.arena import LocalJudge, MatchSummary, deal_differences, parse_agent, summarize
-from blob_zero.checkpoint import STATE, checkpoint_paths, load_network
+from blob_zero.checkpoint import STATE, load_network, network_folder
 from blob_zero.config import InferenceConfig, SearchConfig, parse_config, parse_search
 from blob_zero.devices import resolve_device
 from blob_zero.errors import CheckpointError, ConfigError
@@ -258,9 +259,10 @@ def _entrant(name: str, search: SearchConfig) -> _Entrant:
 
 def _search_of_run(path: Path) -> SearchConfig:
     """The search that a network was trained with, from the checkpoint it lies in; the defaults outside of one."""
-    folder = path if path.is_dir() else path.parent
-    checkpoints = checkpoint_paths(folder / "checkpoints")
-    state = (checkpoints[-1] if checkpoints else folder) / STATE
+    with warnings.catch_warnings():  # what is damaged was said when the network was loaded
+        warnings.simplefilter("ignore", RuntimeWarning)
+        folder = network_folder(path)
+    state = (folder if folder.is_dir() else folder.parent) / STATE
     if not state.exists():
         return SearchConfig()
     try:

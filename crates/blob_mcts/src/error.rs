@@ -43,6 +43,14 @@ pub enum EvaluationError {
         /// The legal actions.
         legal: Vec<usize>,
     },
+    /// Numbers whose sum is beyond the range of float32.
+    #[error("policy[{action}] is {value}; the sum over the legal actions is beyond the range of float32")]
+    Sum {
+        /// The action with the largest.
+        action: usize,
+        /// What it was given.
+        value: f32,
+    },
     /// A value out of range.
     #[error("values[{seat}] is {value}; the value of each relative seat in play is a number in [-1, 1]")]
     Value {

@@ -1,6 +1,6 @@
 //! Evaluations of a leaf, and evaluators that are written in Rust.
 
-use blob_engine::{ACTIONS, ActionSet, BySeat, MAX_PLAYERS, Round, Seat};
+use blob_engine::{ACTIONS, Action, ActionSet, BySeat, MAX_PLAYERS, Round, Seat};
 use rand::Rng;
 
 use crate::error::EvaluationError;
@@ -22,7 +22,7 @@ impl Evaluation<'_> {
     /// The sum of the policy over the legal actions, given by their names.
     ///
     /// # Errors
-    /// If a legal entry is negative or no number, or if there is nothing on a legal action.
+    /// If a legal entry is negative or no number, if there is nothing on a legal action, or if the sum is not finite.
     pub(crate) fn legal_mass(&self, legal: ActionSet) -> Result<f32, EvaluationError> {
         let mut mass = 0.0;
         for action in legal.iter() {
@@ -32,11 +32,16 @@ impl Evaluation<'_> {
             }
             mass += value;
         }
-        if mass > 0.0 && mass.is_finite() {
-            Ok(mass)
-        } else {
-            Err(EvaluationError::NothingLegal { legal: legal.iter().map(|action| action.index()).collect() })
+        if mass == 0.0 {
+            return Err(EvaluationError::NothingLegal { legal: legal.iter().map(|action| action.index()).collect() });
         }
+        if mass.is_infinite() {
+            let of = |action: &Action| self.policy[action.index()];
+            let largest = legal.iter().max_by(|a, b| of(a).total_cmp(&of(b)));
+            let action = largest.map_or(0, Action::index);
+            return Err(EvaluationError::Sum { action, value: self.policy[action] });
+        }
+        Ok(mass)
     }
 
     /// The values by absolute seat, from those relative to the seat to move.

@@ -359,6 +359,9 @@ fn evaluations_that_break_the_contract_are_refused() {
     let mut illegal = [1.0; 52];
     illegal[..3].fill(0.0);
     assert_eq!(refuse(illegal, [0.0; 8]), EvaluationError::NothingLegal { legal: vec![0, 1, 2] });
+    let mut huge = [2e38; 52];
+    huge[1] = 3e38;
+    assert_eq!(refuse(huge, [0.0; 8]), EvaluationError::Sum { action: 1, value: 3e38 });
     assert!(matches!(refuse([1.0; 52], value(2, f32::NAN)), EvaluationError::Value { seat: 2, .. }));
     assert!(matches!(refuse([1.0; 52], value(1, -1.5)), EvaluationError::Value { seat: 1, .. }));
     // Past the players in play anything goes.

@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 
 from blob_zero.bench import tables
-from blob_zero.bench.machine import machine
 from blob_zero.bench.settings import PlaySettings, check_at_least_1, parse_shape
 from blob_zero.bench.tables import Row
 from blob_zero.config import TrainingConfig
 from blob_zero.errors import ConfigError
+from blob_zero.machine import machine
 
 app = typer.Typer(
     help="Measure this machine: how fast rounds are played and learned from, and what binds.",
@@ -322,7 +322,7 @@ class _Report:
         self._status.update(f"{self._step}: {done:,} of {rounds:,} finished")
 
     def one(self, row: Row, columns: Mapping[str, str], *, settings: Row, title: str) -> None:
-        here = machine()
+        here: Row = {**machine()}
         self._write([row], settings, here)
         if self._json:
             typer.echo(tables.nested(row, settings, here))
@@ -340,7 +340,7 @@ class _Report:
         shown: list[Row] | None = None,
     ) -> None:
         """Write and print rows; `shown` stands for them on the screen."""
-        here = machine()
+        here: Row = {**machine()}
         self._write(rows, settings, here)
         if self._json:
             typer.echo(tables.nested_all(rows, settings, here))

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.bench.inference import steps
 from blob_zero.bench.limits import Workers, run_for
-from blob_zero.bench.machine import cores, peak_memory
 from blob_zero.bench.settings import PlaySettings, build_evaluator, parse_shape
 from blob_zero.bench.tables import Row
+from blob_zero.machine import cores, peak_memory
 
 if TYPE_CHECKING:
     from blob_zero.selfplay import Records

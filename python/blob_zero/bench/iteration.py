@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
-from blob_zero.bench.machine import peak_memory
 from blob_zero.bench.tables import Row
 from blob_zero.config import Config
 from blob_zero.evaluator import OnProgress
+from blob_zero.machine import peak_memory
 
 COLUMNS = {
     "rounds_per_min": "self-play, rounds/min",

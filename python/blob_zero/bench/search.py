@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import blob_zero as bz
 from blob_zero.bench.limits import plan_of, run_for
-from blob_zero.bench.machine import cores, peak_memory
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
 from blob_zero.bench.tables import Row
+from blob_zero.machine import cores, peak_memory
 
 COLUMNS = {
     "path": "what is timed",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blob_zero.bench.machine import peak_memory
 from blob_zero.bench.settings import PlaySettings, build_network
 from blob_zero.bench.tables import Row
 from blob_zero.config import TrainingConfig
+from blob_zero.machine import peak_memory
 
 if TYPE_CHECKING:
     import torch

@@ -10,11 +10,11 @@ import torch
 
 import blob_zero as bz
 from blob_zero.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
-from blob_zero.bench.machine import machine, peak_memory
 from blob_zero.config import Config
 from blob_zero.doctor.findings import Finding, size
 from blob_zero.doctor.known import Known
 from blob_zero.errors import CheckpointError
+from blob_zero.machine import machine, peak_memory
 from blob_zero.metrics import COLUMNS
 from blob_zero.network import ACTIONS, FEATURES, SEATS, BlobNet
 from blob_zero.replay import ROW_BYTES

@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 
 import blob_zero as bz
-from blob_zero.bench.tables import Row
 
 _CPU_FEATURES = {
     "avx2": "AVX2",
@@ -20,7 +19,7 @@ _CPU_FEATURES = {
 }
 
 
-def machine() -> Row:
+def machine() -> dict[str, str | int]:
     """Name and features of the CPU, cores that this process may use, memory, system, and versions."""
     facts = _cpu_facts()
     flags = facts.get("flags", facts.get("Features", "")).split()

@@ -245,6 +245,10 @@ WRONG = {
         answer(lambda rows: with_bad_entry(flat(rows), -0.5), zeros),
         ["policy", "-0.5"],
     ),
+    "a sum beyond float32": (
+        answer(lambda rows: np.full((rows, 52), 3e38, np.float32), zeros),
+        ["policy", "3" + 38 * "0", "float32"],
+    ),
     "nan in the values": (answer(flat, lambda rows: with_bad_entry(zeros(rows), np.nan)), ["value", "nan"]),
     "infinity in the values": (
         answer(flat, lambda rows: with_bad_entry(zeros(rows), -np.inf)),

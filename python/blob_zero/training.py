@@ -100,7 +100,11 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display, board
         played = player.play(
             None if by_playouts else run.best,
             to_play,
-            progress=partial(display.self_play, batch_rows=None if sizes is None else sizes.batch_rows),
+            progress=partial(
+                display.self_play,
+                batch_rows=None if sizes is None else sizes.batch_rows,
+                unit="games" if config.game.whole_games else "rounds",
+            ),
         )
         run.sizes = sizes
         run.carried = played.carry_over

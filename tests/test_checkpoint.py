@@ -1,3 +1,4 @@
+import errno
 import json
 
 import pytest
@@ -139,6 +140,18 @@ def test_the_network_before_a_damaged_one_is_loaded_from_a_run(tmp_path, name):
         load_network(tmp_path)
 
 
+def test_a_network_that_may_not_be_read_is_no_damage(tmp_path, monkeypatch):
+    for iteration in (1, 2):
+        save_checkpoint(tmp_path / "checkpoints", example(iteration))
+
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("hashlib.file_digest", refused)
+    with pytest.raises(CheckpointError, match=r"000002.*Permission denied"):
+        load_network(tmp_path)
+
+
 def test_what_is_no_network_is_named(tmp_path):
     path = save_checkpoint(tmp_path, example(1))
     with pytest.raises(CheckpointError, match=r"nowhere"):
@@ -163,10 +176,11 @@ def test_another_encoding_version_is_refused(tmp_path, monkeypatch):
 
 def test_a_manifest_of_another_form_is_damage(tmp_path):
     path = save_checkpoint(tmp_path, example(1))
-    for content in ([], {"iteration": 1}, {"iteration": 1, "sha256": {}}):
+    for content in ([], {"iteration": 1}, {"iteration": 1, "sha256": {}}, {"iteration": 1, "sha256": []}):
         (path / "manifest.json").write_text(json.dumps(content))
-        with pytest.raises(CheckpointError, match=r"manifest\.json"):
-            load_checkpoint(path)
+        for load in (load_checkpoint, load_network):
+            with pytest.raises(CheckpointError, match=r"manifest\.json"):
+                load(path)
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -116,7 +116,7 @@ def test_a_short_write_is_finished(tmp_path):
     assert (tmp_path / "file").read_bytes() == bytes(range(256)) * 9
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "rows lost", "a number changed"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "a bit changed", "rows lost", "a number changed"])
 def test_damaged_metrics_come_back_from_the_checkpoint(tmp_path, whole, damage):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
@@ -125,6 +125,10 @@ def test_damaged_metrics_come_back_from_the_checkpoint(tmp_path, whole, damage):
         path.unlink()
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:100])
+    elif damage == "a bit changed":  # a reader may take it for the size of something, and the process ends
+        content = bytearray(path.read_bytes())
+        content[54] ^= 1
+        path.write_bytes(content)
     elif damage == "a number changed":
         pl.read_parquet(path).with_columns(pl.col("rows") + 1).write_parquet(path)
     else:

@@ -1,29 +1,35 @@
 """A row for each optimizer step, and the same for TensorBoard."""
 
+import errno
 import importlib.util
 import math
+import os
 
 import numpy as np
 import polars as pl
 import pytest
 from training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
 
-from blob_zero.errors import ConfigError
+from blob_zero.checkpoint import load_checkpoint
+from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.metrics import COLUMNS
-from blob_zero.step_metrics import STEP_COLUMNS, step_frame, write_steps
+from blob_zero.run_folder import Run
+from blob_zero.step_metrics import STEP_COLUMNS, lost_steps, step_frame, write_steps
 from blob_zero.tensorboard import tag_of
 from blob_zero.training import train
 
 
 def run(folder, *, player=None, **changes):
+    display = SilentDisplay()
     train(
         small_config(**changes),
         folder,
-        display=SilentDisplay(),
+        display=display,
         device="cpu",
         player=player or FakePlayer(),
         judge=FakeJudge(),
     )
+    return display.messages
 
 
 def steps(folder):
@@ -59,22 +65,29 @@ def test_steps_of_a_run_that_was_stopped_are_those_of_one_that_was_not(tmp_path,
     run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped", player=FakePlayer(stop_at=stop_at))
-    # An iteration that was not committed may have left its steps, and an older file may be damaged.
+    # An iteration that was not committed may have left its steps.
     folder = tmp_path / "stopped" / "steps"
     folder.mkdir(exist_ok=True)
     (folder / "000003.parquet").write_bytes(b"not committed")
-    run(tmp_path / "stopped")
+    assert not [line for line in run(tmp_path / "stopped") if "single steps" in line]
     for path in (tmp_path / "whole" / "steps").iterdir():
         assert (folder / path.name).read_bytes() == path.read_bytes(), path.name
     assert len(list(folder.iterdir())) == 3
 
 
-def test_a_run_goes_on_without_the_steps_of_earlier_iterations(tmp_path):
+def test_a_run_says_which_steps_are_lost_and_goes_on_without_them(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, player=FakePlayer(stop_at=2))
-    (tmp_path / "steps" / "000001.parquet").unlink()
-    (tmp_path / "steps" / "000002.parquet").write_bytes(b"damaged")
-    run(tmp_path)
+    paths = [tmp_path / "steps" / f"00000{iteration}.parquet" for iteration in (1, 2)]
+    content = bytearray(paths[1].read_bytes())
+    content[54] ^= 1
+    paths[1].write_bytes(content)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, player=FakePlayer(stop_at=0))
+    assert lost_steps(tmp_path, load_checkpoint(tmp_path / "checkpoints" / "000002").state["steps_sha256"]) == paths[1:]
+    paths[0].unlink()
+    (line,) = [line for line in run(tmp_path) if "single steps" in line]
+    assert f"missing or damaged: {paths[0]} and 1 more" in line
     frame = pl.read_parquet(tmp_path / "steps" / "000003.parquet")
     assert set(frame["iteration"]) == {3}
     assert frame["step"][0] > 1
@@ -94,12 +107,30 @@ def test_every_column_has_a_heading_and_a_name_of_its_own():
     assert tag_of("rule_difference") == "rule/difference"
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="an extra: blob-zero[tensorboard]")
-def test_tensorboard_shows_each_iteration_and_step_once(tmp_path):
+with_tensorboard = pytest.mark.skipif(
+    importlib.util.find_spec("tensorboard") is None, reason="an extra: blob-zero[tensorboard]"
+)
+
+
+@with_tensorboard
+def test_tensorboard_shows_each_iteration_and_step_once(tmp_path, monkeypatch):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    commit = Run.commit
+
+    def commit_and_stop(run, row=None, steps=None):
+        commit(run, row, steps)
+        if row is not None:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("blob_zero.run_folder.Run.commit", commit_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, run={"tensorboard": True})
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, player=FakePlayer(stop_at=2), run={"tensorboard": True})
+        run(tmp_path, player=FakePlayer(stop_at=1), run={"tensorboard": True})
+    # The second iteration was shown, and is played again.
+    (tmp_path / "checkpoints" / "000002" / "replay.safetensors").unlink()
     run(tmp_path, run={"tensorboard": True})
     shown = {}
     for name in ("iterations", "steps"):
@@ -113,3 +144,14 @@ def test_tensorboard_shows_each_iteration_and_step_once(tmp_path):
     by_step = shown["steps"].Scalars("loss/policy_loss")
     assert [event.step for event in by_step] == steps(tmp_path)["step"].to_list()
     assert all(math.isfinite(event.value) for event in by_step)
+
+
+@with_tensorboard
+@pytest.mark.parametrize("call", ["__init__", "flush", "close"])
+def test_a_disk_that_fails_tensorboard_is_named(tmp_path, monkeypatch, call):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(f"torch.utils.tensorboard.SummaryWriter.{call}", full)
+    with pytest.raises(CheckpointError, match=r"cannot write .*/tensorboard: No space left on device; free some"):
+        run(tmp_path, run={"tensorboard": True})

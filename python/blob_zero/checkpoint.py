@@ -7,7 +7,7 @@ A checkpoint is written under another name, its manifest (the SHA-256 of each fi
 import hashlib
 import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: a file is missing, damaged, or of another encoding version; the message names it.
     """
-    manifest = _read_json(path / MANIFEST)
-    hashes = manifest.get("sha256")
-    if not isinstance(hashes, dict) or STATE not in hashes:
-        raise CheckpointError(f"{path / MANIFEST} lists no files")
-    for name, expected in hashes.items():
-        if _hash(path / name) != expected:
-            raise CheckpointError(f"{path / name} is damaged: its SHA-256 differs from the manifest")
+    manifest = _read_manifest(path)
+    hashes = manifest["sha256"]
+    _check_hashes(path, hashes, names=hashes)
     state = _read_json(path / STATE)
     networks: dict[str, BlobNet] = {}
     tensors: dict[str, dict[str, Tensor]] = {}
@@ -156,7 +152,7 @@ def load_network(path: Path) -> BlobNet:
     """
     path = network_folder(path)
     if path.is_dir():
-        _check_hashes(path, (WEIGHTS,))
+        _check_hashes(path, _read_manifest(path)["sha256"], names=(WEIGHTS,))
         path = path / WEIGHTS
     metadata, tensors = _read_tensors(path)
     return _build_network(path, metadata, tensors)
@@ -168,15 +164,17 @@ def network_folder(path: Path) -> Path:
     A warning names each newer one that is damaged, as a run that goes on would skip it.
 
     Raises:
-        CheckpointError: the run has no checkpoint, or none is whole.
+        CheckpointError: the run has no checkpoint, none is whole, or one may not be read, which is no damage.
     """
     if not (path / "checkpoints").is_dir():
         return path
     damaged: list[str] = []
     for checkpoint in reversed(checkpoint_paths(path / "checkpoints")):
         try:
-            _check_hashes(checkpoint, (WEIGHTS, STATE))
+            _check_hashes(checkpoint, _read_manifest(checkpoint)["sha256"], names=(WEIGHTS, STATE))
         except CheckpointError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise
             damaged.append(str(error))
         else:
             for line in damaged:
@@ -187,8 +185,15 @@ def network_folder(path: Path) -> Path:
     raise CheckpointError(f"{path} has no checkpoint yet")
 
 
-def _check_hashes(checkpoint: Path, names: tuple[str, ...]) -> None:
-    expected = _read_json(checkpoint / MANIFEST).get("sha256", {})
+def _read_manifest(checkpoint: Path) -> dict[str, Any]:
+    manifest = _read_json(checkpoint / MANIFEST)
+    hashes = manifest.get("sha256")
+    if not isinstance(hashes, dict) or STATE not in hashes:
+        raise CheckpointError(f"{checkpoint / MANIFEST} lists no files")
+    return manifest
+
+
+def _check_hashes(checkpoint: Path, expected: Mapping[str, str], *, names: Iterable[str]) -> None:
     for name in names:
         if _hash(checkpoint / name) != expected.get(name):
             raise CheckpointError(f"{checkpoint / name} is damaged: its SHA-256 differs from the manifest")

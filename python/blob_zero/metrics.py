@@ -119,11 +119,6 @@ class MetricsLog:
             self.frame = kept
             self._write()
 
-    def begins_with(self, content: bytes) -> bool:
-        """Whether the first rows are those of another such file's bytes."""
-        other = pl.read_parquet(io.BytesIO(content))
-        return self.frame.head(len(other)).equals(other)
-
     def content(self) -> bytes:
         """The file's bytes, as its last row left it."""
         content = io.BytesIO()

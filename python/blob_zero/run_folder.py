@@ -10,6 +10,7 @@ A checkpoint's folder is the commit: it holds copies of the configuration and th
 beside it are made again where they are damaged, or ahead of it.
 """
 
+import contextlib
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ from blob_zero.ratings import Ratings
 from blob_zero.replay import ReplayRing
 from blob_zero.seeds import Purpose, stream_seed
 from blob_zero.sizes import Sizes
-from blob_zero.step_metrics import STEPS, keep_steps_until, write_steps
+from blob_zero.step_metrics import STEPS, keep_steps_until, lost_steps, write_steps
 from blob_zero.trainer import Trainer
 
 CONFIG = "config.toml"
@@ -62,6 +63,7 @@ class Run:
         iteration: iterations done.
         rounds: rounds of self-play begun.
         steps: optimizer steps tried.
+        step_hashes: SHA-256 of each file of their metrics, by its name.
         carried: rounds that the last iteration left unfinished, for the next one to go on with.
         learner: the network in training.
         best: the network that plays, and that the run would give away now.
@@ -80,6 +82,7 @@ class Run:
         self.iteration = 0
         self.rounds = 0
         self.steps = 0
+        self.step_hashes: dict[str, str] = {}
         self.carried: CarryOver | None = None
         self.untrained = seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
         self.learner = copy_of(self.untrained)
@@ -152,7 +155,8 @@ class Run:
     def _commit(self, row: Row | None, steps: pl.DataFrame | None) -> None:
         # The files that are watched come first: what is too much is dropped when the run is opened.
         if steps is not None:
-            write_steps(self.folder, steps)
+            name, digest = write_steps(self.folder, steps)
+            self.step_hashes[name] = digest
         if row is not None:
             self.metrics.append(row)
         groups = {"optimizer": self.trainer.state(), "replay": _tensors(self.replay.state())}
@@ -167,6 +171,7 @@ class Run:
                 state={
                     "rounds": self.rounds,
                     "steps": self.steps,
+                    "steps_sha256": self.step_hashes,
                     "best_iteration": self.best_iteration,
                     "rollbacks": self.rollbacks,
                     "measured_iteration": self.measured_iteration,
@@ -209,6 +214,7 @@ class Run:
             self.carried = None if carried is None else CarryOver.of_state({k: x.numpy() for k, x in carried.items()})
             self.rounds = checkpoint.state["rounds"]
             self.steps = checkpoint.state["steps"]
+            self.step_hashes = dict(checkpoint.state.get("steps_sha256", {}))
             self.best_iteration = checkpoint.state["best_iteration"]
             self.rollbacks = checkpoint.state.get("rollbacks", 0)
             self.measured_iteration = checkpoint.state.get("measured_iteration", -1)
@@ -261,6 +267,10 @@ def open_run(
     run = Run(config, folder, device=device)
     if checkpoint is not None:
         run.restore(checkpoint)
+        lost = lost_steps(folder, run.step_hashes)
+        if lost:
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            notice(f"metrics of single steps are missing or damaged: {lost[0]}{more}; going on without them")
         if run.carried is not None and any(line.startswith(("game.", "run.seed")) for line in changed):
             notice(f"{len(run.carried)} unfinished rounds are of another game or seed; they are dropped")
             run.carried = None
@@ -296,18 +306,18 @@ def saved_settings(path: Path, checkpoint: Checkpoint, notice: Callable[[str], N
 
 
 def _repair_metrics(path: Path, checkpoint: Checkpoint, notice: Callable[[str], None]) -> None:
-    """Write the metrics again from the checkpoint where they are missing or damaged; they may only be longer."""
+    """Write the metrics again from the checkpoint unless they are its copy of them, byte by byte.
+
+    They are not parsed to find out: a damaged Parquet file can end the process in the library that reads it.
+    """
     content = checkpoint.files.get(METRICS)
-    if content is None:  # a checkpoint of an older version, or before there were any
+    if content is None:  # a checkpoint of an older version
         return
-    try:
-        same = MetricsLog(path).begins_with(content)
-        problem = "" if same else f"{path} is damaged: it does not begin as the checkpoint's copy of it"
-    except CheckpointError as error:
-        problem = str(error)
-    if problem:
-        notice(f"{problem}; writing it again from the checkpoint")
-        write_atomically(path, content)
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:
+            return
+    notice(f"{path} is not as iteration {checkpoint.iteration} left it; writing it again from the checkpoint")
+    write_atomically(path, content)
 
 
 def _load(net: BlobNet, saved: BlobNet) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from blob_zero.atomic_files import explained
 from blob_zero.errors import ConfigError
 from blob_zero.metrics import Row
 from blob_zero.step_metrics import STEP_COLUMNS
@@ -35,16 +36,22 @@ class TensorBoard:
 
     Raises:
         ConfigError: the package is not installed.
+        CheckpointError: the files cannot be written; so do `write` and `close`.
     """
 
     def __init__(self, run: Path, *, iteration: int, step: int) -> None:
         check_installed()
-        folder = run / TENSORBOARD
-        self._iterations = _writer(folder / "iterations", first=iteration + 1)
-        self._steps = _writer(folder / "steps", first=step + 1)
+        self._folder = run / TENSORBOARD
+        with explained("write", self._folder):
+            self._iterations = _writer(self._folder / "iterations", first=iteration + 1)
+            self._steps = _writer(self._folder / "steps", first=step + 1)
 
     def write(self, row: Row, steps: pl.DataFrame) -> None:
         """Add an iteration's row of metrics, and its steps."""
+        with explained("write", self._folder):
+            self._write(row, steps)
+
+    def _write(self, row: Row, steps: pl.DataFrame) -> None:
         iteration = row["iteration"]
         assert isinstance(iteration, int)
         for name, value in row.items():
@@ -60,8 +67,11 @@ class TensorBoard:
 
     def close(self) -> None:
         """Write what is left, and end the writers' threads."""
-        self._iterations.close()
-        self._steps.close()
+        with explained("write", self._folder):
+            try:
+                self._iterations.close()
+            finally:
+                self._steps.close()
 
 
 def check_installed() -> None:

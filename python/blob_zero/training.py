@@ -161,9 +161,10 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display, board
         steps = step_frame(
             learned.by_step, learned.rates, iteration=run.iteration, first_step=run.steps - len(learned.rates) + 1
         )
-        run.commit(row, steps)
+        # Before the commit: what was shown and not committed is shown anew, what was not shown never would be.
         if board is not None:
             board.write(row, steps)
+        run.commit(row, steps)
         display.iteration_done(row)
 
 

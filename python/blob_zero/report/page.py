@@ -62,7 +62,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         CheckpointError: the folder holds no run, no iteration is done, or a file cannot be read or written.
     """
     if find_spec("matplotlib") is None:
-        raise BlobError("a report needs matplotlib, which is not installed: pip install blob-zero[report]")
+        raise BlobError("a report needs matplotlib, which is not installed: pip install 'blob-zero[report]'")
     frame = _metrics(run)
     checkpoint, _damaged = latest_checkpoint(run / "checkpoints")
     if checkpoint is None:

@@ -137,6 +137,8 @@ def arena(
         threads=threads,
         result_share=whole_games,
     )
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ConfigError(f"cannot write {out}: there is no folder {out.absolute().parent}")
     with Console(stderr=True).status("starting") as status:
         tournament = play(settings, on_match=status.update)
     if json:

@@ -93,7 +93,7 @@ def _check_playable(config: Config, device: torch.device) -> None:
 
 @contextmanager
 def _tensorboard(run: Run) -> Iterator[TensorBoard | None]:
-    if not run.config.run.tensorboard:
+    if not run.config.run.tensorboard or run.iteration >= run.config.run.iterations:
         yield None
         return
     with closing(TensorBoard(run.folder, iteration=run.iteration, step=run.steps)) as board:

@@ -161,7 +161,9 @@ def test_designs_of_one_leaf_play_the_same_and_virtual_loss_does_not(monkeypatch
         lossy = str(row["design"]).startswith("virtual loss")
         assert (row["exact_tv_max"] > 0) == lossy, row
         assert ("points_low" in row) == lossy
-        assert 0 <= row["policy_tv_mean"] <= row["policy_tv_p95"] <= 1 or row["policy_tv_p95"] == 0
+        # A mean may be above the 95th percentile: few decisions, and a far one among them.
+        assert 0 <= row["policy_tv_mean"] <= 1
+        assert 0 <= row["policy_tv_p95"] <= 1
 
 
 def test_distances_are_those_of_the_decisions_that_both_runs_met():

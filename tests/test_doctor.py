@@ -20,6 +20,7 @@ from blob_zero.config import to_toml
 from blob_zero.doctor import Finding, Request, examine
 from blob_zero.doctor.needs import Needs, available_memory
 from blob_zero.doctor.versions import check_versions
+from blob_zero.errors import ConfigError
 from blob_zero.inference import Inference
 from blob_zero.lanes import HostLane
 from blob_zero.run_lock import lock_run
@@ -411,6 +412,14 @@ def test_other_settings_than_the_run_has_are_a_failure(finished, settings):
     found = findings_of(run_dir=finished, config=settings, device="cpu")
     assert found["run", "other settings"].mark == "failure"
     assert "run.iterations: 3 there, 9 here" in found["run", "other settings"].found
+
+
+def test_settings_changed_on_the_command_line_are_those_of_the_run(finished, settings):
+    settings.write_text(settings.read_text().replace("iterations = 3", "iterations = 9"))
+    found = findings_of(run_dir=finished, config=settings, changes=("run.iterations=3",), device="cpu")
+    assert ("run", "other settings") not in found
+    with pytest.raises(ConfigError, match="--set changes the settings of"):
+        Request(run_dir=finished, changes=("run.iterations=3",))
 
 
 def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(finished):

@@ -58,7 +58,7 @@ def test_a_missing_matplotlib_names_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(
         page, "find_spec", lambda name: None if name == "matplotlib" else importlib.util.find_spec(name)
     )
-    with pytest.raises(BlobError, match=r"pip install blob-zero\[report\]"):
+    with pytest.raises(BlobError, match=r"pip install 'blob-zero\[report\]'"):
         write_report(tmp_path)
 
 

@@ -95,7 +95,7 @@ def test_a_run_says_which_steps_are_lost_and_goes_on_without_them(tmp_path):
 
 def test_tensorboard_that_is_not_installed_is_named_before_anything_begins(tmp_path, monkeypatch):
     monkeypatch.setattr("blob_zero.tensorboard.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"pip install blob-zero\[tensorboard\]"):
+    with pytest.raises(ConfigError, match=r"pip install 'blob-zero\[tensorboard\]'"):
         run(tmp_path / "run", run={"tensorboard": True})
     assert not (tmp_path / "run").exists()
 

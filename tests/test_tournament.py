@@ -203,3 +203,11 @@ def test_json_is_all_that_is_printed_and_the_file_says_the_same(monkeypatch, cap
     assert (match["first_agent"], match["second_agent"], match["deals"]) == ("rule", "random", 18)
     assert match["low"] <= match["difference"] <= match["high"]
     assert [part["cards"] for part in match["by_cards"]] == [1, 2]
+
+
+def test_a_file_that_cannot_be_written_is_named_before_the_matches(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "nowhere" / "result.json"
+    monkeypatch.setattr("blob_zero.tournament.play", lambda *_a, **_k: pytest.fail("it played"))
+    status, _, err = command(monkeypatch, capsys, "arena", "rule", "random", "--out", str(out))
+    assert status == 2
+    assert f"there is no folder {out.parent}" in err

@@ -1,5 +1,6 @@
 import polars as pl
 import pytest
+import torch
 from training_fakes import SMALL, FakeJudge, FakePlayer, SilentDisplay, fingerprint, small_config
 
 from blob_zero.checkpoint import checkpoint_paths, load_checkpoint, load_network
@@ -254,3 +255,22 @@ def test_settings_follow_their_schedules(tmp_path):
     assert player.searches + later.searches == [(None, 4), (None, 5), (None, 6)]
     # Ten rows a round in batches of 32, once in the first iteration and three times in the others.
     assert metrics(tmp_path)["steps"].to_list() == [100 // 32, 3 * (300 // 32), 3 * (600 // 32)]
+
+
+@pytest.mark.parametrize("settings", [{"threads": 100_000}, {"batch_rows": 1 << 21}])
+def test_what_the_core_refuses_is_refused_before_a_run_begins(tmp_path, settings):
+    (name,) = settings
+    with pytest.raises(ConfigError, match=f"{name} is"):
+        run(tmp_path / "run", small_config(selfplay=settings))
+    assert not (tmp_path / "run").exists()
+
+
+def test_memory_that_runs_out_anywhere_is_told_with_a_remedy(tmp_path):
+    class Player(FakePlayer):
+        def play(self, *_arguments, **_more):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match=r"memory of cpu is exhausted: lower selfplay\.batch_rows"):
+        run(tmp_path, player=Player())
+    run(tmp_path)
+    assert len(metrics(tmp_path)) == 3

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,3 +188,10 @@ def test_a_run_of_whole_games_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert names
     for name in names:
         assert (whole / name).read_bytes() == (stopped / name).read_bytes(), name
+
+
+def test_a_record_of_a_round_that_is_not_reached_is_refused():
+    carried = games("uniform", rounds=10, carry_over=10).carry_over
+    wrong = replace(carried, game_round=np.full_like(carried.game_round, 250))
+    with pytest.raises(ConfigError, match="a record of round 250 and stands in round"):
+        games("uniform", rounds=1, first_round=10, carried=wrong)

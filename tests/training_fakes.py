@@ -109,7 +109,7 @@ class SilentDisplay:
     def iteration_started(self, iteration, iterations):
         pass
 
-    def self_play(self, progress, *, batch_rows):
+    def self_play(self, progress, *, batch_rows, unit):
         pass
 
     def training(self, step, steps, loss):

@@ -1,6 +1,7 @@
 """The `blob-zero` command: reads arguments, calls the package, prints what comes back."""
 
 import sys
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -136,6 +137,8 @@ def arena(
         threads=threads,
         result_share=whole_games,
     )
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ConfigError(f"cannot write {out}: there is no folder {out.absolute().parent}")
     with Console(stderr=True).status("starting") as status:
         tournament = play(settings, on_match=status.update)
     if json:
@@ -172,6 +175,10 @@ def doctor(
         str | None, typer.Option(help="A preset. (default: the settings of the run in the folder, or reference)")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."),
+    ] = None,
     device: Device = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
 ) -> None:
@@ -184,7 +191,7 @@ def doctor(
     from blob_zero.doctor import Request, examine
     from blob_zero.doctor.screen import show
 
-    request = Request(run_dir=run_dir, preset=preset, config=config, device=device)
+    request = Request(run_dir=run_dir, preset=preset, config=config, device=device, changes=tuple(set_ or ()))
     with Console(stderr=True).status("") as status:
         diagnosis = examine(request, notice=status.update)
     if json:
@@ -222,8 +229,17 @@ def root(
     """Train and judge networks for Blob, an Oh Hell variant, by self-play."""
 
 
+def _warning_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning in a line, without the place in the code that it comes from."""
+    del category, filename, lineno, line
+    return f"blob-zero: {message}\n"
+
+
 def main() -> None:
     """Run the command; an error that blob-zero raises on purpose is one line and exit status 2."""
+    warnings.formatwarning = _warning_line
     try:
         app()
     except BlobError as error:

@@ -34,8 +34,14 @@ class Display(Protocol):
     def iteration_started(self, iteration: int, iterations: int) -> None:
         """Iteration `iteration`, from 1, of `iterations` begins."""
 
-    def self_play(self, progress: Progress, *, batch_rows: int | None) -> None:
-        """Self-play has come this far, with batches of `batch_rows` rows when full; None where playouts judge."""
+    def self_play(self, progress: Progress, *, batch_rows: int | None, unit: str = "rounds") -> None:
+        """Self-play has come this far.
+
+        Args:
+            progress: of the session.
+            batch_rows: rows of a full batch; None where playouts judge.
+            unit: what is counted, `rounds` or `games`.
+        """
 
     def training(self, step: int, steps: int, loss: float) -> None:
         """Training has come this far, with this mean loss."""
@@ -62,7 +68,7 @@ class PlainDisplay:
         """Note the time."""
         self.clock.started(iteration, iterations)
 
-    def self_play(self, progress: Progress, *, batch_rows: int | None) -> None:
+    def self_play(self, progress: Progress, *, batch_rows: int | None, unit: str = "rounds") -> None:
         """Say nothing between iterations."""
 
     def training(self, step: int, steps: int, loss: float) -> None:
@@ -111,10 +117,10 @@ class LiveDisplay:
         self.clock.started(iteration, iterations)
         self._show("self-play", 0, 1)
 
-    def self_play(self, progress: Progress, *, batch_rows: int | None) -> None:
+    def self_play(self, progress: Progress, *, batch_rows: int | None, unit: str = "rounds") -> None:
         """Show rounds, speed and batch fill."""
         speed = 60 * progress.rounds_done / max(self.clock.iteration_seconds(), 1e-9)
-        text = f"self-play  {progress.rounds_done:,} of {progress.rounds:,} rounds  {speed:,.0f} rounds/min"
+        text = f"self-play  {progress.rounds_done:,} of {progress.rounds:,} {unit}  {speed:,.0f} {unit}/min"
         if batch_rows and progress.batches:
             text += f"  batch fill {progress.rows / (progress.batches * batch_rows):.0%}"
         self._show(text, progress.rounds_done, progress.rounds)

@@ -313,7 +313,7 @@ def _repair_metrics(path: Path, checkpoint: Checkpoint, notice: Callable[[str], 
     content = checkpoint.files.get(METRICS)
     if content is None:  # a checkpoint of an older version
         return
-    if checkpoint.iteration == 0 and not path.exists():  # the first row makes the file
+    if checkpoint.iteration == 0 and not path.exists():  # written with the first row
         return
     with contextlib.suppress(OSError):
         if path.read_bytes() == content:

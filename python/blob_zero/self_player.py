@@ -5,7 +5,7 @@ that follow from (weights, seed, round numbers) alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -162,7 +162,8 @@ def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.de
 
 def sizes_of(config: Config, rounds: RoundRange, *, device: torch.device) -> Sizes:
     """The sizes that such a range is played with, where a network judges."""
-    return configured_self_play(config, rounds, device=device).sizes(auto_workers(device.type))
+    sizes = configured_self_play(config, rounds, device=device).sizes(auto_workers(device.type))
+    return replace(sizes, rounds_in_flight=min(sizes.rounds_in_flight, _in_progress(rounds)))
 
 
 def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int:
@@ -170,7 +171,7 @@ def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int
     if wanted != "auto":
         return wanted
     search = config.search
-    in_progress = rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))
+    in_progress = _in_progress(rounds)
     if config.selfplay.rounds_in_flight is not None:
         in_progress = min(in_progress, config.selfplay.rounds_in_flight)
     return auto_batch_rows(
@@ -178,3 +179,7 @@ def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int
         workers=auto_workers(device.type),
         leaves=in_progress * (rounds.worlds or search.worlds) * search.leaves_in_flight,
     )
+
+
+def _in_progress(rounds: RoundRange) -> int:
+    return rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))

@@ -82,7 +82,7 @@ def check_installed() -> None:
     """
     if find_spec("tensorboard") is None:
         raise ConfigError(
-            "run.tensorboard is true and TensorBoard is not installed: pip install blob-zero[tensorboard], "
+            "run.tensorboard is true and TensorBoard is not installed: pip install 'blob-zero[tensorboard]', "
             "or set it to false"
         )
 

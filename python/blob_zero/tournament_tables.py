@@ -53,7 +53,7 @@ def _ratings_table(tournament: Tournament) -> Table:
 def _table(title: str, headings: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left", no_wrap=bool(index))
+        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
     return table
 
 

@@ -11,6 +11,7 @@ import torch
 from blob_zero.arena import Judge, LocalJudge, MatchSummary
 from blob_zero.config import Config, FixedOpponent
 from blob_zero.devices import resolve_device
+from blob_zero.errors import DeviceError
 from blob_zero.metrics import Value
 from blob_zero.progress import Display
 from blob_zero.ratings import network_name
@@ -18,7 +19,7 @@ from blob_zero.run_folder import Run, open_run
 from blob_zero.run_lock import lock_run
 from blob_zero.schedule import at
 from blob_zero.seeds import Purpose, stream, stream_seed
-from blob_zero.self_player import LocalSelfPlay, RoundRange, SelfPlayer
+from blob_zero.self_player import LocalSelfPlay, RoundRange, SelfPlayer, configured_self_play
 from blob_zero.standings import STANDINGS, SavedStandings, Standing
 from blob_zero.step_metrics import step_frame
 from blob_zero.tensorboard import TensorBoard, check_installed
@@ -56,21 +57,43 @@ def train(
         met only losses that are not finite.
     """
     where = resolve_device(device)
+    # Before anything is begun: a folder with settings that cannot be used would refuse the right ones.
+    _check_playable(config, where)
     if config.run.tensorboard:
-        check_installed()  # before anything is begun
+        check_installed()
     configure_torch(config, where)
     player = player or LocalSelfPlay(config, device=str(where), notice=display.message)
     judge = judge or _local_judge(config, device=str(where))
-    with lock_run(folder):
-        run = open_run(config, folder, device=where, override=override, notice=display.message)
-        with _tensorboard(run) as board:
-            _iterate(run, player, judge, display, board)
-        return _final_standings(run, judge, display)
+    try:
+        with lock_run(folder):
+            run = open_run(config, folder, device=where, override=override, notice=display.message)
+            with _tensorboard(run) as board:
+                _iterate(run, player, judge, display, board)
+            return _final_standings(run, judge, display)
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"the memory of {where} is exhausted: lower selfplay.batch_rows, training.batch_size or "
+            "training.replay_rows (with --override), or end what else uses it; what is committed is whole"
+        ) from error
+
+
+def _check_playable(config: Config, device: torch.device) -> None:
+    """Let the core refuse what it cannot play, in the first iteration or the last."""
+    options = config.selfplay
+    for iteration in (0, config.run.iterations - 1):
+        rounds = RoundRange(
+            seed=0,
+            first_round=0,
+            rounds=at(options.rounds, iteration),
+            worlds=None if options.worlds is None else at(options.worlds, iteration),
+            simulations=None if options.simulations is None else at(options.simulations, iteration),
+        )
+        configured_self_play(config, rounds, device=device)
 
 
 @contextmanager
 def _tensorboard(run: Run) -> Iterator[TensorBoard | None]:
-    if not run.config.run.tensorboard:
+    if not run.config.run.tensorboard or run.iteration >= run.config.run.iterations:
         yield None
         return
     with closing(TensorBoard(run.folder, iteration=run.iteration, step=run.steps)) as board:
@@ -100,7 +123,11 @@ def _iterate(run: Run, player: SelfPlayer, judge: Judge, display: Display, board
         played = player.play(
             None if by_playouts else run.best,
             to_play,
-            progress=partial(display.self_play, batch_rows=None if sizes is None else sizes.batch_rows),
+            progress=partial(
+                display.self_play,
+                batch_rows=None if sizes is None else sizes.batch_rows,
+                unit="games" if config.game.whole_games else "rounds",
+            ),
         )
         run.sizes = sizes
         run.carried = played.carry_over

@@ -48,8 +48,13 @@ impl RoundSoFar {
         if self.index >= plan.first_round {
             return refuse(format!("the run's own rounds begin at {}, and carried ones come before", plan.first_round));
         }
-        if let Err(error) = self.replay(plan) {
-            return refuse(format!("it is none of this plan: {error}"));
+        let course = match self.replay(plan) {
+            Ok(course) => course,
+            Err(error) => return refuse(format!("it is none of this plan: {error}")),
+        };
+        let reached = course.game_round();
+        if let Some(row) = self.decisions.iter().find(|row| usize::from(row.game_round) > reached) {
+            return refuse(format!("it has a record of round {} and stands in round {reached}", row.game_round));
         }
         if self.decisions.len() > self.actions.len() {
             return refuse(format!("it has {} records of {} decisions", self.decisions.len(), self.actions.len()));

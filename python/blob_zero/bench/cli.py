@@ -323,12 +323,13 @@ class _Report:
 
     def one(self, row: Row, columns: Mapping[str, str], *, settings: Row, title: str) -> None:
         here: Row = {**machine()}
-        self._write([row], settings, here)
         if self._json:
             typer.echo(tables.nested(row, settings, here))
         else:
             tables.show_facts(row, columns, title=title, console=self._console)
             self._machine(here)
+        # Last, so that a disk that refuses the file costs no result.
+        self._write([row], settings, here)
 
     def many(
         self,
@@ -341,12 +342,12 @@ class _Report:
     ) -> None:
         """Write and print rows; `shown` stands for them on the screen."""
         here: Row = {**machine()}
-        self._write(rows, settings, here)
         if self._json:
             typer.echo(tables.nested_all(rows, settings, here))
         else:
             tables.show(shown or rows, columns, title=title, console=self._console)
             self._machine(here)
+        self._write(rows, settings, here)
 
     def lines(self, lines: list[str]) -> None:
         if not self._json:

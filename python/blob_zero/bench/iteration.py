@@ -68,9 +68,9 @@ def bench_iteration(
     learned = trainer.train(replay, stream(seed, Purpose.MINIBATCHES, 0), iteration=0)
     learned_at = time.perf_counter()
     return {
-        "rounds_per_min": 60 * rounds / (played_at - began),
+        "rounds_per_min": 60 * played.rounds / (played_at - began),
         "selfplay_seconds": played_at - began,
-        "rounds": rounds,
+        "rounds": played.rounds,
         "rows": len(played.rows.features),
         "batch_fill_mean": played.batch_fill,
         "examples_per_s": learned.examples_per_second,

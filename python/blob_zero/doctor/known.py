@@ -30,19 +30,23 @@ class Request:
         preset: name of a preset.
         config: a file of settings instead. With neither, the settings of the run in the folder count, or `reference`.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        changes: settings that differ from those, as `section.key=value`.
 
     Raises:
-        ConfigError: preset and config exclude each other.
+        ConfigError: preset and config exclude each other, or there are changes to neither.
     """
 
     run_dir: Path | None = None
     preset: str | None = None
     config: Path | None = None
     device: str = "auto"
+    changes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.config is not None:
             raise ConfigError("give one of --preset NAME and --config FILE")
+        if self.changes and self.preset is None and self.config is None:
+            raise ConfigError("--set changes the settings of --preset NAME or --config FILE; give one of them")
 
     @property
     def folder(self) -> Path:
@@ -58,7 +62,7 @@ class Request:
         """
         if self.config is None and self.preset is None:
             return None
-        return load_config(self.config or preset_path(str(self.preset)))
+        return load_config(self.config or preset_path(str(self.preset)), self.changes)
 
 
 @dataclass

@@ -24,7 +24,7 @@ from blob_zero.self_player import RoundRange, sizes_of
 _ROUND_BYTES, _SIMULATION_BYTES = 4096, 650
 """Memory of a round in flight, and of each simulation of its search; at most (docs/performance.md)."""
 
-_CARRIED_ROW_BYTES = FEATURES + ACTIONS + 2 * ACTIONS + 4 * SEATS + 1
+_CARRIED_ROW_BYTES = FEATURES + ACTIONS + 2 * ACTIONS + 4 * SEATS + 2
 _RECORD_BYTES = _CARRIED_ROW_BYTES + 4 * SEATS + 8
 """A decision in a checkpoint's unfinished rounds, and in the records of self-play (docstrings of both)."""
 

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -62,9 +63,11 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         CheckpointError: the folder holds no run, no iteration is done, or a file cannot be read or written.
     """
     if find_spec("matplotlib") is None:
-        raise BlobError("a report needs matplotlib, which is not installed: pip install blob-zero[report]")
+        raise BlobError("a report needs matplotlib, which is not installed: pip install 'blob-zero[report]'")
     frame = _metrics(run)
-    checkpoint, _damaged = latest_checkpoint(run / "checkpoints")
+    checkpoint, damaged = latest_checkpoint(run / "checkpoints")
+    for line in damaged:
+        warnings.warn(f"skipping a damaged checkpoint: {line}", RuntimeWarning, stacklevel=2)
     if checkpoint is None:
         raise CheckpointError(f"{run} has no checkpoint; should be the folder of a run")
     config = parse_config(checkpoint.state.get("config", {}), source=f"the checkpoint of {run}")
@@ -80,13 +83,14 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         write_atomically(folder / f"{chart.name}.png", png)
         figures.append(_figure(chart, png))
     game, search = config.game, config.search
+    unit = "games" if game.whole_games else "rounds"
     sizes = f"self-play of {len(game.played())} sizes of round, matches of " if game.shapes else ""
     iterations, rounds = (int(frame[name].to_numpy().max()) for name in ("iteration", "rounds"))
     page = Template(resources.files("blob_zero").joinpath("report/template.html").read_text(encoding="utf-8"))
     text = page.substitute(
         title=html.escape(f"Run {run.resolve().name}"),
         subtitle=html.escape(
-            f"{iterations} of {config.run.iterations} iterations, {rounds:,} rounds: "
+            f"{iterations} of {config.run.iterations} iterations, {rounds:,} {unit}: "
             f"{sizes}{game.players} players, {game.cards_text()}, search {search.worlds}x{search.simulations}"
         ),
         tables=_last_numbers(frame) + _final_table(run / STANDINGS),
@@ -162,7 +166,8 @@ def _charts(
         yield _Chart(
             "value_calibration",
             "Do its values come true?",
-            "The network foretells the result of each seat, from -1 (no points) to 1 (as many as the hand can bring). "
+            "The network foretells the result of each seat, from -1 (no points) to 1 (as many as the hand can bring)"
+            f"{'' if bids_told else ', a part of it being the place in the game that the round is of'}. "
             "Similar predictions form a group and each point is a group: across what was predicted, up what came of it "
             "in the mean. On the dashed line predictions came true; above it they were too low, below it too high. "
             f"The mean distance from the line is {of.value.error:.3f}. The bars below count the "

@@ -149,8 +149,9 @@ def train(
     batch_size: Annotated[int, typer.Option(help="Rows of an optimizer step.")] = 2048,
     precision: Dtype = "auto",
     compile_: Annotated[
-        bool, typer.Option("--compile/--no-compile", help="Build the training step with torch.compile.")
-    ] = False,
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Build the step with torch.compile. (default: on a GPU)"),
+    ] = None,
     threads: Threads = None,
     passes: Annotated[int, typer.Option(help="Turns of training and of its matrix products.")] = 5,
     seconds: Annotated[float, typer.Option(help="Seconds of a turn.")] = 1.0,
@@ -162,7 +163,9 @@ def train(
 
     check_at_least_1(batch_size=batch_size, passes=passes, threads=threads)
     settings = PlaySettings(device=device, network=net, threads=threads)
-    learning = TrainingConfig(batch_size=batch_size, precision=precision, compile=compile_)
+    learning = TrainingConfig(
+        batch_size=batch_size, precision=precision, compile="auto" if compile_ is None else compile_
+    )
     with _Report(out, json=json) as report:
         row = bench_training(learning, settings, passes=passes, seconds=seconds, notice=report.notice)
         report.one(row, COLUMNS, settings=settings.columns() | {"batch_size": batch_size}, title="Training")

@@ -6,10 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from crash_trials import CONFIG, KINDS, Trials
 from rich.console import Console
 from rich.table import Table
-from write_trials import every_moment
+from support.crash_trials import CONFIG, KINDS, Trials
+from support.write_trials import every_moment
 
 
 def main() -> None:

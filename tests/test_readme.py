@@ -4,9 +4,9 @@ import pathlib
 import re
 
 import pytest
-from training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+from support.training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
 
-from blob_zero.training import train
+from blob_zero.learning.loop import train
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

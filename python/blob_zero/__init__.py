@@ -23,7 +23,7 @@ from blob_zero._core import (
     rule_action,
     search,
 )
-from blob_zero.carry_over import CarryOver
+from blob_zero.arena.match import Agent, MatchRecord, play_match
 from blob_zero.errors import (
     BlobError,
     CheckpointError,
@@ -33,12 +33,12 @@ from blob_zero.errors import (
     IllegalActionError,
     RunLockedError,
 )
-from blob_zero.evaluator import BatchEvaluator, Evaluator
-from blob_zero.match import Agent, MatchRecord, play_match
-from blob_zero.selfplay import Records, SelfPlay
+from blob_zero.selfplay.carry_over import CarryOver
+from blob_zero.selfplay.engine import Records, SelfPlay
+from blob_zero.selfplay.serving import BatchEvaluator, Evaluator
 
 if TYPE_CHECKING:
-    from blob_zero.network import BlobNet
+    from blob_zero.model.blobnet import BlobNet
 
 __all__ = [
     "ACTIONS",
@@ -77,7 +77,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute of any type
     if name == "BlobNet":
-        from blob_zero.network import BlobNet
+        from blob_zero.model.blobnet import BlobNet
 
         return BlobNet
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

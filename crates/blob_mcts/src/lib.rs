@@ -4,39 +4,18 @@
 //! [`Search::outcome`] ends it. It knows no thread and no queue. [`Play`] runs many rounds on worker threads and gathers the
 //! leaves of all of them into the batches of a [`BatchQueue`].
 
-mod agent;
-mod asking_search;
-mod batch_buffer;
-mod batch_queue;
-mod cache;
-mod carry_over;
-mod config;
-mod course;
 mod error;
-mod evaluate;
-mod exploration;
-mod group;
-mod null_evaluator;
-mod play;
-pub mod puct;
-mod record;
-mod round_task;
+mod evaluation;
 mod search;
-mod shapes;
-mod tree;
-mod work_queues;
+mod selfplay;
 
-pub use agent::{Agent, LeafEvaluator, Plan, Seating};
-pub use batch_buffer::BatchBuffer;
-pub use batch_queue::{BatchQueue, FilledBatch, NextBatch};
-pub use cache::{CacheUse, time_cache};
-pub use carry_over::RoundSoFar;
-pub use config::{RootNoise, SearchConfig, Temperature};
 pub use error::{ConfigError, EvaluationError, PlayError};
-pub use evaluate::{Evaluate, Evaluation, Rollout, Uniform};
-pub use exploration::{choose, dirichlet};
-pub use null_evaluator::{play_with_null_evaluator, time_hand_over};
-pub use play::{Play, PlayConfig, Progress};
-pub use record::{DecisionRecord, RoundRecord};
-pub use search::{Leaf, Outcome, Search};
-pub use shapes::{Shape, Shapes};
+pub use evaluation::{BatchBuffer, BatchQueue, CacheUse, FilledBatch, NextBatch, time_cache};
+pub use search::{
+    Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, choose,
+    dirichlet, puct,
+};
+pub use selfplay::{
+    Agent, DecisionRecord, LeafEvaluator, Plan, Play, PlayConfig, Progress, RoundRecord, RoundSoFar, Seating, Shape,
+    Shapes, play_with_null_evaluator, time_hand_over,
+};

@@ -15,7 +15,7 @@ from blob_zero.bench.tables import Row
 from blob_zero.machine import cores, peak_memory
 
 if TYPE_CHECKING:
-    from blob_zero.selfplay import Records
+    from blob_zero.selfplay.engine import Records
 
 LEVELS = {"light": "2x20", "medium": "3x30", "heavy": "5x50"}
 
@@ -197,7 +197,7 @@ def _decisions_a_round(settings: PlaySettings) -> float:
 
 def _points(design: PlaySettings, settings: PlaySettings, evaluator: Workers, deals: int) -> Row:
     """Points a round of a design against the same search with one leaf in flight, on paired deals."""
-    from blob_zero.arena import summarize
+    from blob_zero.arena.judge import summarize
 
     def agent(leaves: int) -> bz.Agent:
         return bz.Agent.network(

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from blob_zero.bench.tables import Row
-from blob_zero.config import Config
-from blob_zero.evaluator import OnProgress
+from blob_zero.config.schema import Config
 from blob_zero.machine import peak_memory
+from blob_zero.selfplay.serving import OnProgress
 
 COLUMNS = {
     "rounds_per_min": "self-play, rounds/min",
@@ -40,13 +40,13 @@ def bench_iteration(
         notice: is told of each step.
         progress: is told how far self-play is.
     """
-    from blob_zero.devices import resolve_device
-    from blob_zero.network import SEATS, NetworkShape, seeded_network
-    from blob_zero.replay import ReplayRing
-    from blob_zero.schedule import at
+    from blob_zero.config.schedule import at
+    from blob_zero.inference.devices import resolve_device
+    from blob_zero.learning.learner import Trainer
+    from blob_zero.learning.replay import ReplayRing
+    from blob_zero.model.blobnet import SEATS, NetworkShape, seeded_network
     from blob_zero.seeds import Purpose, stream, stream_seed
-    from blob_zero.self_player import LocalSelfPlay, RoundRange
-    from blob_zero.trainer import Trainer
+    from blob_zero.selfplay.worker import LocalSelfPlay, RoundRange
 
     where = resolve_device(device)
     seed = config.run.seed

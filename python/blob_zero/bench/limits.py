@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from blob_zero import _core
 from blob_zero.bench.settings import PlaySettings
-from blob_zero.evaluator import Serving, drive
+from blob_zero.selfplay.serving import Serving, drive
 
 
 class _Captures(Exception):  # noqa: N818 - it carries a batch out of a run, and is no error

@@ -10,8 +10,8 @@ from blob_zero import _core
 from blob_zero.bench.limits import Workers, inference_limit, search_limit
 from blob_zero.bench.settings import NullEvaluator, PlaySettings, build_evaluator, check_at_least_1
 from blob_zero.bench.tables import Row
-from blob_zero.evaluator import OnProgress
 from blob_zero.machine import cores, peak_memory
+from blob_zero.selfplay.serving import OnProgress
 
 Limit = Literal["inference", "search"]
 

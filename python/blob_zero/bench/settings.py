@@ -11,13 +11,13 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.bench.tables import Row
 from blob_zero.errors import ConfigError
-from blob_zero.sizes import MOST_BATCH_ROWS
+from blob_zero.selfplay.sizes import MOST_BATCH_ROWS
 
 if TYPE_CHECKING:
     import torch
 
-    from blob_zero.inference import Inference
-    from blob_zero.network import BlobNet
+    from blob_zero.inference.inference import Inference
+    from blob_zero.model.blobnet import BlobNet
 
 Dtype = Literal["auto", "fp32", "bf16", "fp16"]
 Switch = Literal["auto"] | bool
@@ -95,7 +95,7 @@ class PlaySettings:
         Raises:
             DeviceError: it is not there.
         """
-        from blob_zero.devices import resolve_device
+        from blob_zero.inference.devices import resolve_device
 
         return resolve_device(self.device)
 
@@ -149,9 +149,9 @@ def build_network(settings: PlaySettings) -> "BlobNet":
     Raises:
         CheckpointError: the path holds none.
     """
-    from blob_zero.checkpoint import load_network
-    from blob_zero.config import NetworkConfig
-    from blob_zero.network import SEATS, NetworkShape, seeded_network
+    from blob_zero.config.schema import NetworkConfig
+    from blob_zero.model.blobnet import SEATS, NetworkShape, seeded_network
+    from blob_zero.run.checkpoint import load_network
 
     if settings.network is not None:
         return load_network(settings.network)
@@ -186,7 +186,7 @@ def build_inference(settings: PlaySettings) -> "Inference":
         DeviceError: the device is not there.
         ConfigError: the network cannot play.
     """
-    from blob_zero.inference import Inference
+    from blob_zero.inference.inference import Inference
 
     return Inference(
         build_network(settings),
@@ -208,7 +208,7 @@ def parse_shape(text: str) -> tuple[int, int]:
     Raises:
         ConfigError: it has another form.
     """
-    from blob_zero.config import parse_search
+    from blob_zero.config.schema import parse_search
 
     search = parse_search(text)
     return search.worlds, search.simulations

@@ -10,15 +10,15 @@ import numpy as np
 
 from blob_zero.bench.settings import PlaySettings, build_network
 from blob_zero.bench.tables import Row
-from blob_zero.config import TrainingConfig
+from blob_zero.config.schema import TrainingConfig
 from blob_zero.machine import peak_memory
 
 if TYPE_CHECKING:
     import torch
 
-    from blob_zero.network import NetworkShape
-    from blob_zero.replay import ReplayRing
-    from blob_zero.trainer import Trainer
+    from blob_zero.learning.learner import Trainer
+    from blob_zero.learning.replay import ReplayRing
+    from blob_zero.model.blobnet import NetworkShape
 
 COLUMNS = {
     "examples_per_s": "examples/s",
@@ -69,8 +69,8 @@ def bench_training(
     """
     import torch
 
-    from blob_zero.devices import resolve_device
-    from blob_zero.trainer import Trainer
+    from blob_zero.inference.devices import resolve_device
+    from blob_zero.learning.learner import Trainer
 
     device = resolve_device(play.device)
     threads = torch.get_num_threads()
@@ -118,7 +118,7 @@ def bench_training(
 
 def linear_layers(shape: "NetworkShape") -> list[tuple[int, int]]:
     """Inputs and outputs of the layers that a row goes through, the first layer first."""
-    from blob_zero.network import ACTIONS, FEATURES
+    from blob_zero.model.blobnet import ACTIONS, FEATURES
 
     width, wide = shape.width, shape.feed_forward
     # The value and output projections of attention; queries and keys have no effect and are not computed.
@@ -139,7 +139,7 @@ def flops_a_row(shape: "NetworkShape") -> int:
 
 def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
     """At least so many rows of quick rounds of the settings' players and cards."""
-    from blob_zero.replay import ReplayRing
+    from blob_zero.learning.replay import ReplayRing
 
     ring = ReplayRing(rows)
     quick = replace(play, worlds=1, simulations=8, batch_rows=256, threads=None, rounds_in_flight=None)
@@ -152,8 +152,8 @@ def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
 
 def _learning(trainer: "Trainer", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
     """A function that takes one step each time, on the next batch."""
-    from blob_zero.device_rows import DeviceRows
-    from blob_zero.suit_symmetry import SUIT_ORDERS
+    from blob_zero.learning.minibatches import DeviceRows
+    from blob_zero.model.suit_symmetry import SUIT_ORDERS
 
     rng = np.random.default_rng(0)
     rows = DeviceRows(ring.columns(), device=trainer.device, notice=notice)

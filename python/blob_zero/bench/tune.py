@@ -10,7 +10,7 @@ from blob_zero.bench.limits import Workers, inference_limit, run_for, search_lim
 from blob_zero.bench.settings import PlaySettings, build_inference
 from blob_zero.bench.tables import Row
 from blob_zero.machine import forget_peak_memory, peak_memory
-from blob_zero.sizes import Sizes, batches_in_flight
+from blob_zero.selfplay.sizes import Sizes, batches_in_flight
 
 COLUMNS = {
     "batch_rows": "batch",

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from blob_zero.config import Config
-from blob_zero.devices import auto_precision
+from blob_zero.config.schema import Config
 from blob_zero.doctor.findings import Finding, NotCheckedError
 from blob_zero.doctor.known import Known, first_rounds
-from blob_zero.sizes import Sizes
+from blob_zero.inference.devices import auto_precision
+from blob_zero.selfplay.sizes import Sizes
 
 
 def list_choices(known: Known) -> Iterator[Finding]:

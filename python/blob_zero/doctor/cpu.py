@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 
 import blob_zero as bz
-from blob_zero.devices import cpu_has_bf16
 from blob_zero.doctor.findings import Finding
 from blob_zero.doctor.known import Known
+from blob_zero.inference.devices import cpu_has_bf16
 from blob_zero.machine import cores, machine
 
 

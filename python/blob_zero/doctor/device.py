@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-from blob_zero.devices import resolve_device
 from blob_zero.doctor.findings import Finding, first_line, size
 from blob_zero.doctor.known import Known
 from blob_zero.errors import DeviceError
+from blob_zero.inference.devices import resolve_device
 
 _PATIENCE = 30
 """Seconds for nvidia-smi, which takes some on a machine with many GPUs that are not kept awake."""

@@ -4,18 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blob_zero.config import Config, load_config, preset_path
+from blob_zero.config.load import load_config, preset_path
+from blob_zero.config.schedule import at
+from blob_zero.config.schema import Config
 from blob_zero.doctor.findings import NotCheckedError
 from blob_zero.errors import ConfigError
-from blob_zero.schedule import at
 
 if TYPE_CHECKING:
     import torch
 
-    from blob_zero.checkpoint import Checkpoint
-    from blob_zero.inference import Inference
-    from blob_zero.self_player import RoundRange
-    from blob_zero.sizes import Sizes
+    from blob_zero.inference.inference import Inference
+    from blob_zero.run.checkpoint import Checkpoint
+    from blob_zero.selfplay.sizes import Sizes
+    from blob_zero.selfplay.worker import RoundRange
 
 DEFAULT_PRESET = "reference"
 """Whose needs are examined where nothing is named: it asks for the most."""
@@ -101,14 +102,14 @@ class Known:
         Raises:
             NotCheckedError: settings or device cannot be used.
         """
-        from blob_zero.self_player import sizes_of
+        from blob_zero.selfplay.worker import sizes_of
 
         return sizes_of(self.settings(), first_rounds(self.settings()), device=self.where())
 
 
 def first_rounds(config: Config) -> "RoundRange":
     """The rounds of the first iteration."""
-    from blob_zero.self_player import RoundRange
+    from blob_zero.selfplay.worker import RoundRange
 
     options, search = config.selfplay, config.search
     return RoundRange(

@@ -9,17 +9,17 @@ from pathlib import Path
 import torch
 
 import blob_zero as bz
-from blob_zero.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
-from blob_zero.config import Config
+from blob_zero.config.schedule import at
+from blob_zero.config.schema import Config
 from blob_zero.doctor.findings import Finding, size
 from blob_zero.doctor.known import Known
 from blob_zero.errors import CheckpointError
+from blob_zero.learning.replay import ROW_BYTES
 from blob_zero.machine import machine, peak_memory
-from blob_zero.metrics import COLUMNS
-from blob_zero.network import ACTIONS, FEATURES, SEATS, BlobNet
-from blob_zero.replay import ROW_BYTES
-from blob_zero.schedule import at
-from blob_zero.self_player import RoundRange, sizes_of
+from blob_zero.metrics.log import COLUMNS
+from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS, BlobNet
+from blob_zero.run.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
+from blob_zero.selfplay.worker import RoundRange, sizes_of
 
 _ROUND_BYTES, _SIMULATION_BYTES = 4096, 650
 """Memory of a round in flight, and of each simulation of its search; at most (docs/performance.md)."""

@@ -8,20 +8,20 @@ import numpy.typing as npt
 import torch
 
 from blob_zero._core import PLAYERS_FEATURE
-from blob_zero.config import Config
+from blob_zero.config.schema import Config
 from blob_zero.doctor.findings import Finding, first_line
 from blob_zero.doctor.known import Known
 from blob_zero.errors import BlobError, EvaluatorError
-from blob_zero.inference import Inference
-from blob_zero.lanes import Answer, Legal
-from blob_zero.network import SEATS, BlobNet, NetworkShape, seeded_network
-from blob_zero.replay import Rows
+from blob_zero.inference.inference import Inference
+from blob_zero.inference.lanes import Answer, Legal
+from blob_zero.learning.loop import configure_torch
+from blob_zero.learning.replay import Rows
+from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.seeds import Purpose, stream_seed
-from blob_zero.self_player import LocalSelfPlay, RoundRange, configured_self_play
-from blob_zero.training import configure_torch
+from blob_zero.selfplay.worker import LocalSelfPlay, RoundRange, configured_self_play
 
 FP32_BOUND = 1e-5
-"""Largest difference that folding and the order of additions make in fp32; tests/test_inference.py holds it too."""
+"""Largest difference that folding and the order of additions make in fp32, as in tests/inference/test_inference.py."""
 
 HALF_BOUND = 0.01
 """What 99 in 100 numbers differ by at most in bf16, fp16 or TF32."""

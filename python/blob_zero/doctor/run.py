@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from blob_zero.checkpoint import checkpoint_paths, latest_checkpoint
-from blob_zero.config import Config, differences, load_config, preset_path
+from blob_zero.config.load import differences, load_config, preset_path
+from blob_zero.config.schema import Config
 from blob_zero.doctor.findings import Finding
 from blob_zero.doctor.known import DEFAULT_PRESET, Known
 from blob_zero.errors import CheckpointError, ConfigError, RunLockedError
-from blob_zero.run_folder import CONFIG, saved_settings
-from blob_zero.run_lock import check_unlocked
+from blob_zero.run.checkpoint import checkpoint_paths, latest_checkpoint
+from blob_zero.run.folder import CONFIG, saved_settings
+from blob_zero.run.lock import check_unlocked
 
 
 def check_run(known: Known) -> Iterator[Finding]:

@@ -19,9 +19,9 @@ import torch
 
 import blob_zero as bz
 from blob_zero._core import PLAYERS_FEATURE
-from blob_zero.checkpoint import Checkpoint
 from blob_zero.errors import CheckpointError
-from blob_zero.network import BlobNet
+from blob_zero.model.blobnet import BlobNet
+from blob_zero.run.checkpoint import Checkpoint
 
 Floats = npt.NDArray[np.float64]
 

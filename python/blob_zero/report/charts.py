@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from blob_zero.ratings import ANCHOR, INTERVAL_SIGMAS
+from blob_zero.arena.ratings import ANCHOR, INTERVAL_SIGMAS
 from blob_zero.report.calibration import Calibration
 
 _INK, _GRID = "#333333", "#dddddd"

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from blob_zero.atomic_files import make_folder, write_atomically
-from blob_zero.checkpoint import latest_checkpoint
-from blob_zero.config import parse_config, to_toml
+from blob_zero.arena.final_table import STANDINGS
+from blob_zero.arena.ratings import ANCHOR
+from blob_zero.config.load import parse_config, to_toml
 from blob_zero.errors import BlobError, CheckpointError
-from blob_zero.ratings import ANCHOR
 from blob_zero.report.calibration import NetworkCalibration, network_calibration, result_share, root_value_weight
-from blob_zero.run_folder import METRICS
-from blob_zero.standings import STANDINGS
+from blob_zero.run.atomic_files import make_folder, write_atomically
+from blob_zero.run.checkpoint import latest_checkpoint
+from blob_zero.run.folder import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,268 @@
+//! What a round remembers of its evaluations.
+//!
+//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their standing),
+//! and the worlds of a search share much of their trees. Between rounds they hardly do; a cache for all rounds found
+//! nothing that these did not (docs/LOG.md). So each round has its own, which no other thread touches: there is nothing to
+//! lock, and what is found in it does not depend on timing. It lives as long as the round is in progress in one run, whose
+//! weights do not change.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use blob_engine::rng::stream;
+use blob_engine::{ACTIONS, ActionSet, FEATURES, Features, MAX_PLAYERS};
+use rand::RngExt;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::search::evaluate::Evaluation;
+
+/// The name of a row: 128 bits, so that two different rows never share one in practice (odds of 2^-64 in 2^32 rows).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(u128);
+
+impl Key {
+    pub(crate) fn of(features: &Features) -> Self {
+        Self(xxh3_128(features))
+    }
+}
+
+/// Number of an entry; it stays valid until the next [`EvaluationCache::trim`].
+pub(crate) type EntryId = u16;
+
+const EMPTY: u16 = u16::MAX;
+
+/// Most evaluations that a round can remember.
+pub(crate) const MAX_ENTRIES: usize = 1 << 15;
+
+#[derive(Clone, Debug)]
+struct Entry {
+    key: Key,
+    /// The names of the legal actions.
+    legal: ActionSet,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its evaluation is on its way, in this row of the run.
+    Asked { row: u32 },
+    /// Its numbers start here.
+    Known { start: u32 },
+}
+
+/// What the cache knows of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Its evaluation.
+    Known(EntryId),
+    /// It was asked for already, in this row of the run.
+    Asked { row: u32 },
+    /// Nothing, and it was noted that the row of the run will hold it; or not, where there is no room.
+    New(Option<EntryId>),
+}
+
+/// Policy and values of one row, as the evaluator gave them.
+pub(crate) struct Known {
+    policy: [f32; ACTIONS],
+    values: [f32; MAX_PLAYERS],
+}
+
+impl Known {
+    pub(crate) const fn evaluation(&self) -> Evaluation<'_> {
+        Evaluation { policy: &self.policy, values: &self.values }
+    }
+}
+
+/// A bounded table of evaluations by row.
+#[derive(Clone, Debug)]
+pub(crate) struct EvaluationCache {
+    capacity: usize,
+    /// Open addressing with linear probing, at most half full.
+    slots: Vec<u16>,
+    entries: Vec<Entry>,
+    /// The policy of the legal actions, then the values, of each entry.
+    numbers: Vec<f32>,
+}
+
+impl EvaluationCache {
+    /// A cache of at most so many evaluations; of none if `capacity` is 0.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let capacity = capacity.min(MAX_ENTRIES);
+        let slots = if capacity == 0 { 0 } else { (2 * capacity).next_power_of_two() };
+        Self { capacity, slots: vec![EMPTY; slots], entries: Vec::new(), numbers: Vec::new() }
+    }
+
+    /// Whether nothing can be remembered.
+    pub(crate) const fn is_off(&self) -> bool {
+        self.capacity == 0
+    }
+
+    /// Looks a row up, and notes that it is asked for in row `row` of the run if nothing is known of it.
+    pub(crate) fn find(&mut self, key: Key, legal: ActionSet, row: u32) -> Found {
+        let mask = self.slots.len() - 1;
+        let mut slot = key.0 as usize & mask;
+        while self.slots[slot] != EMPTY {
+            let id = self.slots[slot];
+            let entry = &self.entries[usize::from(id)];
+            if entry.key == key {
+                return match entry.state {
+                    State::Asked { row } => Found::Asked { row },
+                    State::Known { .. } => Found::Known(id),
+                };
+            }
+            slot = (slot + 1) & mask;
+        }
+        if self.entries.len() >= self.capacity {
+            return Found::New(None);
+        }
+        let id = self.entries.len() as EntryId;
+        self.slots[slot] = id;
+        self.entries.push(Entry { key, legal, state: State::Asked { row } });
+        Found::New(Some(id))
+    }
+
+    /// Takes the evaluation of an entry that was asked for; of others it is known already.
+    pub(crate) fn learn(&mut self, id: EntryId, evaluation: &Evaluation<'_>) {
+        let entry = &mut self.entries[usize::from(id)];
+        if let State::Asked { .. } = entry.state {
+            entry.state = State::Known { start: self.numbers.len() as u32 };
+            self.numbers.extend(entry.legal.iter().map(|action| evaluation.policy[action.index()]));
+            self.numbers.extend(evaluation.values);
+        }
+    }
+
+    /// The evaluation of an entry that is known.
+    pub(crate) fn known(&self, id: EntryId) -> Known {
+        let entry = &self.entries[usize::from(id)];
+        let State::Known { start } = entry.state else { unreachable!("only known entries are found as known") };
+        let (policy, values) = self.numbers[start as usize..].split_at(entry.legal.len());
+        let mut known = Known { policy: [0.0; ACTIONS], values: [0.0; MAX_PLAYERS] };
+        for (action, &share) in entry.legal.iter().zip(policy) {
+            known.policy[action.index()] = share;
+        }
+        known.values.copy_from_slice(&values[..MAX_PLAYERS]);
+        known
+    }
+
+    /// Forgets everything if less than half is free. Nothing may be asked for.
+    pub(crate) fn trim(&mut self) {
+        if 2 * self.entries.len() > self.capacity {
+            self.clear();
+        }
+    }
+
+    /// Forgets everything. Nothing may be asked for.
+    pub(crate) fn clear(&mut self) {
+        if !self.entries.is_empty() {
+            self.slots.fill(EMPTY);
+            self.entries.clear();
+            self.numbers.clear();
+        }
+    }
+}
+
+/// What [`time_cache`] times; each use begins with the name of a row, a hash of its 256 features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheUse {
+    /// A row that is known is found, and its evaluation copied out.
+    Hit,
+    /// A row that is not known is looked for, in a cache without room for it.
+    Miss,
+    /// A row that is not known is looked for and noted, and its evaluation, with 5 legal actions, put in.
+    Insert,
+}
+
+/// The time that so many uses of one round's cache take, which has room for `entries` evaluations and is full, or is
+/// filled. It is at hand in the core's own memory, unlike those of a thousand rounds in progress.
+///
+/// # Panics
+/// If `entries` is not 1 to 32,768.
+pub fn time_cache(cache_use: CacheUse, entries: usize, times: u64) -> Duration {
+    assert!((1..=MAX_ENTRIES).contains(&entries), "{entries} entries, not 1 to {MAX_ENTRIES}");
+    let mut rng = stream(1, &[]);
+    let mut rows = || -> Vec<Features> { (0..entries).map(|_| [(); FEATURES].map(|()| rng.random())).collect() };
+    let (known, others) = (rows(), rows());
+    let legal = ActionSet::bids(4);
+    let evaluation = Evaluation { policy: &[0.2; ACTIONS], values: &[0.5; MAX_PLAYERS] };
+    let mut cache = EvaluationCache::new(entries);
+    let insert = |cache: &mut EvaluationCache, row: &Features| {
+        let Found::New(Some(id)) = cache.find(Key::of(row), legal, 0) else { unreachable!("there is room") };
+        cache.learn(id, &evaluation);
+    };
+    known.iter().for_each(|row| insert(&mut cache, row));
+    let mut spent = Duration::ZERO;
+    let mut left = usize::try_from(times).unwrap_or(usize::MAX);
+    while left > 0 {
+        let count = left.min(entries);
+        left -= count;
+        if cache_use == CacheUse::Insert {
+            cache.clear();
+        }
+        let start = Instant::now();
+        match cache_use {
+            CacheUse::Hit => {
+                for row in &known[..count] {
+                    let Found::Known(id) = cache.find(Key::of(black_box(row)), legal, 0) else {
+                        unreachable!("it was put in")
+                    };
+                    black_box(cache.known(id).evaluation());
+                }
+            }
+            CacheUse::Miss => {
+                for row in &others[..count] {
+                    let found = cache.find(Key::of(black_box(row)), legal, 0);
+                    assert!(matches!(found, Found::New(None)), "{found:?} of a row that is not there");
+                }
+            }
+            CacheUse::Insert => known[..count].iter().for_each(|row| insert(&mut cache, black_box(row))),
+        }
+        spent += start.elapsed();
+    }
+    spent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(k: u64) -> Key {
+        // Low bits alike, so that slots collide.
+        Key(u128::from(k) << 64 | u128::from(k % 3))
+    }
+
+    #[test]
+    fn every_use_can_be_timed() {
+        for cache_use in [CacheUse::Hit, CacheUse::Miss, CacheUse::Insert] {
+            assert!(time_cache(cache_use, 7, 40) > Duration::ZERO, "{cache_use:?}");
+        }
+    }
+
+    #[test]
+    fn rows_are_found_until_there_is_no_room() {
+        let mut cache = EvaluationCache::new(40);
+        let legal = |k: u64| ActionSet::bids(1 + k as usize % 5);
+        let policy: [f32; ACTIONS] = std::array::from_fn(|k| 1.0 + k as f32);
+        for k in 0..40 {
+            let Found::New(Some(id)) = cache.find(key(k), legal(k), k as u32) else { panic!("room for 40") };
+            assert_eq!(cache.find(key(k), legal(k), 99), Found::Asked { row: k as u32 });
+            if k % 2 == 0 {
+                cache.learn(id, &Evaluation { policy: &policy, values: &[k as f32; MAX_PLAYERS] });
+            }
+        }
+        assert_eq!(cache.find(key(40), legal(0), 99), Found::New(None));
+        for k in 0..40 {
+            match cache.find(key(k), legal(k), 99) {
+                Found::Known(id) => {
+                    assert_eq!(k % 2, 0);
+                    let known = cache.known(id);
+                    let expected = std::array::from_fn(|a| if a < 2 + k as usize % 5 { policy[a] } else { 0.0 });
+                    assert_eq!(known.policy, expected);
+                    assert_eq!(known.values, [k as f32; MAX_PLAYERS]);
+                }
+                other => assert_eq!(other, Found::Asked { row: k as u32 }),
+            }
+        }
+        cache.trim();
+        assert_eq!(cache.find(key(0), legal(0), 5), Found::New(Some(0)));
+    }
+}

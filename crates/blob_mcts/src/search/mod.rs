@@ -1,0 +1,13 @@
+//! One search: determinized multi-player PUCT. It knows no thread, no queue and no Python.
+
+pub(crate) mod config;
+pub(crate) mod determinized;
+pub(crate) mod evaluate;
+pub(crate) mod exploration;
+pub mod puct;
+mod tree;
+
+pub use config::{RootNoise, SearchConfig, Temperature};
+pub use determinized::{Leaf, Outcome, Search};
+pub use evaluate::{Evaluate, Evaluation, Rollout, Uniform};
+pub use exploration::{choose, dirichlet};

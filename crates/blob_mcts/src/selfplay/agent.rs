@@ -1,0 +1,165 @@
+//! Who sits where: agents, and the plan that says what round `i` of a run is.
+
+use blob_engine::rng::{below, stream};
+use blob_engine::{BySeat, GameDeals, Round, RoundRules, RoundSpec, RulesError, Seat, trump_of_round};
+use rand::Rng;
+
+use crate::error::ConfigError;
+use crate::search::config::{SearchConfig, Temperature};
+use crate::selfplay::round_mix::{Shape, Shapes};
+
+/// Names the deals among the streams of a seed.
+const DEAL: u64 = 0x6465_616c;
+
+/// As many rounds as can be in progress at once.
+const MAX_CARRY_OVER: u64 = 1 << 20;
+
+/// Who evaluates the leaves of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeafEvaluator {
+    /// Equal priors, values 0, at once on the worker.
+    Uniform,
+    /// Equal priors and a random playout, at once on the worker.
+    Rollout,
+    /// The model with this number, through the batch queue.
+    Model(usize),
+}
+
+/// A way to choose actions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Agent {
+    /// Uniformly over the legal actions.
+    Random,
+    /// The rule bot.
+    Rule,
+    /// The visits of a search.
+    Search {
+        /// Its settings.
+        config: SearchConfig,
+        /// Who evaluates its leaves.
+        evaluator: LeafEvaluator,
+        /// How its visits become an action.
+        temperature: Temperature,
+    },
+}
+
+/// Which agent sits where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seating {
+    /// Agent 0 in every seat; each round is a deal of its own.
+    One,
+    /// Each deal is played once for every seat: agent 0 in that seat, agent 1 in the others.
+    Rotate,
+}
+
+/// What the rounds of a run are: a pure function of the round's number, so that no result depends on timing.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How many play with how many cards.
+    pub shapes: Shapes,
+    /// The variants in force.
+    pub rules: RoundRules,
+    /// Seed of every deal and every search.
+    pub seed: u64,
+    /// Number of the first round; where whole games are played, of the first game, and so on.
+    pub first_round: u64,
+    /// Number of rounds.
+    pub rounds: u64,
+    /// So many rounds at the end of the plan, less one, pause part way for a later run to go on with; 0 or 1 for none.
+    pub carry_over: u64,
+    /// The agents that [`Seating`] speaks of.
+    pub agents: Vec<Agent>,
+    /// Which of them sits where.
+    pub seating: Seating,
+}
+
+impl Plan {
+    /// # Errors
+    /// If the rounds cannot be dealt, or the agents do not fit the seating or have settings out of range.
+    pub fn check(&self) -> Result<(), crate::PlayError> {
+        self.shapes.check(self.rules)?;
+        let (count, allowed) = match self.seating {
+            Seating::One => (1, "one agent sits in every seat"),
+            Seating::Rotate => (2, "two agents meet"),
+        };
+        ConfigError::check(self.agents.len() == count, "agents", self.agents.len(), allowed)?;
+        ConfigError::check(
+            self.seating == Seating::One || self.shapes.only().is_some(),
+            "shapes",
+            "several",
+            "rounds in which seats rotate have one shape",
+        )?;
+        ConfigError::check(self.rounds > 0, "rounds", self.rounds, "a run has at least 1 round")?;
+        ConfigError::check(
+            self.first_round.checked_add(self.rounds).is_some(),
+            "first_round",
+            self.first_round,
+            "first_round + rounds stays below 2^64",
+        )?;
+        ConfigError::check(
+            self.carry_over <= self.rounds && self.carry_over <= MAX_CARRY_OVER,
+            "carry_over",
+            self.carry_over,
+            "it is 0 to the number of rounds, and at most 1048576",
+        )?;
+        for agent in &self.agents {
+            if let Agent::Search { config, temperature, .. } = agent {
+                config.check()?;
+                temperature.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of models that the agents ask.
+    pub fn models(&self) -> usize {
+        let model = |agent: &Agent| match agent {
+            Agent::Search { evaluator: LeafEvaluator::Model(model), .. } => model + 1,
+            _ => 0,
+        };
+        self.agents.iter().map(model).max().unwrap_or(0)
+    }
+
+    /// The shape of round `index` of a checked plan.
+    pub fn shape(&self, index: u64) -> Shape {
+        self.shapes.of_round(self.seed, index)
+    }
+
+    /// Deals round `index` of a checked plan, or the first round of game `index` and what deals the others.
+    ///
+    /// Dealer, and where a round stands alone trump, are drawn uniformly; all is drawn from (seed, deal).
+    ///
+    /// # Errors
+    /// If the plan cannot be dealt.
+    pub(crate) fn begin(&self, index: u64) -> Result<(Round, Option<GameDeals>), RulesError> {
+        let Shape { players, cards } = self.shape(index);
+        let deal = match self.seating {
+            Seating::One => index,
+            Seating::Rotate => index / players as u64,
+        };
+        let mut rng = stream(self.seed, &[DEAL, deal]);
+        if let Some(result_share) = self.shapes.result_share() {
+            let dealer = below(&mut rng, players as u32) as usize;
+            let seed = rng.next_u64();
+            let (deals, round) = GameDeals::begin(players, cards, dealer, self.rules, result_share, seed)?;
+            return Ok((round, Some(deals)));
+        }
+        let trump = if self.rules.turn_up { None } else { trump_of_round(below(&mut rng, 5) as usize) };
+        let dealer = below(&mut rng, players as u32) as usize;
+        let spec = RoundSpec { rules: self.rules, ..RoundSpec::new(players, cards, trump, dealer) };
+        Ok((Round::deal(&spec, &mut rng)?, None))
+    }
+
+    /// The agent of each seat in round `index`, as a number into `agents`.
+    pub fn seats(&self, index: u64) -> BySeat<u8> {
+        let mut seats = BySeat::default();
+        if self.seating == Seating::Rotate {
+            let players = self.shape(index).players;
+            let first = index % players as u64;
+            for seat in Seat::all(players) {
+                seats[seat] = u8::from(seat.index() as u64 != first);
+            }
+        }
+        seats
+    }
+}

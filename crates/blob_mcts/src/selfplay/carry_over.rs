@@ -1,0 +1,115 @@
+//! Rounds that pause before their end, for a later run to go on with.
+//!
+//! Near the end of a run no new rounds take the place of finished ones, and batches go out half empty. Dropping what is
+//! unfinished would favour short rounds. So the last rounds of a plan pause instead, at turns spread evenly from the end of
+//! a round to its beginning: about where they stand when the last one is begun. Where a round pauses follows from its
+//! number, never from the clock, and with it which run, and so which weights, takes which of its decisions.
+
+use blob_engine::{Action, RulesError};
+
+use crate::error::PlayError;
+use crate::selfplay::agent::Plan;
+use crate::selfplay::episode::Course;
+use crate::selfplay::record::DecisionRecord;
+
+/// A round, or a game, between two decisions. It holds no random state: the randomness of a decision comes from (seed, round, decision).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoundSoFar {
+    /// The number of the round or the game.
+    pub index: u64,
+    /// The actions of its decisions; forced ones follow from them.
+    pub actions: Vec<Action>,
+    /// Its searched decisions in order, where they are recorded.
+    pub decisions: Vec<DecisionRecord>,
+}
+
+impl RoundSoFar {
+    /// A round before its first decision.
+    pub const fn new(index: u64) -> Self {
+        Self { index, actions: Vec::new(), decisions: Vec::new() }
+    }
+
+    /// Deals the round and plays it up to where it stands.
+    ///
+    /// # Errors
+    /// If the plan deals a round in which one of the actions is illegal.
+    pub(crate) fn replay(&self, plan: &Plan) -> Result<Course, RulesError> {
+        let mut course = Course::begin(plan, self.index)?;
+        for &action in &self.actions {
+            course.try_decide(action)?;
+        }
+        Ok(course)
+    }
+
+    /// # Errors
+    /// If the round is one of the plan's own, cannot stand so in it, or has records that cannot be its own.
+    pub(crate) fn check(&self, plan: &Plan) -> Result<(), PlayError> {
+        let refuse = |what: String| Err(PlayError::Carried { index: self.index, what });
+        if self.index >= plan.first_round {
+            return refuse(format!("the run's own rounds begin at {}, and carried ones come before", plan.first_round));
+        }
+        let course = match self.replay(plan) {
+            Ok(course) => course,
+            Err(error) => return refuse(format!("it is none of this plan: {error}")),
+        };
+        let reached = course.game_round();
+        if let Some(row) = self.decisions.iter().find(|row| usize::from(row.game_round) > reached) {
+            return refuse(format!("it has a record of round {} and stands in round {reached}", row.game_round));
+        }
+        if self.decisions.len() > self.actions.len() {
+            return refuse(format!("it has {} records of {} decisions", self.decisions.len(), self.actions.len()));
+        }
+        let players = plan.shape(self.index).players;
+        if self.decisions.windows(2).any(|pair| pair[0].game_round > pair[1].game_round) {
+            return refuse("the records of its decisions are not in the order of its rounds".into());
+        }
+        let seats = self.decisions.iter().map(|decision| decision.seat);
+        match seats.max() {
+            Some(seat) if seat.index() >= players => {
+                refuse(format!("seat {seat} moved; with {players} players seats are 0 to {}", players - 1))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The turn, in bids and cards, from which round `index` of a plan pauses; `None` if it is played to its end.
+///
+/// The round at distance e from the end of the plan, 1 for the last, pauses at turn `turns * e / carry_over`.
+pub(crate) fn pause_turn(plan: &Plan, index: u64) -> Option<u64> {
+    let distance = (plan.first_round + plan.rounds).checked_sub(index)?;
+    (distance < plan.carry_over).then(|| plan.shapes.turns(plan.shape(index)) * distance / plan.carry_over)
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::RoundRules;
+
+    use super::*;
+    use crate::selfplay::agent::{Agent, Seating};
+    use crate::selfplay::round_mix::Shapes;
+
+    fn plan(carry_over: u64) -> Plan {
+        Plan {
+            shapes: Shapes::one(4, 5),
+            rules: RoundRules::default(),
+            seed: 3,
+            first_round: 1000,
+            rounds: 100,
+            carry_over,
+            agents: vec![Agent::Rule],
+            seating: Seating::One,
+        }
+    }
+
+    #[test]
+    fn the_last_rounds_pause_ever_earlier() {
+        let turns = |carry_over| (1095..1100).map(|index| pause_turn(&plan(carry_over), index)).collect::<Vec<_>>();
+        assert_eq!(turns(4), [None, None, Some(18), Some(12), Some(6)]);
+        assert_eq!(turns(1), [None; 5]);
+        assert_eq!(turns(0), [None; 5]);
+        assert_eq!(pause_turn(&plan(100), 1001), Some(23));
+        // Rounds of earlier runs are played to their end.
+        assert_eq!([999, 0].map(|index| pause_turn(&plan(100), index)), [None; 2]);
+    }
+}

@@ -1,0 +1,19 @@
+//! Many rounds at once: what is played, rounds in progress, and the worker threads that run them.
+
+mod agent;
+mod carry_over;
+mod episode;
+mod null_evaluator;
+mod record;
+mod round_group;
+mod round_mix;
+mod round_task;
+mod scheduler;
+mod work_queues;
+
+pub use agent::{Agent, LeafEvaluator, Plan, Seating};
+pub use carry_over::RoundSoFar;
+pub use null_evaluator::{play_with_null_evaluator, time_hand_over};
+pub use record::{DecisionRecord, RoundRecord};
+pub use round_mix::{Shape, Shapes};
+pub use scheduler::{Play, PlayConfig, Progress};

@@ -1,0 +1,133 @@
+//! A run whose evaluator does nothing: what the search, the scheduler and the hand-over cost without a network.
+
+use std::time::{Duration, Instant};
+
+use blob_engine::{ACTIONS, ActionSet, FEATURES, MAX_PLAYERS};
+
+use crate::error::PlayError;
+use crate::evaluation::batch_buffer::RowClaim;
+use crate::evaluation::batch_queue::{BatchQueue, NextBatch};
+use crate::evaluation::requests::Row;
+use crate::selfplay::agent::Plan;
+use crate::selfplay::round_group::fill;
+use crate::selfplay::scheduler::{Play, PlayConfig, Progress};
+
+/// How often the caller is asked whether to go on.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// Plays a plan with equal priors and values of 0 for every row, handed in on the calling thread batch by batch as an
+/// evaluator would; drops the records. Returns how far it came.
+///
+/// `keep_going` is asked about 20 times a second; once it says no, the run is closed, with the searches in progress
+/// uncounted.
+///
+/// # Errors
+/// If the plan or a setting is out of range, or threads cannot be started.
+pub fn play_with_null_evaluator(
+    plan: Plan,
+    config: &PlayConfig,
+    mut keep_going: impl FnMut() -> bool,
+) -> Result<Progress, PlayError> {
+    let play = Play::start(plan, config)?;
+    let policy = vec![1.0; config.batch_rows * ACTIONS];
+    let values = vec![0.0; config.batch_rows * MAX_PLAYERS];
+    let mut ask_at = Instant::now() + ASK_EVERY;
+    loop {
+        match play.next_batch(ASK_EVERY)? {
+            NextBatch::Batch(batch) => play.complete(batch, &policy, &values),
+            NextBatch::Finished => break,
+            NextBatch::TimedOut => {}
+        }
+        if Instant::now() >= ask_at {
+            if !keep_going() {
+                play.close();
+                break;
+            }
+            // A run may be long, and nobody wants its records.
+            drop(play.take_records());
+            ask_at = Instant::now() + ASK_EVERY;
+        }
+    }
+    Ok(play.progress())
+}
+
+/// The time that so many batches of `batch_rows` rows, full but for what the sizes leave over, take through the queue and back on one thread, without any search:
+/// claim and fill rows, `rows_of_a_run` at a time as a group of rounds does, send, hand in the outputs, find who can run.
+///
+/// # Panics
+/// If a size is 0.
+pub fn time_hand_over(batch_rows: usize, rows_of_a_run: usize, batches: u64) -> Duration {
+    assert!(batch_rows > 0 && rows_of_a_run > 0, "{batch_rows} rows a batch and {rows_of_a_run} a run, not at least 1");
+    // Three batches are out at once, as in a run with the default settings.
+    let groups = (3 * batch_rows).div_ceil(rows_of_a_run);
+    let queue = BatchQueue::new(batch_rows, 1, groups);
+    let rows = vec![Row { features: [1; FEATURES], legal: ActionSet::bids(5) }; rows_of_a_run];
+    let policy = vec![1.0; batch_rows * ACTIONS];
+    let values = vec![0.0; batch_rows * MAX_PLAYERS];
+    let mut claims: Vec<Vec<RowClaim>> = (0..groups).map(|_| Vec::new()).collect();
+    let mut runnable: Vec<usize> = (0..groups).collect();
+    let start = Instant::now();
+    let mut completed = 0;
+    while completed < batches {
+        for group in runnable.drain(..) {
+            let read = std::mem::take(&mut claims[group]);
+            queue.claim(group, 0, rows.len(), &mut claims[group]);
+            fill(&rows, &mut claims[group]);
+            queue.end_run(claims[group].iter(), read.into_iter());
+        }
+        match queue.next_batch(Duration::ZERO) {
+            Ok(NextBatch::Batch(batch)) => runnable = queue.complete(batch, &policy, &values),
+            other => unreachable!("{other:?}: three batches of rows are out, so one is ready"),
+        }
+        completed += 1;
+    }
+    start.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::RoundRules;
+
+    use super::*;
+    use crate::{Agent, LeafEvaluator, SearchConfig, Seating, Temperature};
+
+    fn plan(rounds: u64) -> Plan {
+        let agent = Agent::Search {
+            config: SearchConfig { worlds: 2, simulations: 5, ..SearchConfig::default() },
+            evaluator: LeafEvaluator::Model(0),
+            temperature: Temperature::GREEDY,
+        };
+        let rules = RoundRules::default();
+        Plan {
+            shapes: crate::selfplay::round_mix::Shapes::one(3, 3),
+            rules,
+            seed: 1,
+            first_round: 0,
+            rounds,
+            agents: vec![agent],
+            seating: Seating::One,
+            carry_over: 0,
+        }
+    }
+
+    #[test]
+    fn it_plays_to_the_end_or_until_it_is_stopped() {
+        let config = PlayConfig { threads: Some(1), batch_rows: 16, ..PlayConfig::default() };
+        let progress = play_with_null_evaluator(plan(40), &config, || true).expect("sound");
+        assert_eq!((progress.rounds_done, progress.simulations), (40, progress.decisions * 10));
+        let mut asked = 0;
+        let stop = || {
+            asked += 1;
+            asked < 3
+        };
+        let progress = play_with_null_evaluator(plan(1 << 40), &config, stop).expect("sound");
+        assert!(asked == 3 && progress.rounds_done > 0 && progress.rounds_done < 1 << 40, "{asked} {progress:?}");
+    }
+
+    #[test]
+    fn batches_go_through_the_queue_for_any_sizes() {
+        for (batch_rows, rows_of_a_run) in [(64, 10), (64, 64), (8, 100), (1, 1)] {
+            assert!(time_hand_over(batch_rows, rows_of_a_run, 50) > Duration::ZERO);
+        }
+    }
+}

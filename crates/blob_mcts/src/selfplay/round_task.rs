@@ -1,0 +1,219 @@
+//! One round in progress: a state machine that runs until its leaves are out or it is finished.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use blob_engine::rng::stream;
+use blob_engine::{ACTIONS, Action, Observation, encode, rule_action};
+use half::f16;
+
+use crate::error::EvaluationError;
+use crate::evaluation::requests::{AskingSearch, Questions, WaitingLeaf};
+use crate::search::config::Temperature;
+use crate::search::determinized::Search;
+use crate::search::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
+use crate::search::exploration::choose;
+use crate::selfplay::agent::{Agent, LeafEvaluator, Plan};
+use crate::selfplay::carry_over::{RoundSoFar, pause_turn};
+use crate::selfplay::episode::Course;
+use crate::selfplay::record::{DecisionRecord, RoundRecord, relative_to};
+use crate::selfplay::round_group::Work;
+
+/// Names the streams of a seed.
+const SEARCH: u64 = 0x7365_6172;
+const CHOICE: u64 = 0x6368_6f69;
+const PLAYOUT: u64 = 0x726f_6c6c;
+
+/// Why a task stopped running.
+#[derive(Debug)]
+pub(crate) enum Pause {
+    /// Its leaves, added to the caller's questions, wait.
+    Waiting,
+    /// The round is finished, or the game with all of its rounds.
+    Finished(Vec<RoundRecord>),
+    /// The round stops here, for a later run to go on with.
+    CarriedOver(RoundSoFar),
+    /// The run was stopped.
+    Stopped,
+}
+
+/// What a task did, for progress.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) decisions: u64,
+    pub(crate) simulations: u64,
+    /// Evaluations that searches asked for, by the queue or at once.
+    pub(crate) evaluations: u64,
+    /// Leaves that shared an evaluation with an equal one before them.
+    pub(crate) repeats: u64,
+}
+
+/// A round in progress, or a whole game.
+#[derive(Debug)]
+pub(crate) struct RoundTask {
+    /// Its number, and the decisions taken so far by any agent.
+    so_far: RoundSoFar,
+    course: Course,
+    seats: blob_engine::BySeat<u8>,
+    /// The turn from which it pauses.
+    pause_turn: Option<u64>,
+    /// One search for each agent that searches, kept for its memory.
+    searches: Vec<Option<AskingSearch>>,
+    searching: bool,
+}
+
+impl RoundTask {
+    /// Goes on with a round of a checked plan from where it stands.
+    pub(crate) fn new(plan: &Plan, start: RoundSoFar) -> Result<Self, blob_engine::RulesError> {
+        Ok(Self {
+            course: start.replay(plan)?,
+            seats: plan.seats(start.index),
+            pause_turn: pause_turn(plan, start.index),
+            searches: (0..plan.agents.len()).map(|_| None).collect(),
+            searching: false,
+            so_far: start,
+        })
+    }
+
+    /// Goes on with another round, keeping the memory of the last one.
+    pub(crate) fn restart(&mut self, plan: &Plan, start: RoundSoFar) -> Result<(), blob_engine::RulesError> {
+        self.course = start.replay(plan)?;
+        self.seats = plan.seats(start.index);
+        self.pause_turn = pause_turn(plan, start.index);
+        self.searching = false;
+        self.so_far = start;
+        self.searches.iter_mut().flatten().for_each(AskingSearch::forget);
+        Ok(())
+    }
+
+    /// Runs until leaves are out, which it adds to the questions to their model, or the round is finished.
+    pub(crate) fn run(
+        &mut self,
+        id: usize,
+        work: &Work,
+        questions: &mut [Questions],
+        counts: &mut Counts,
+    ) -> Result<Pause, EvaluationError> {
+        let Work { plan, stop, .. } = work;
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(Pause::Stopped);
+            }
+            let game_round = self.course.game_round();
+            let Some(seat) = self.course.next_decision() else {
+                let decisions = std::mem::take(&mut self.so_far.decisions);
+                return Ok(Pause::Finished(self.course.records(self.so_far.index, decisions)));
+            };
+            if self.course.game_round() != game_round {
+                // Positions of the last round do not come again.
+                self.searches.iter_mut().flatten().for_each(AskingSearch::forget);
+            }
+            if self.pause_turn.is_some_and(|turn| self.course.turns_done() >= turn) {
+                let index = self.so_far.index;
+                return Ok(Pause::CarriedOver(std::mem::replace(&mut self.so_far, RoundSoFar::new(index))));
+            }
+            let agent = usize::from(self.seats[seat]);
+            let action = match plan.agents[agent] {
+                Agent::Random => self.course.round().legal_actions().choose(&mut stream(plan.seed, &self.name(CHOICE))),
+                Agent::Rule => rule_action(&self.course.round().observe(seat)),
+                Agent::Search { config, evaluator, temperature } => {
+                    let observation = self.course.round().observe(seat);
+                    let names = (self.name(SEARCH), self.name(PLAYOUT));
+                    let asking = match &mut self.searches[agent] {
+                        Some(asking) if self.searching => asking,
+                        Some(asking) => {
+                            asking.begin(&observation, stream(plan.seed, &names.0));
+                            asking
+                        }
+                        slot => slot.insert(AskingSearch::new(
+                            &observation,
+                            config,
+                            stream(plan.seed, &names.0),
+                            work.cache_entries,
+                        )),
+                    };
+                    self.searching = true;
+                    match evaluator {
+                        LeafEvaluator::Model(model) => {
+                            if asking.ask(id, &mut questions[model])? {
+                                return Ok(Pause::Waiting);
+                            }
+                        }
+                        LeafEvaluator::Uniform => run_inline(&mut asking.search, &mut Uniform, stop)?,
+                        LeafEvaluator::Rollout => {
+                            let rng = &mut stream(plan.seed, &names.1);
+                            run_inline(&mut asking.search, &mut Rollout { rng }, stop)?;
+                        }
+                    }
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(Pause::Stopped);
+                    }
+                    self.searching = false;
+                    Some(self.choose(work, agent, &observation, temperature, counts))
+                }
+            };
+            let action = action.expect("the seat to play has a legal action");
+            counts.decisions += 1;
+            self.so_far.actions.push(action);
+            self.course.decide(action);
+        }
+    }
+
+    /// Takes the evaluation of a leaf that is out.
+    pub(crate) fn receive(&mut self, leaf: &WaitingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let agent = self.course.round().to_play().map_or(0, |seat| usize::from(self.seats[seat]));
+        match &mut self.searches[agent] {
+            Some(asking) => asking.receive(leaf, row),
+            None => unreachable!("a leaf is out, so its search exists"),
+        }
+    }
+
+    /// Names a stream of this decision.
+    const fn name(&self, purpose: u64) -> [u64; 3] {
+        [purpose, self.so_far.index, self.so_far.actions.len() as u64]
+    }
+
+    /// Chooses an action from the finished search, and records the decision.
+    fn choose(
+        &mut self,
+        work: &Work,
+        agent: usize,
+        observation: &Observation,
+        temperature: Temperature,
+        counts: &mut Counts,
+    ) -> Action {
+        let asking = self.searches[agent].as_ref().expect("just searched");
+        let (plan, outcome) = (&work.plan, asking.outcome());
+        counts.simulations += outcome.simulations;
+        counts.evaluations += outcome.evaluations;
+        counts.repeats += asking.repeats();
+        if work.record {
+            let mut features = [0; blob_engine::FEATURES];
+            encode(observation, &mut features);
+            let standing = observation.table().standing();
+            let shares = outcome.policy();
+            let mut policy = [f16::ZERO; ACTIONS];
+            for action in outcome.legal.iter() {
+                policy[standing.action(action).index()] = f16::from_f32(shares[action.index()]);
+            }
+            self.so_far.decisions.push(DecisionRecord {
+                features,
+                legal: standing.actions(outcome.legal).bits(),
+                policy,
+                root_values: relative_to(observation.seat(), observation.table().players(), &outcome.values),
+                seat: observation.seat(),
+                game_round: self.course.game_round() as u8,
+            });
+        }
+        let mut rng = stream(plan.seed, &self.name(CHOICE));
+        choose(&outcome.visits, outcome.legal, temperature.at(self.course.decisions()), &mut rng)
+    }
+}
+
+/// Evaluations between two looks whether the run was stopped: some milliseconds.
+const STOP_EVALUATIONS: u64 = 4096;
+
+/// Runs a search whose leaves are evaluated at once; if the run is stopped, not to its end.
+fn run_inline(search: &mut Search, evaluator: &mut impl Evaluate, stop: &AtomicBool) -> Result<(), EvaluationError> {
+    while !search.run_for(evaluator, STOP_EVALUATIONS)? && !stop.load(Ordering::Relaxed) {}
+    Ok(())
+}

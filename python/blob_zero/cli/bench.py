@@ -1,0 +1,371 @@
+"""The `blob-zero bench` commands: read arguments, measure, print and write what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import typer
+from rich.console import Console
+
+from blob_zero.bench import tables
+from blob_zero.bench.settings import PlaySettings, check_at_least_1, parse_shape
+from blob_zero.bench.tables import Row
+from blob_zero.config.schema import TrainingConfig
+from blob_zero.errors import ConfigError
+from blob_zero.machine import machine
+
+app = typer.Typer(
+    help="Measure this machine: how fast rounds are played and learned from, and what binds.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+Players = Annotated[int, typer.Option(help="Seats, 3 to 8.")]
+Cards = Annotated[int, typer.Option(help="Cards dealt to each, 1 to 13.")]
+Search = Annotated[str, typer.Option(metavar="WxS", help="Worlds x simulations in each.")]
+Rounds = Annotated[int, typer.Option(help="Rounds to play.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads of the search, and on a CPU of the network. (default: one for each core)")
+]
+BatchRows = Annotated[
+    int | None,
+    typer.Option(help="Rows of a batch. (default: 2048 on a CPU, 4096 on a GPU, 1024 without a network)"),
+]
+InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: enough to fill the batches)")]
+CacheEntries = Annotated[
+    int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")
+]
+Network = Annotated[
+    Path | None, typer.Option("--net", help="A run or checkpoint. (default: the full BlobNet, untrained)")
+]
+Evaluator = Annotated[
+    Literal["network", "null"], typer.Option(help="null answers at once and computes nothing.", show_choices=True)
+]
+Dtype = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Numbers that the network computes with.")]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile", help="Whether the network is compiled. (default: on a GPU)", show_default=False
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the rows to FILE.parquet, FILE.csv or FILE.json.")
+]
+
+
+@app.command()
+def selfplay(
+    players: Players = 4,
+    cards: Cards = 5,
+    search: Search = "3x30",
+    rounds: Rounds = 4000,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_rows: BatchRows = None,
+    rounds_in_flight: InFlight = None,
+    cache_entries: CacheEntries = None,
+    net: Network = None,
+    evaluator: Evaluator = "network",
+    dtype: Dtype = "auto",
+    compile_: Compile = None,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Play rounds of self-play and say how fast, and what keeps them from being faster."""
+    from blob_zero.bench.selfplay import COLUMNS, bench_selfplay
+
+    settings = replace(
+        _settings(players=players, cards=cards, search=search, device=device, threads=threads, net=net),
+        rounds=rounds,
+        evaluator=evaluator,
+        batch_rows=batch_rows,
+        rounds_in_flight=rounds_in_flight,
+        cache_entries=cache_entries,
+        dtype=dtype,
+        compile="auto" if compile_ is None else compile_,
+    )
+    with _Report(out, json=json) as report:
+        row = bench_selfplay(settings, notice=report.notice, progress=report.progress)
+        report.one(row, COLUMNS, settings=settings.columns(), title=f"Self-play, {players} x {cards}, {search}")
+
+
+@app.command(name="search")
+def search_(
+    players: Players = 4,
+    cards: Cards = 5,
+    search: Search = "3x30",
+    threads: Threads = None,
+    batch_rows: BatchRows = None,
+    rounds_in_flight: InFlight = None,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time the search without a network: alone, through the queue, with Python in the loop, by threads."""
+    from blob_zero.bench.search import COLUMNS, bench_search
+
+    check_at_least_1(threads=threads, batch_rows=batch_rows, rounds_in_flight=rounds_in_flight)
+    settings = replace(
+        _settings(players=players, cards=cards, search=search, threads=threads),
+        evaluator="null",
+        batch_rows=batch_rows,
+        rounds_in_flight=rounds_in_flight,
+    )
+    with _Report(out, json=json) as report:
+        rows = bench_search(settings, notice=report.notice)
+        report.many(rows, COLUMNS, settings=settings.columns(), title=f"The search, {players} x {cards}, {search}")
+
+
+@app.command()
+def inference(
+    players: Players = 4,
+    cards: Cards = 5,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_rows: BatchRows = None,
+    net: Network = None,
+    seconds: Annotated[float, typer.Option(help="Seconds for each step in each of three passes.")] = 1.0,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time the network alone, each step of inference on and off, and say how far its answers move."""
+    from blob_zero.bench.inference import COLUMNS, bench_inference
+
+    check_at_least_1(threads=threads, batch_rows=batch_rows)
+    settings = _settings(players=players, cards=cards, device=device, threads=threads, net=net)
+    settings = replace(settings, batch_rows=batch_rows)
+    settings.self_play()
+    with _Report(out, json=json) as report:
+        rows = bench_inference(settings, seconds=seconds, notice=report.notice)
+        report.many(rows, COLUMNS, settings=settings.columns(), title=f"Inference, {settings.rows:,} rows a batch")
+
+
+@app.command()
+def train(
+    device: Device = "auto",
+    net: Network = None,
+    batch_size: Annotated[int, typer.Option(help="Rows of an optimizer step.")] = 2048,
+    precision: Dtype = "auto",
+    compile_: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Build the step with torch.compile. (default: on a GPU)"),
+    ] = None,
+    threads: Threads = None,
+    passes: Annotated[int, typer.Option(help="Turns of training and of its matrix products.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Seconds of a turn.")] = 1.0,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time the training step against its matrix products alone, in turn."""
+    from blob_zero.bench.training import COLUMNS, bench_training
+
+    check_at_least_1(batch_size=batch_size, passes=passes, threads=threads)
+    settings = PlaySettings(device=device, network=net, threads=threads)
+    learning = TrainingConfig(
+        batch_size=batch_size, precision=precision, compile="auto" if compile_ is None else compile_
+    )
+    with _Report(out, json=json) as report:
+        row = bench_training(learning, settings, passes=passes, seconds=seconds, notice=report.notice)
+        report.one(row, COLUMNS, settings=settings.columns() | {"batch_size": batch_size}, title="Training")
+
+
+@app.command()
+def tune(
+    players: Players = 4,
+    cards: Cards = 5,
+    search: Search = "3x30",
+    device: Device = "auto",
+    threads: Threads = None,
+    net: Network = None,
+    seconds: Annotated[float, typer.Option(help="Seconds for each size in each of five passes.")] = 1.5,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Say which sizes `auto` takes here and why, and measure what lies around them."""
+    from blob_zero.bench.tune import COLUMNS, bench_tune, explain, for_screen
+
+    settings = _settings(players=players, cards=cards, search=search, device=device, threads=threads, net=net)
+    settings.self_play()
+    with _Report(out, json=json) as report:
+        tuning = bench_tune(settings, seconds=seconds, notice=report.notice)
+        title = f"Sizes, {players} x {cards}, {search}"
+        shown = for_screen(tuning)
+        report.many(tuning.rows, COLUMNS, settings=settings.columns(), title=title, shown=shown)
+        report.lines(explain(tuning))
+
+
+@app.command()
+def compare(
+    players: Players = 4,
+    cards: Cards = 5,
+    level: Annotated[
+        list[str] | None,
+        typer.Option(help="light (2x20), medium (3x30), heavy (5x50) or WxS; may be given many times. (default: all)"),
+    ] = None,
+    device: Device = "auto",
+    threads: Annotated[
+        list[int] | None, typer.Option(help="Numbers of threads; may be given many times. (default: 1 and all)")
+    ] = None,
+    net: Network = None,
+    seconds: Annotated[float, typer.Option(help="Seconds that each design is timed for.")] = 4.0,
+    policy_rounds: Annotated[int, typer.Option(help="Rounds in which policies are compared.")] = 8,
+    deals: Annotated[int, typer.Option(min=2, help="Paired deals that tell what virtual loss costs.")] = 200,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Run each design that was tried before, as a setting of this system, and compare.
+
+    From one round at a time with one leaf, over virtual loss inside one
+    search and worlds in parallel, to thousands of rounds; then each step of
+    inference. TV is the total variation between a design's policies and
+    those of sequential search; with exact numbers, rounding of the network
+    is out of it.
+    """
+    from blob_zero.bench.compare import COLUMNS, LEVELS, bench_compare
+
+    settings = _settings(players=players, cards=cards, device=device, net=net)
+    settings.self_play()
+    for name in level or ():
+        if name not in LEVELS:
+            parse_shape(name)
+    for count in threads or ():
+        check_at_least_1(threads=count)
+    check_at_least_1(policy_rounds=policy_rounds)
+    with _Report(out, json=json) as report:
+        rows = bench_compare(
+            settings,
+            levels=level or tuple(LEVELS),
+            threads=threads,
+            seconds=seconds,
+            policy_rounds=policy_rounds,
+            deals=deals,
+            notice=report.notice,
+        )
+        report.many(rows, COLUMNS, settings=settings.columns(), title=f"Designs, {players} x {cards}")
+
+
+@app.command()
+def iteration(
+    preset: Annotated[str | None, typer.Option(help="A preset. (default: reference)")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."),
+    ] = None,
+    device: Device = "auto",
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Time one whole iteration of training, self-play and learning apart."""
+    from blob_zero.bench.iteration import COLUMNS, bench_iteration
+    from blob_zero.config.load import load_config, preset_path
+
+    if preset is not None and config is not None:
+        raise ConfigError("give one of --preset NAME and --config FILE")
+    settings = load_config(config or preset_path(preset or "reference"), set_ or ())
+    with _Report(out, json=json) as report:
+        row = bench_iteration(settings, device=device, notice=report.notice, progress=report.progress)
+        flat: Row = {
+            f"{section}.{key}": value if isinstance(value, str | int | float | bool) else str(value)
+            for section, values in settings.model_dump(mode="json").items()
+            for key, value in values.items()
+        }
+        report.one(row, COLUMNS, settings=flat, title="One iteration")
+
+
+def _settings(
+    *,
+    players: int,
+    cards: int,
+    search: str = "3x30",
+    device: str = "auto",
+    threads: int | None = None,
+    net: Path | None = None,
+) -> PlaySettings:
+    worlds, simulations = parse_shape(search)
+    return PlaySettings(
+        players=players,
+        cards=cards,
+        worlds=worlds,
+        simulations=simulations,
+        device=device,
+        threads=threads,
+        network=net,
+    )
+
+
+class _Report:
+    """Where a benchmark's rows and remarks go."""
+
+    def __init__(self, out: Path | None, *, json: bool) -> None:
+        self._out = out
+        self._json = json
+        self._console = Console()
+        self._remarks = Console(stderr=True)
+        self._status = self._remarks.status("")
+        self._step = ""
+
+    def __enter__(self) -> Self:
+        if self._out is not None:
+            tables.check_output(self._out)
+        self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def notice(self, text: str) -> None:
+        self._step = text
+        self._status.update(text)
+
+    def progress(self, progress: object) -> None:
+        done, rounds = getattr(progress, "rounds_done", 0), getattr(progress, "rounds", 0)
+        self._status.update(f"{self._step}: {done:,} of {rounds:,} finished")
+
+    def one(self, row: Row, columns: Mapping[str, str], *, settings: Row, title: str) -> None:
+        here: Row = {**machine()}
+        if self._json:
+            typer.echo(tables.nested(row, settings, here))
+        else:
+            tables.show_facts(row, columns, title=title, console=self._console)
+            self._machine(here)
+        # Last, so that a disk that refuses the file costs no result.
+        self._write([row], settings, here)
+
+    def many(
+        self,
+        rows: list[Row],
+        columns: Mapping[str, str],
+        *,
+        settings: Row,
+        title: str,
+        shown: list[Row] | None = None,
+    ) -> None:
+        """Write and print rows; `shown` stands for them on the screen."""
+        here: Row = {**machine()}
+        if self._json:
+            typer.echo(tables.nested_all(rows, settings, here))
+        else:
+            tables.show(shown or rows, columns, title=title, console=self._console)
+            self._machine(here)
+        self._write(rows, settings, here)
+
+    def lines(self, lines: list[str]) -> None:
+        if not self._json:
+            for line in lines:
+                self._console.print(line, markup=False, highlight=False)
+
+    def _machine(self, here: Row) -> None:
+        self._console.print(
+            f"{here['cpu']}, {here['cores']} cores ({here['cpu_features']}), torch {here['torch_version']}",
+            style="dim",
+            highlight=False,
+        )
+
+    def _write(self, rows: list[Row], settings: Row, here: Row) -> None:
+        if self._out is not None:
+            common = {f"setting.{name}": value for name, value in settings.items()}
+            common |= {f"machine.{name}": value for name, value in here.items()}
+            tables.write(rows, self._out, common=common)

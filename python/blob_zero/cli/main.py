@@ -1,0 +1,247 @@
+"""The `blob-zero` command: reads arguments, calls the package, prints what comes back."""
+
+import sys
+import warnings
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from blob_zero.cli.bench import app as bench_app
+from blob_zero.config.load import load_config, preset_path, preset_summary, presets
+from blob_zero.errors import BlobError, ConfigError
+
+app = typer.Typer(
+    name="blob-zero",
+    help="Train and judge networks for Blob, an Oh Hell variant, by self-play.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+app.add_typer(bench_app, name="bench")
+
+Device = Annotated[
+    str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N. Never replaced by another.")
+]
+
+
+@app.command()
+def train(
+    preset: Annotated[str | None, typer.Option(help="A preset; [bold]blob-zero presets[/bold] lists them.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."),
+    ] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run: checkpoints, metrics, settings. (default: runs/NAME)"),
+    ] = None,
+    device: Device = "auto",
+    override: Annotated[
+        bool, typer.Option("--override", metavar="", help="Go on with a run although its settings differ.")
+    ] = False,
+) -> None:
+    """Train a network by self-play, or go on with a run.
+
+    The same command goes on from the run's last checkpoint; Ctrl-C can stop
+    it at any time. It ends with a table: the trained network against its
+    untrained self, random play and the rule bot, with the same search, on
+    fresh deals.
+    """
+    # PyTorch takes seconds to import, and help and presets need none of it.
+    from blob_zero.cli.display import open_display, standings_table
+    from blob_zero.learning.loop import train as run_training
+    from blob_zero.run.signals import exit_status, stoppable
+
+    if (preset is None) == (config is None):
+        raise ConfigError("give one of --preset NAME and --config FILE")
+    path = config if config is not None else preset_path(str(preset))
+    settings = load_config(path, set_ or ())
+    folder = run_dir or Path("runs") / path.stem
+    console = Console()
+    stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"
+    try:
+        with stoppable(stopped), open_display(console) as display:
+            standings = run_training(settings, folder, display=display, device=device, override=override)
+    except KeyboardInterrupt as stop:
+        console.print(stopped, soft_wrap=True)
+        raise typer.Exit(exit_status(stop)) from None
+    game, search = settings.game, settings.search
+    table = standings_table(
+        [(standing.opponent, standing.match) for standing in standings],
+        first="the trained network",
+        title=(
+            f"The trained network after {settings.run.iterations} iterations: {game.players} players, "
+            f"{game.cards_text()}, search {search.worlds}x{search.simulations}, {settings.evaluation.final_deals:,} "
+            f"fresh {'games' if game.whole_games else 'deals'} from every seat"
+        ),
+    )
+    console.print()
+    console.print(table)
+    console.print(f"Run folder: {folder}", highlight=False)
+
+
+@app.command()
+def arena(
+    agents: Annotated[
+        list[str], typer.Argument(metavar="A B [C ...]", help="Runs or checkpoints, random, rule, rollout:WxS.")
+    ],
+    players: Annotated[int, typer.Option(help="Seats, 3 to 8.")] = 4,
+    cards: Annotated[
+        str, typer.Option(metavar="SIZES", help="Cards dealt to each, 1 to 13: a number, a list 1,3,5 or a range 1-8.")
+    ] = "5",
+    deals: Annotated[int, typer.Option(help="Deals of each hand size; each is played from every seat.")] = 500,
+    whole_games: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Play whole games from CARDS down and up again, each as a deal. Searches play for the game's result "
+            "with this share of 0 to 1, game.result_share of the networks' runs, and for points with the rest.",
+        ),
+    ] = None,
+    search: Annotated[
+        str, typer.Option(metavar="WxS", help="Search of networks: worlds x simulations in each.")
+    ] = "3x30",
+    seed: Annotated[int, typer.Option(min=0, help="The deals follow from it.")] = 0,
+    device: Device = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the search. (default: one for each core)")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same JSON to a file.")] = None,
+) -> None:
+    """Play agents against each other on the same deals, and say who is stronger.
+
+    Of each pair, the one named first has one seat in every deal, each in
+    turn, against the other in all others. Differences are in points a round,
+    with their 95 % interval. More than two agents are rated as well.
+    """
+    from blob_zero.arena.tournament import Settings, parse_hand_sizes, play, to_json
+    from blob_zero.cli.tables import tournament_tables
+    from blob_zero.run.atomic_files import write_atomically
+
+    settings = Settings(
+        agents=tuple(agents),
+        players=players,
+        cards=parse_hand_sizes(cards),
+        deals=deals,
+        search=search,
+        seed=seed,
+        device=device,
+        threads=threads,
+        result_share=whole_games,
+    )
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ConfigError(f"cannot write {out}: there is no folder {out.absolute().parent}")
+    with Console(stderr=True).status("starting") as status:
+        tournament = play(settings, on_match=status.update)
+    if json:
+        typer.echo(to_json(tournament))
+    else:
+        console = Console()
+        for table in tournament_tables(tournament):
+            console.print(table)
+            console.print()
+    # Last, so that a disk that refuses the file costs no result.
+    if out is not None:
+        write_atomically(out, to_json(tournament).encode())
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, at work or finished.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. (default: RUN/report)")] = None,
+) -> None:
+    """Write a run's curves as one HTML page that needs no other file, and as PNGs beside it.
+
+    Losses, strength with its interval, speed, promotion, and how well the
+    network's values and chances of bids come true.
+    """
+    from blob_zero.report import write_report
+
+    Console().print(f"Report: {write_report(run, out)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run. (default: runs/NAME)")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A preset. (default: the settings of the run in the folder, or reference)")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."),
+    ] = None,
+    device: Device = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
+) -> None:
+    """Say whether a run will work on this machine, and what it would use.
+
+    Versions, cores, memory, device, precision, a few rounds of self-play,
+    disk, and what the run's folder holds. Every warning and failure names
+    its remedy; the exit status is 1 if there is a failure.
+    """
+    from blob_zero.doctor import Request, examine
+    from blob_zero.doctor.screen import show
+
+    request = Request(run_dir=run_dir, preset=preset, config=config, device=device, changes=tuple(set_ or ()))
+    with Console(stderr=True).status("") as status:
+        diagnosis = examine(request, notice=status.update)
+    if json:
+        typer.echo(diagnosis.to_json())
+    else:
+        show(diagnosis, Console())
+    if not diagnosis.healthy:
+        raise typer.Exit(1)
+
+
+@app.command(name="presets")
+def list_presets() -> None:
+    """List the presets and what each is for."""
+    table = Table(box=None)
+    table.add_column("preset", style="bold")
+    table.add_column("what it is for")
+    for name, path in presets().items():
+        table.add_row(name, preset_summary(path))
+    Console().print(table)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"blob-zero {metadata.version('blob-zero')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, metavar="", help="Print the version."),
+    ] = False,
+) -> None:
+    """Train and judge networks for Blob, an Oh Hell variant, by self-play."""
+
+
+def _warning_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning in a line, without the place in the code that it comes from."""
+    del category, filename, lineno, line
+    return f"blob-zero: {message}\n"
+
+
+def main() -> None:
+    """Run the command; an error that blob-zero raises on purpose is one line and exit status 2."""
+    warnings.formatwarning = _warning_line
+    try:
+        app()
+    except BlobError as error:
+        Console(stderr=True).print(f"blob-zero: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

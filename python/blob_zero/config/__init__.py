@@ -1,0 +1,1 @@
+"""The settings of a run: their schema, schedules, presets, and how they are read and written."""

@@ -1,0 +1,325 @@
+"""The settings of a run: typed, frozen, and strict about what they do not know.
+
+A configuration is one TOML file. Every knob has its meaning here and its reason in the presets (`config/presets`).
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
+
+from blob_zero.config.schedule import Scheduled
+from blob_zero.errors import ConfigError
+
+Dtype = Literal["auto", "fp32", "bf16", "fp16"]
+Switch = Literal["auto"] | bool
+
+BatchRows = int | Literal["auto"]
+"""Rows of a batch, or the choice of `blob_zero.selfplay.sizes.auto_batch_rows`."""
+
+
+def _check_opponent(name: str) -> str:
+    if name.startswith("rollout:"):
+        parse_search(name.removeprefix("rollout:"))
+    elif name not in ("untrained", "random", "rule"):
+        raise ValueError(f"unknown opponent {name!r}: should be untrained, random, rule or rollout:WxS")
+    return name
+
+
+FixedOpponent = Annotated[str, AfterValidator(_check_opponent)]
+"""Whom networks are measured against: `untrained`, `random`, `rule`, or `rollout:WxS`, a search by random playouts."""
+
+
+class _Section(BaseModel):
+    """Values are taken as they are written: no unknown keys, no strings read as numbers, no later changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
+def _check_batch_rows(value: object) -> object:
+    if value == "auto" or (type(value) is int and value >= 1):
+        return value
+    raise ValueError(f"{value!r} should be auto or a whole number of at least 1")
+
+
+_BatchRows = Annotated[BatchRows, PlainValidator(_check_batch_rows)]
+_OneOrMore = BeforeValidator(_one_or_more)
+_Players = Annotated[int, Field(ge=3, le=8)]
+_Cards = Annotated[int, Field(ge=1, le=13)]
+
+
+class RunConfig(_Section):
+    """How long the run is and what it leaves behind."""
+
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """All randomness of the run follows from it."""
+    iterations: int = Field(default=500, ge=1)
+    """Iterations of self-play, training and judging."""
+    keep_checkpoints: int = Field(default=3, ge=2)
+    """Newest checkpoints kept, beside the best and the untrained one; at least 2, should one be damaged."""
+    torch_threads: int | None = Field(default=None, ge=1)
+    """Threads of PyTorch on the CPU; none leaves PyTorch's own choice."""
+    tensorboard: bool = False
+    """Whether metrics are also written for TensorBoard, to RUN/tensorboard."""
+
+
+class ShapeConfig(_Section):
+    """Rounds of one or several sizes: every pair of `players` and `cards` that the pack allows."""
+
+    players: Annotated[tuple[_Players, ...], Field(min_length=1, strict=False), _OneOrMore]
+    """A number, or several."""
+    cards: Annotated[tuple[_Cards, ...], Field(min_length=1, strict=False), _OneOrMore]
+    """A number, or several."""
+    weight: float = Field(default=1.0, gt=0)
+    """Share of the decisions, split evenly over the pairs."""
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Players and cards of each size."""
+        return [(players, cards) for players in self.players for cards in self.cards if players * cards <= 52]
+
+    @model_validator(mode="after")
+    def _can_be_dealt(self) -> "ShapeConfig":
+        if not self.pairs():
+            raise ValueError(
+                f"players {list(self.players)} with cards {list(self.cards)}: all need more than the 52 cards of a pack"
+            )
+        return self
+
+
+class GameConfig(_Section):
+    """What is played."""
+
+    players: int = Field(default=4, ge=3, le=8)
+    """Players of matches, and of self-play where no `shapes` are given."""
+    cards: int = Field(default=5, ge=1, le=13)
+    """Cards dealt to each player there."""
+    shapes: Annotated[tuple[ShapeConfig, ...], Field(strict=False)] = ()
+    """What self-play plays, by weight; none for `players` with `cards` alone."""
+    whole_games: bool = False
+    """Whether whole games are played, from `cards` down to 1 and up again, and matches too; each then counts as a round
+    in `selfplay.rounds` and `selfplay.carry_over`, and as a deal in matches."""
+    result_share: float = Field(default=0.25, ge=0, le=1)
+    """How much of what a round is worth is then the game's result, in steps of 0.01; the rest is the round's score."""
+
+    def played(self) -> list[tuple[int, int, float]]:
+        """Players, cards and share of the decisions of every size of round in self-play."""
+        sizes = [(shape.pairs(), shape.weight) for shape in self.shapes] or [([(self.players, self.cards)], 1.0)]
+        return [(players, cards, weight / len(pairs)) for pairs, weight in sizes for players, cards in pairs]
+
+    @model_validator(mode="after")
+    def _result_in_hundredths(self) -> "GameConfig":
+        if abs(100 * self.result_share - round(100 * self.result_share)) > 1e-6:
+            raise ValueError(f"result_share is {self.result_share}; it goes in steps of 0.01")
+        return self
+
+    def cards_text(self) -> str:
+        """The cards of matches, in words."""
+        cards = f"{self.cards} card{'' if self.cards == 1 else 's'}"
+        return f"whole games from {cards}" if self.whole_games else cards
+
+    @property
+    def game_result(self) -> float | None:
+        """`result_share` where whole games are played; None where rounds stand alone."""
+        return self.result_share if self.whole_games else None
+
+    @model_validator(mode="after")
+    def _fits_in_a_deck(self) -> "GameConfig":
+        if self.players * self.cards > 52:
+            raise ValueError(
+                f"{self.players} players with {self.cards} cards each need {self.players * self.cards} of "
+                f"52; at most {52 // self.players} cards for {self.players} players"
+            )
+        return self
+
+
+class SearchConfig(_Section):
+    """The search that self-play and judging share."""
+
+    worlds: int = Field(default=3, ge=1)
+    """Deals drawn for each decision."""
+    simulations: int = Field(default=30, ge=1)
+    """Simulations in each world."""
+    c_puct: float = Field(default=1.5, ge=0)
+    """Weight of the prior against the value in PUCT."""
+    fpu_reduction: float = Field(default=0.25, ge=0)
+    """How far below its parent an unvisited action is valued."""
+    leaves_in_flight: int = Field(default=1, ge=1)
+    """Leaves of one tree that may wait for the network at a time."""
+    virtual_loss: int = Field(default=1, ge=0)
+    """Lost visits that a leaf counts as while it waits."""
+
+
+class SelfPlayConfig(_Section):
+    """How rounds are played for training."""
+
+    rounds: Scheduled = 10_000
+    """Rounds in an iteration; may change by iteration."""
+    worlds: Scheduled | None = None
+    """Worlds of a search in self-play, which may change by iteration; none is those of [search]."""
+    simulations: Scheduled | None = None
+    """The same for the simulations in each."""
+    playout_iterations: int = Field(default=0, ge=0)
+    """First iterations in which the search judges positions by random playouts instead of the untrained network."""
+    carry_over: int = Field(default=0, ge=0)
+    """Rounds at the end of an iteration that the next one may finish, so that batches stay full; 0 waits for them.
+
+    At most all rounds of the iteration are. The last iteration waits, and so do those judged by playouts.
+    """
+    batch_rows: _BatchRows = "auto"
+    """Rows in one batch to the network; auto is by device and rounds (`blob_zero.selfplay.sizes`)."""
+    rounds_in_flight: int | None = Field(default=None, ge=1)
+    """Rounds played at the same time; none is enough to fill the batches (`blob_zero.selfplay.sizes`)."""
+    threads: int | None = Field(default=None, ge=1)
+    """Search threads; none is one for each core."""
+    noise_fraction: float = Field(default=0.25, ge=0, le=1)
+    """Share of Dirichlet noise in the priors at the root."""
+    noise_alpha: float = Field(default=1.0, gt=0)
+    """Concentration of that noise."""
+    temperature: float = Field(default=1.0, ge=0)
+    """How freely a round's first decisions are drawn: 1 in proportion to visits, 0 the most visited."""
+    final_temperature: float = Field(default=0.25, ge=0)
+    """The same for the later decisions."""
+    temperature_decisions: int = Field(default=8, ge=0)
+    """How many decisions of a round are its first ones."""
+
+
+class NetworkConfig(_Section):
+    """Sizes of BlobNet; the defaults are the full network. It always has a value for each of the 8 seats."""
+
+    width: int = Field(default=256, ge=8)
+    layers: int = Field(default=6, ge=1)
+    heads: int = Field(default=8, ge=1)
+    feed_forward: int = Field(default=1024, ge=1)
+    policy_hidden: int = Field(default=256, ge=1)
+    value_hidden: int = Field(default=128, ge=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "NetworkConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        return self
+
+
+class InferenceConfig(_Section):
+    """How the network answers the search."""
+
+    dtype: Dtype = "auto"
+    """Numbers it computes with; auto is fp16 on CUDA, bf16 on a CPU with instructions for it, else fp32."""
+    fold: bool = True
+    """Whether attention, feature scale and heads are folded into fewer operations; the function stays the same."""
+    pack: Switch = "auto"
+    """Whether weights are laid out for the CPU's matrix units; auto is on a CPU, for a network not compiled."""
+    compile: Switch = "auto"
+    """Whether torch.compile builds the network first; auto is on CUDA only, as packing is faster on a CPU."""
+    cuda_graphs: bool = True
+    """On CUDA, whether a batch's work is captured once and replayed."""
+    pinned_memory: bool = True
+    """On CUDA, whether batches are copied from page-locked memory."""
+    copy_streams: bool = True
+    """On CUDA, whether copies overlap with other batches' computation."""
+
+
+class TrainingConfig(_Section):
+    """How the network learns from the rounds."""
+
+    epochs: Scheduled = 10
+    """Passes over the replay ring in an iteration; may change by iteration."""
+    batch_size: int = Field(default=2048, ge=1)
+    """Rows in one optimizer step."""
+    replay_rows: int = Field(default=500_000, ge=1)
+    """Capacity of the replay ring."""
+    root_value_weight: float = Field(default=0.0, ge=0, le=1)
+    """Share of the search's own expectation in the value target; the rest is how the round ended."""
+    rename_suits: bool = True
+    """Whether each minibatch has its suits renamed at random: the game does not tell them apart."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak of the schedule."""
+    warmup_iterations: float = Field(default=1.0, ge=0)
+    """Iterations over which the rate rises from zero to its peak."""
+    final_learning_rate: float = Field(default=0.05, ge=0, le=1)
+    """Where the cosine ends, as a share of the peak."""
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """Decoupled decay of the weight matrices; biases and norms do not decay."""
+    gradient_clip: float = Field(default=1.0, gt=0)
+    """Largest norm of a step's gradient."""
+    value_weight: float = Field(default=1.0, ge=0)
+    """Weight of the value loss beside the policy loss."""
+    precision: Dtype = "auto"
+    """Mixed precision; auto is bf16 where the device computes in it, fp16 on older GPUs, else fp32."""
+    compile: Switch = "auto"
+    """Whether torch.compile builds the training step; auto is on CUDA only."""
+    tf32: bool = True
+    """Whether a GPU may round fp32 matrix products to TF32."""
+
+
+class EvaluationConfig(_Section):
+    """How strength is measured; these matches never choose what is trained."""
+
+    every: int = Field(default=5, ge=1)
+    """Iterations between two measurements; the last iteration is always measured."""
+    deals: int = Field(default=200, ge=2)
+    """Deals against each opponent, each played from every seat."""
+    final_deals: int = Field(default=1000, ge=2)
+    """Fresh deals against each opponent in the table that ends the run."""
+    opponents: Annotated[tuple[FixedOpponent, ...], Field(strict=False)] = ("untrained", "random", "rule")
+    """Who is met: untrained, random, rule, and one rollout:WxS; always the same, so that the curve means the same."""
+    batch_rows: _BatchRows = "auto"
+    """Rows in one batch to the network in a match; auto as in [selfplay]."""
+
+    @model_validator(mode="after")
+    def _has_columns_for_each(self) -> "EvaluationConfig":
+        kinds = [name.partition(":")[0] for name in self.opponents]
+        twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+        if twice:
+            met = [name for name in self.opponents if name.partition(":")[0] in twice]
+            raise ValueError(f"opponents {', '.join(met)} would share the metrics of {twice[0]}: keep one of them")
+        return self
+
+
+class PromotionConfig(_Section):
+    """Whether a network must beat the best one before it plays the rounds to learn from."""
+
+    enabled: bool = True
+    """If not, the newest network always plays."""
+    deals: int = Field(default=200, ge=2)
+    """Fresh deals between the candidate and the best, each played from every seat."""
+    margin: float = 0.0
+    """Points a round that the lower end of the 95 % interval must exceed; negative promotes more readily."""
+
+
+class Config(_Section):
+    """All settings of a run. The device is none of them: it says where a run happens, not what it is."""
+
+    run: RunConfig = RunConfig()
+    game: GameConfig = GameConfig()
+    search: SearchConfig = SearchConfig()
+    selfplay: SelfPlayConfig = SelfPlayConfig()
+    network: NetworkConfig = NetworkConfig()
+    inference: InferenceConfig = InferenceConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    promotion: PromotionConfig = PromotionConfig()
+
+
+def parse_search(text: str) -> SearchConfig:
+    """Read `WxS`: worlds and simulations in each, both at least 1.
+
+    Raises:
+        ConfigError: it has another form.
+    """
+    form = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
+    if form is None:
+        raise ConfigError(f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations")
+    return SearchConfig(worlds=int(form[1]), simulations=int(form[2]))

@@ -1,0 +1,1 @@
+"""BlobNet's answers to batches of positions, as fast as the device allows."""

@@ -1,0 +1,1 @@
+"""The training run: replay, minibatches, loss, learner, and the loop around them."""

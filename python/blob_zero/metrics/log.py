@@ -1,0 +1,137 @@
+"""The run's metrics: one row an iteration in a Parquet file, each column defined here and nowhere else."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from blob_zero.errors import CheckpointError
+from blob_zero.run.atomic_files import write_atomically
+
+Value = int | float | bool | None
+Row = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, and what it measures in which unit."""
+
+    name: str
+    dtype: type[pl.DataType]
+    meaning: str
+
+
+def _against(opponent: str, whom: str) -> tuple[Column, ...]:
+    """The columns of a measurement; empty in iterations without one."""
+    return (
+        Column(f"{opponent}_difference", pl.Float64, f"points a round more than {whom}, paired by deal"),
+        Column(f"{opponent}_low", pl.Float64, "lower end of its 95 % interval"),
+        Column(f"{opponent}_high", pl.Float64, "upper end of its 95 % interval"),
+        Column(f"{opponent}_points", pl.Float64, f"points a round of the best network against {whom}"),
+        Column(f"{opponent}_exact", pl.Float64, "share of the best network's bids made exactly there"),
+    )
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("iteration", pl.Int64, "iterations done, from 1"),
+    Column("rounds", pl.Int64, "rounds of self-play begun since the run began; games, where whole games are played"),
+    Column("rows", pl.Int64, "rows this iteration's self-play gave"),
+    Column("replay_rows", pl.Int64, "rows in the replay ring"),
+    Column("rounds_per_minute", pl.Float64, "speed of self-play"),
+    Column(
+        "batch_fill",
+        pl.Float64,
+        "share of the rows of self-play's batches that were filled; empty where playouts judged",
+    ),
+    Column("selfplay_points", pl.Float64, "points a seat and round in self-play, mean"),
+    Column("selfplay_exact", pl.Float64, "share of bids made exactly in self-play"),
+    Column("policy_loss", pl.Float64, "cross-entropy of the policy against the search's visits, nats"),
+    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the least `policy_loss` can be"),
+    Column("policy_kl", pl.Float64, "`policy_loss` less `policy_entropy`, nats"),
+    Column("value_loss", pl.Float64, "mean squared error of the values of the seats in play"),
+    Column("value_error", pl.Float64, "mean absolute error of the same, on the scale of -1 to 1"),
+    Column("gradient_norm", pl.Float64, "norm of the gradient before clipping, mean over steps"),
+    Column("learning_rate", pl.Float64, "at the last step"),
+    Column("steps", pl.Int64, "optimizer steps taken"),
+    Column("skipped_steps", pl.Int64, "steps not taken because loss or gradient was not finite"),
+    Column(
+        "training_undone",
+        pl.Boolean,
+        "whether training left weights that are not finite, and the learner went back to the last checkpoint",
+    ),
+    Column("examples_per_second", pl.Float64, "rows learned from, a second"),
+    *_against("untrained", "the untrained network with the same search"),
+    *_against("random", "random play"),
+    *_against("rule", "the rule bot"),
+    *_against("rollout", "the search by random playouts, `rollout:WxS` of the settings"),
+    Column("rating", pl.Float64, "rating of the best network, as of this iteration; empty while it has met nobody"),
+    Column("rating_sigma", pl.Float64, "standard deviation of that rating"),
+    Column("promotion_difference", pl.Float64, "points a round of the candidate more than the best"),
+    Column("promotion_low", pl.Float64, "lower end of its 95 % interval"),
+    Column("promotion_high", pl.Float64, "upper end of its 95 % interval"),
+    Column("promoted", pl.Boolean, "whether the candidate became the best"),
+    Column("best_iteration", pl.Int64, "iteration whose network is the best, 0 for the untrained one"),
+    Column("selfplay_seconds", pl.Float64, "seconds of self-play"),
+    Column("training_seconds", pl.Float64, "seconds of training"),
+    Column("judging_seconds", pl.Float64, "seconds of promotion and measurement"),
+)
+
+SCHEMA = {column.name: column.dtype for column in COLUMNS}
+
+
+class MetricsLog:
+    """The Parquet file of a run; each row replaces the file by one rename.
+
+    Raises:
+        CheckpointError: the file exists and cannot be read, or has other columns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.frame = pl.DataFrame(schema=SCHEMA)
+        if path.exists():
+            try:
+                self.frame = pl.read_parquet(path)
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise CheckpointError(f"cannot read the metrics {path}: {error}") from error
+            if self.frame.columns != list(SCHEMA):
+                raise CheckpointError(f"{path} has other columns than this version writes; move it away")
+
+    def append(self, row: Row) -> None:
+        """Add one iteration; columns that the row lacks are empty.
+
+        Raises:
+            KeyError: the row has a column that is not defined.
+            CheckpointError: the file cannot be written.
+        """
+        unknown = sorted(set(row) - set(SCHEMA))
+        if unknown:
+            raise KeyError(f"undefined metrics: {', '.join(unknown)}")
+        self.frame = pl.concat([self.frame, pl.DataFrame([row], schema=SCHEMA)])
+        self._write()
+
+    def keep_until(self, iteration: int) -> None:
+        """Drop the rows of later iterations: those that were not committed and will be played again."""
+        kept = self.frame.filter(pl.col("iteration") <= iteration)
+        if len(kept) != len(self.frame):
+            self.frame = kept
+            self._write()
+
+    def content(self) -> bytes:
+        """The file's bytes, as its last row left it."""
+        content = io.BytesIO()
+        self.frame.write_parquet(content)
+        return content.getvalue()
+
+    def _write(self) -> None:
+        write_atomically(self.path, self.content())
+
+
+def columns_markdown(columns: Sequence[Column]) -> str:
+    """A table of docs/metrics.md."""
+    types = {pl.Int64: "integer", pl.Float64: "number", pl.Boolean: "yes or no"}
+    lines = ["| column | type | meaning |", "| --- | --- | --- |"]
+    lines += [f"| `{column.name}` | {types[column.dtype]} | {column.meaning} |" for column in columns]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,104 @@
+"""Metrics of single optimizer steps: one Parquet file an iteration, each column defined here and nowhere else.
+
+RUN/steps/000012.parquet has the steps of iteration 12; `polars.read_parquet("RUN/steps/*.parquet")` reads them all.
+There is a file for each iteration since a run may have a million steps, and each writes what it added and no more.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from blob_zero.metrics.log import Column
+from blob_zero.run.atomic_files import explained, make_folder, write_atomically
+
+STEPS = "steps"
+
+STEP_COLUMNS = (
+    Column("iteration", pl.Int64, "iteration that the step is of, from 1"),
+    Column("step", pl.Int64, "steps tried since the run began, this one included"),
+    Column("policy_loss", pl.Float64, "cross-entropy of the policy against the search's visits, nats"),
+    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the least `policy_loss` can be"),
+    Column("value_loss", pl.Float64, "mean squared error of the values of the seats in play"),
+    Column("value_error", pl.Float64, "mean absolute error of the same, on the scale of -1 to 1"),
+    Column("gradient_norm", pl.Float64, "norm of the gradient before clipping"),
+    Column("learning_rate", pl.Float64, "of this step"),
+    Column("skipped", pl.Boolean, "whether loss or gradient was not finite; the losses are then empty"),
+)
+
+_SCHEMA = {column.name: column.dtype for column in STEP_COLUMNS}
+_MEASURED = ("policy_loss", "policy_entropy", "value_loss", "value_error", "gradient_norm")
+
+
+def step_frame(
+    measured: npt.NDArray[np.float64], rates: npt.NDArray[np.float64], *, iteration: int, first_step: int
+) -> pl.DataFrame:
+    """The steps of an iteration as a table.
+
+    Args:
+        measured: [S, 6], what `Trainer.step` gave of each step.
+        rates: [S], learning rates.
+        iteration: from 1.
+        first_step: number of the first of them, from 1.
+    """
+    skipped = measured[:, 0] == 0
+    columns = {name: pl.Series(measured[:, k]).set(pl.Series(skipped), None) for k, name in enumerate(_MEASURED, 1)}
+    return pl.DataFrame(
+        {
+            "iteration": np.full(len(measured), iteration),
+            "step": np.arange(first_step, first_step + len(measured)),
+            **columns,
+            "learning_rate": rates,
+            "skipped": skipped,
+        },
+        schema=_SCHEMA,
+    )
+
+
+def write_steps(run: Path, frame: pl.DataFrame) -> tuple[str, str]:
+    """Write the steps of an iteration.
+
+    Returns:
+        Name and SHA-256 of the file.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    make_folder(run / STEPS)
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    path = _path(run, frame["iteration"][0])
+    write_atomically(path, content.getvalue())
+    return path.name, hashlib.sha256(content.getvalue()).hexdigest()
+
+
+def lost_steps(run: Path, hashes: Mapping[str, str]) -> list[Path]:
+    """The files that are missing or damaged, by the SHA-256 that each should have."""
+    return [run / STEPS / name for name, expected in hashes.items() if _hash(run / STEPS / name) != expected]
+
+
+def keep_steps_until(run: Path, iteration: int) -> None:
+    """Delete the files of later iterations: those that were not committed and will be played again.
+
+    Raises:
+        CheckpointError: one cannot be deleted.
+    """
+    for path in sorted((run / STEPS).glob("*.parquet")):
+        if path.stem.isdigit() and int(path.stem) > iteration:
+            with explained("delete", path):
+                path.unlink(missing_ok=True)
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _path(run: Path, iteration: int) -> Path:
+    return run / STEPS / f"{iteration:06}.parquet"

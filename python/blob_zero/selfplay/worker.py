@@ -1,0 +1,185 @@
+"""The self-play driver: weights and a range of rounds in, records out.
+
+The learner may be elsewhere. Whoever plays needs nothing of it but a network's weights, and gives back rows
+that follow from (weights, seed, round numbers) alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+
+import blob_zero as bz
+from blob_zero.config.schema import Config
+from blob_zero.inference.devices import resolve_device
+from blob_zero.inference.inference import Inference
+from blob_zero.learning.replay import Rows
+from blob_zero.model.blobnet import BlobNet
+from blob_zero.selfplay.carry_over import CarryOver
+from blob_zero.selfplay.serving import OnProgress
+from blob_zero.selfplay.sizes import Sizes, auto_batch_rows, auto_workers
+
+
+@dataclass(frozen=True)
+class SelfPlayResult:
+    """What a range of rounds gave."""
+
+    rows: Rows
+    rounds: int
+    """Rounds finished."""
+    carry_over: CarryOver | None
+    """Rounds left unfinished for the next range, if any were to be."""
+    seconds: float
+    batch_fill: float | None
+    """Share of the batches' rows that were filled; None where no batch was sent."""
+    points: float
+    """Mean points a seat and round."""
+    exact: float
+    """Share of bids made exactly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRange:
+    """Rounds `first_round` up to `first_round + rounds` of a seed, and how they are searched.
+
+    Attributes:
+        seed: of the run.
+        first_round: number of the first round.
+        rounds: rounds to begin.
+        worlds: worlds drawn for each search; those of the settings if None.
+        simulations: simulations in each world; those of the settings if None.
+        carried: rounds that the range before left unfinished, played to their end first.
+        carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+    """
+
+    seed: int
+    first_round: int
+    rounds: int
+    worlds: int | None = None
+    simulations: int | None = None
+    carried: CarryOver | None = None
+    carry_over: int = 0
+
+
+class SelfPlayer(Protocol):
+    """Plays rounds with a network."""
+
+    def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
+        """Get ready to play these rounds with networks of this shape, so that `play` need not while it is timed."""
+
+    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+        """Play a range of rounds.
+
+        Args:
+            net: judges positions; random playouts do if None.
+            rounds: which.
+            progress: called about four times a second.
+        """
+
+
+class LocalSelfPlay:
+    """Self-play in this process, on one device.
+
+    Args:
+        config: game, search, self-play and inference.
+        device: where the network answers.
+        notice: takes a line on what takes long, and on the sizes chosen.
+    """
+
+    def __init__(self, config: Config, *, device: str, notice: Callable[[str], None] = lambda _: None) -> None:
+        self.config = config
+        self._where = resolve_device(device)
+        self._notice = notice
+        self._inference: Inference | None = None
+        self._told: Sizes | None = None
+
+    def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
+        """Compile, capture and warm up, where that is not done already."""
+        sizes = sizes_of(self.config, rounds, device=self._where)
+        self._evaluator(net).prepare(sizes.batch_rows)
+        if sizes != self._told:
+            self._notice(f"self-play: {sizes}")
+            self._told = sizes
+        return sizes
+
+    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+        """Play a range of rounds; see `SelfPlayer.play`."""
+        player = configured_self_play(self.config, rounds, device=self._where)
+        if net is None:
+            records = player.run("rollout", carried=rounds.carried, progress=progress)
+        else:
+            self.prepare(net, rounds)
+            inference = self._evaluator(net)
+            inference.load(net)
+            records = player.run(inference, carried=rounds.carried, progress=progress)
+        in_play = np.arange(records.points.shape[1]) < records.players[:, None]
+        return SelfPlayResult(
+            rows=records,
+            rounds=records.stats.rounds,
+            carry_over=records.carry_over if len(records.carry_over) else None,
+            seconds=records.stats.seconds,
+            batch_fill=records.stats.batch_fill,
+            points=float(records.points.sum() / records.players.sum()),
+            exact=float((records.bids == records.tricks)[in_play].mean()),
+        )
+
+    def _evaluator(self, net: BlobNet) -> Inference:
+        """A network of this shape on the device; one is kept, so that compiled code stays."""
+        if self._inference is None:
+            self._inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
+            self._notice(f"making the network ready on {self._where}: {self._inference.steps}")
+        return self._inference
+
+
+def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.device) -> bz.SelfPlay:
+    """A range of rounds, as the settings have them played with a network on this device."""
+    search, options = config.search, config.selfplay
+    return bz.SelfPlay(
+        shapes=config.game.played(),
+        result_share=config.game.game_result,
+        worlds=rounds.worlds or search.worlds,
+        simulations=rounds.simulations or search.simulations,
+        rounds=rounds.rounds,
+        seed=rounds.seed,
+        first_round=rounds.first_round,
+        carry_over=rounds.carry_over,
+        threads=options.threads,
+        batch_rows=_batch_rows(config, rounds, device),
+        rounds_in_flight=options.rounds_in_flight,
+        c_puct=search.c_puct,
+        fpu_reduction=search.fpu_reduction,
+        noise_fraction=options.noise_fraction,
+        noise_alpha=options.noise_alpha,
+        temperature=options.temperature,
+        final_temperature=options.final_temperature,
+        temperature_decisions=options.temperature_decisions,
+        leaves_in_flight=search.leaves_in_flight,
+        virtual_loss=search.virtual_loss,
+    )
+
+
+def sizes_of(config: Config, rounds: RoundRange, *, device: torch.device) -> Sizes:
+    """The sizes that such a range is played with, where a network judges."""
+    sizes = configured_self_play(config, rounds, device=device).sizes(auto_workers(device.type))
+    return replace(sizes, rounds_in_flight=min(sizes.rounds_in_flight, _in_progress(rounds)))
+
+
+def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int:
+    wanted = config.selfplay.batch_rows
+    if wanted != "auto":
+        return wanted
+    search = config.search
+    in_progress = _in_progress(rounds)
+    if config.selfplay.rounds_in_flight is not None:
+        in_progress = min(in_progress, config.selfplay.rounds_in_flight)
+    return auto_batch_rows(
+        device.type,
+        workers=auto_workers(device.type),
+        leaves=in_progress * (rounds.worlds or search.worlds) * search.leaves_in_flight,
+    )
+
+
+def _in_progress(rounds: RoundRange) -> int:
+    return rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))

@@ -1,0 +1,120 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from blob_zero.arena.judge import (
+    MatchSummary,
+    Side,
+    bootstrap_interval,
+    deal_differences,
+    parse_agent,
+    summarize,
+)
+from blob_zero.config.schema import SearchConfig, parse_search
+from blob_zero.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Records:
+    points: np.ndarray
+    bids: np.ndarray
+    tricks: np.ndarray
+
+
+def records(points, bids=None, tricks=None) -> Records:
+    zeros = np.zeros_like(points)
+    return Records(points, zeros if bids is None else bids, zeros if tricks is None else tricks)
+
+
+def random_match(rng, *, deals, players=4, lift=0, deal_luck=0):
+    """Points with luck of the deal, common to all seats, and `lift` more for the first agent."""
+    points = rng.integers(0, 10, (deals, players, players))
+    points += rng.integers(0, deal_luck + 1, (deals, 1, 1))
+    points[:, np.arange(players), np.arange(players)] += lift
+    return points.astype(np.int16)
+
+
+def test_a_deals_difference_by_hand():
+    # Rotation 0: the first agent has seat 0 and 12 points, the others 10 and 2; and so on.
+    points = np.array([[[12, 10, 2], [0, 13, 1], [10, 0, 11]]], np.int16)
+    expected = ((12 - 6) + (13 - 0.5) + (11 - 5)) / 3
+    assert deal_differences(points) == pytest.approx([expected])
+
+
+def test_luck_of_the_deal_cancels():
+    rng = np.random.default_rng(0)
+    calm = summarize(records(random_match(rng, deals=400, lift=1)))
+    wild = summarize(records(random_match(np.random.default_rng(0), deals=400, lift=1, deal_luck=100)))
+    assert wild.high - wild.low == pytest.approx(calm.high - calm.low, rel=0.3)
+    assert wild.low < 1 < wild.high
+
+
+def test_sides_are_counted_apart():
+    bids, tricks = np.ones((10, 3, 3), np.int16), np.ones((10, 3, 3), np.int16)
+    diagonal = np.arange(3)
+    tricks[:5, diagonal, diagonal] = 2  # half of the first agent's bids are over, all of the second's exact
+    tricks[0, 0, 1] = 0  # but for one of 60 under
+    points = np.where(bids == tricks, 11, 0).astype(np.int16)
+    summary = summarize(records(points, bids, tricks))
+    assert summary.deals == 10
+    assert summary.first == Side(points=5.5, exact=0.5, over=0.5, under=0.0)
+    assert (summary.second.exact, summary.second.under) == pytest.approx((59 / 60, 1 / 60))
+    assert summary.second.over == 0
+    assert summary.difference == pytest.approx(summary.first.points - summary.second.points)
+
+
+def test_the_interval_is_that_of_a_mean():
+    samples = np.random.default_rng(0).normal(2.0, 3.0, 400)
+    low, high = bootstrap_interval(samples, np.random.default_rng(1))
+    half = 1.96 * samples.std() / 20
+    assert low == pytest.approx(samples.mean() - half, abs=0.05)
+    assert high == pytest.approx(samples.mean() + half, abs=0.05)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(100):
+        low, high = bootstrap_interval(rng.normal(0.0, 1.0, 60), rng)
+        inside += low <= 0 <= high
+    assert 85 <= inside <= 99
+
+
+def test_the_same_match_has_the_same_interval():
+    match = records(random_match(np.random.default_rng(0), deals=30))
+    assert summarize(match, seed=1) == summarize(match, seed=1)
+    assert summarize(match, seed=1) != summarize(match, seed=2)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.1, 1, "beats"), (-1, -0.1, "loses to"), (-1, 1, "not told apart")]
+)
+def test_the_verdict_is_the_intervals(low, high, verdict):
+    side = Side(points=5, exact=1, over=0, under=0)
+    assert MatchSummary(10, side, side, (low + high) / 2, low, high, won=5, tied=0).verdict == verdict
+
+
+def test_one_deal_has_no_interval():
+    with pytest.raises(ConfigError, match=r"1 deal"):
+        summarize(records(np.zeros((1, 4, 4), np.int16)))
+
+
+def test_agents_are_named(tmp_path):
+    assert parse_agent("random") == "random"
+    assert parse_agent("rule") == "rule"
+    assert parse_agent("rollout:9x10") == SearchConfig(worlds=9, simulations=10)
+    assert parse_agent(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize("text", ["rulebot", "rollout", "rollout:3", "rollout:0x5", "runs/none"])
+def test_other_names_are_refused_with_the_ones_there_are(text):
+    with pytest.raises(ConfigError, match="should be"):
+        parse_agent(text)
+
+
+@pytest.mark.parametrize("text", ["3", "3x", "x30", "3x-1", "3 x 30", "03x30", "3x30x2"])
+def test_a_search_is_worlds_x_simulations(text):
+    assert parse_search("3x30") == SearchConfig(worlds=3, simulations=30)
+    with pytest.raises(ConfigError, match="such as 3x30"):
+        parse_search(text)

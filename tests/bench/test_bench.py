@@ -1,0 +1,350 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from support.training_fakes import SMALL
+
+from blob_zero.bench import compare, inference, iteration, search, selfplay, tables, training, tune
+from blob_zero.bench.limits import run_for, sample_batch
+from blob_zero.bench.settings import NullEvaluator, PlaySettings
+from blob_zero.cli.main import main
+from blob_zero.config.load import parse_config
+from blob_zero.config.schema import TrainingConfig
+from blob_zero.errors import ConfigError
+from blob_zero.machine import forget_peak_memory, machine, peak_memory
+from blob_zero.model.blobnet import BlobNet, NetworkShape, seeded_network
+from blob_zero.selfplay.sizes import Sizes
+
+TINY = PlaySettings(
+    cards=3, worlds=2, simulations=6, rounds=300, evaluator="null", batch_rows=32, rounds_in_flight=64, threads=2
+)
+SMALL_NET = PlaySettings(
+    cards=3, worlds=2, simulations=6, rounds=300, batch_rows=32, rounds_in_flight=64, threads=1, device="cpu"
+)
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """Benchmarks of the full network take minutes; their code is the same with a small one."""
+    net = BlobNet(**SMALL)
+    monkeypatch.setattr("blob_zero.bench.settings.build_network", lambda _: net)
+    monkeypatch.setattr("blob_zero.bench.training.build_network", lambda _: net)
+
+
+def test_a_row_of_selfplay_adds_up():
+    row = selfplay.measure_selfplay(TINY, NullEvaluator(32), limit_seconds=0.2)
+    assert row["rounds"] == 300
+    assert row["binding_limit"] == "search"
+    assert row["inference_limit"] is None
+    assert row["limit_share"] == pytest.approx(row["evaluations_per_s"] / row["search_limit"])
+    assert row["evaluations_per_simulation"] == pytest.approx(row["evaluations_per_s"] / row["simulations_per_s"])
+    assert 0 < row["batch_fill_p99"] <= row["batch_fill_p50"] <= 1
+    assert 0 < row["batch_fill_mean"] <= 1
+    assert 0 < row["python_share"] < 1
+    assert row["hand_over_us"] < row["between_batches_us"]
+    assert 30e6 < row["peak_memory_bytes"] <= peak_memory()
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_a_network_is_measured_against_itself_alone():
+    told = []
+    row = selfplay.bench_selfplay(SMALL_NET, notice=told.append)
+    assert row["device"] == "cpu"
+    assert row["evaluator_threads"] == 1
+    assert row["limit_share"] == pytest.approx(row["evaluations_per_s"] / row[f"{row['binding_limit']}_limit"])
+    assert row["whole_run_rounds_per_min"] == pytest.approx(60 * 300 / row["seconds"])
+    assert any("300 rounds" in line for line in told)
+
+
+def test_the_remembered_rows_are_seen_in_the_figures():
+    one, other = (
+        selfplay.measure_selfplay(
+            PlaySettings(**{**vars(TINY), "cache_entries": entries}), NullEvaluator(32), limit_seconds=0.1
+        )["evaluations_per_simulation"]
+        for entries in (None, 0)
+    )
+    assert one < 0.97 * other
+
+
+def test_a_run_for_a_time_begins_with_rounds_at_every_stage():
+    playing = []
+
+    class Watching(NullEvaluator):
+        def evaluate_batch(self, features, legal):
+            playing.extend(features[:, 226].tolist())
+            if len(playing) >= 6 * 32:  # the first two or three leaves of each tree
+                raise KeyboardInterrupt
+            return super().evaluate_batch(features, legal)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_for(TINY, Watching(32), seconds=60)
+    assert set(playing) == {0, 1}, "some rounds are in bidding, and others past it"
+
+
+def test_a_run_for_a_time_ends_in_time():
+    run = run_for(TINY, NullEvaluator(32), seconds=0.5)
+    assert 0.5 < run.seconds < 5
+    assert run.progress.simulations > 0
+    assert run.serving.total == pytest.approx(run.seconds, rel=0.3)
+
+
+def test_sample_batches_are_full_ones():
+    features, legal = sample_batch(TINY)
+    assert features.shape == (32, 256)
+    assert (features[:, 228] == 4).all()
+    assert (legal.sum(axis=1) >= 2).all()
+
+
+def test_search_is_timed_three_ways(monkeypatch):
+    monkeypatch.setattr(search, "SECONDS", 0.2)
+    rows = search.bench_search(TINY)
+    assert [(row["path"], row["threads"]) for row in rows] == [
+        ("searches, no queue", 1),
+        ("rounds, queue in Rust", 1),
+        ("rounds, Python in the loop", 1),
+        ("rounds, queue in Rust", 2),
+        ("rounds, Python in the loop", 2),
+    ]
+    assert all(row["simulations_per_s"] > 1000 for row in rows)
+    assert all(row["share"] == 1 for row in rows[:3])
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_steps_of_inference_are_told_apart_by_speed_and_by_rounding(monkeypatch):
+    monkeypatch.setattr(inference, "PASSES", 1)
+    rows = inference.bench_inference(SMALL_NET, seconds=0.05)
+    assert [row["step"] for row in rows] == list(inference.steps("cpu"))
+    assert rows[0]["speedup"] == 1
+    assert rows[0]["policy_difference_max"] == rows[0]["value_difference_max"] == 0
+    assert 0 < rows[1]["value_difference_max"] < 1e-5, "folding rounds otherwise, and no more"
+    for row in rows:
+        assert row["evaluations_per_s"] > 0
+        assert row["value_difference_p99"] <= row["value_difference_max"] < 0.03
+        assert row["policy_difference_p99"] <= row["policy_difference_max"] < 0.03
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_training_is_timed_in_turn_with_its_limit():
+    told, threads = [], torch.get_num_threads()
+    config = TrainingConfig(batch_size=64, precision="fp32")
+    row = training.bench_training(config, replace(SMALL_NET, threads=2), passes=3, seconds=0.05, notice=told.append)
+    assert row["examples_per_s_low"] <= row["examples_per_s"] <= row["examples_per_s_high"]
+    assert row["step_ms"] == pytest.approx(64_000 / row["examples_per_s"])
+    assert 0 < row["limit_share"] < 1
+    assert row["torch_threads"] == 2
+    assert torch.get_num_threads() == threads
+    assert (row["precision"], row["compiled"], row["parts"], row["device"]) == ("fp32", False, 1, "cpu")
+    assert sum(line.endswith("matrix products alone") for line in told) == 3
+
+
+def test_the_limit_has_every_weight_that_counts():
+    shape = NetworkShape(values=8, width=12, layers=2, heads=2, feed_forward=20, policy_hidden=7, value_hidden=5)
+    net = seeded_network(shape, seed=0)
+    weights = sum(p.numel() for p in net.parameters() if p.ndim == 2)
+    unused = 2 * 2 * 12 * 12  # queries and keys of two layers
+    assert sum(inputs * outputs for inputs, outputs in training.linear_layers(shape)) == weights - unused
+    assert training.flops_a_row(shape) == 6 * (weights - unused) - 2 * 256 * 12
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_designs_of_one_leaf_play_the_same_and_virtual_loss_does_not(monkeypatch):
+    monkeypatch.setattr(compare, "LEVELS", {"tiny": "2x12"})
+    rows = compare.bench_compare(SMALL_NET, levels=["tiny"], threads=[1], seconds=0.3, policy_rounds=4, deals=4)
+    assert [row["design"] for row in rows] == [design.name for design in compare.designs(2)]
+    assert rows[0]["speedup"] == 1
+    assert rows[0]["policy_tv_mean"] == 0
+    for row in rows:
+        lossy = str(row["design"]).startswith("virtual loss")
+        assert (row["exact_tv_max"] > 0) == lossy, row
+        assert ("points_low" in row) == lossy
+        # A mean may be above the 95th percentile: few decisions, and a far one among them.
+        assert 0 <= row["policy_tv_mean"] <= 1
+        assert 0 <= row["policy_tv_p95"] <= 1
+
+
+def test_distances_are_those_of_the_decisions_that_both_runs_met():
+    class Records:
+        def __init__(self, rows):
+            self.round = np.array([number for number, _, _ in rows])
+            self.features = np.array([[state] * 4 for _, state, _ in rows], np.uint8)
+            self.policy = np.array([policy for _, _, policy in rows], np.float16)
+
+    reference = Records([(0, 1, [1, 0]), (0, 2, [0.5, 0.5]), (1, 1, [0, 1])])
+    played = Records([(0, 1, [0.75, 0.25]), (0, 9, [1, 0]), (1, 1, [0, 1])])
+    np.testing.assert_allclose(compare.policy_distances(played, reference), [0.25, 0])
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_tuning_measures_what_auto_takes_and_what_lies_around_it(monkeypatch):
+    monkeypatch.setattr(tune, "PASSES", 2)
+    monkeypatch.setattr(tune, "BATCH_ROWS", (0.25, 2))
+    monkeypatch.setattr(tune, "ROUNDS_IN_FLIGHT", (0.5,))
+    tuning = tune.bench_tune(SMALL_NET, seconds=0.2)
+    rows, in_flight = 2048, 5 * 2048 // 2
+    assert tuning.sizes == Sizes(batch_rows=rows, rounds_in_flight=in_flight, search_threads=1, evaluator_threads=1)
+    assert [(row["batch_rows"], row["rounds_in_flight"], row["choice"]) for row in tuning.rows] == [
+        (rows // 4, in_flight // 4, ""),
+        (rows, in_flight // 2, ""),
+        (rows, in_flight, "auto"),
+        (2 * rows, 2 * in_flight, ""),
+    ]
+    for row in tuning.rows:
+        assert row["rounds_per_min"] > 0
+        assert 0 < row["batch_fill_mean"] <= 1
+        assert row["limit_share"] == pytest.approx(
+            row["evaluations_per_s"] / min(row["inference_limit"], row["search_limit"])
+        )
+
+    shown = tune.for_screen(tuning)
+    assert [row["choice"] for row in shown] == ["", "", "auto", ""]
+    assert all(row[name] is not None for row in shown for name in tune.COLUMNS)
+
+
+def tuned(noise, **gains):
+    """A tuning on a CPU of two threads, with the gain of each other try over `auto`."""
+    rows = [
+        {"batch_rows": 512, "rounds_in_flight": 854, "against_auto": 0.9},
+        {"batch_rows": 1024, "rounds_in_flight": 1707, "against_auto": 1.0},
+        {"batch_rows": 2048, "rounds_in_flight": 3414, "against_auto": 1 + gains.get("batch", 0)},
+        {"batch_rows": 1024, "rounds_in_flight": 2731, "against_auto": 1 + gains.get("in_flight", 0)},
+    ]
+    sizes = Sizes(batch_rows=1024, rounds_in_flight=1707, search_threads=2, evaluator_threads=2)
+    return tune.Tuning(rows=rows, sizes=sizes, leaves=3, noise=noise, device="cpu")
+
+
+def test_what_auto_takes_is_explained_and_another_size_is_named_if_it_is_better():
+    text = "\n".join(tune.explain(tuned(0.02, batch=0.1, in_flight=-0.05)))
+    assert "auto takes 1,024" in text
+    assert "auto takes 1,707; 3 leaves of each wait at a time, which fills 5 batches" in text
+    assert "With 2,048 it was 10.0% faster, more than noise: --set selfplay.batch_rows=2048" in text
+    assert "The fastest other, 2,731, was 5.0% slower." in text
+    assert "selfplay.rounds_in_flight=" not in text
+
+
+def test_what_is_within_the_noise_is_not_recommended():
+    text = "\n".join(tune.explain(tuned(0.2, batch=0.1, in_flight=0.1)))
+    assert "--set" not in text
+    assert "The fastest other, 2,048, was 10.0% faster, which is within the noise." in text
+
+
+def test_the_peak_of_memory_can_be_forgotten():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux can")
+    forget_peak_memory()
+    np.ones(50_000_000, np.uint8)
+    before = peak_memory()
+    forget_peak_memory()
+    assert peak_memory() < before - 40_000_000
+
+
+def test_an_iteration_is_played_and_learned():
+    network = {name: size for name, size in SMALL.items() if name != "values"}
+    config = parse_config(
+        {
+            "game": {"cards": 3},
+            "search": {"worlds": 2, "simulations": 6},
+            "selfplay": {"rounds": 60, "batch_rows": 32},
+            "network": network,
+            "training": {"epochs": 2, "batch_size": 64},
+        },
+        source="test",
+    )
+    row = iteration.bench_iteration(config, device="cpu")
+    assert row["rounds"] == 60
+    assert row["rows"] > 60 * 4
+    assert row["iteration_seconds"] == pytest.approx(row["selfplay_seconds"] + row["training_seconds"])
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
+def test_rows_are_written_with_what_they_share(tmp_path, suffix):
+    path = tmp_path / f"rows.{suffix}"
+    tables.write([{"a": 1, "b": None}, {"a": 2, "b": 0.5}], path, common={"machine.cpu": "x"})
+    read = getattr(pl, f"read_{suffix}")(path)
+    assert read["a"].to_list() == [1, 2]
+    assert read["machine.cpu"].to_list() == ["x", "x"]
+
+
+@pytest.mark.parametrize(("name", "words"), [("rows.txt", ".parquet, .csv, .json"), ("no/rows.csv", "no folder")])
+def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, name, words):
+    with pytest.raises(ConfigError, match=words):
+        tables.check_output(tmp_path / name)
+
+
+def test_the_machine_is_told():
+    here = machine()
+    assert here["cores"] >= 1
+    assert here["torch_version"] == torch.__version__.partition("+")[0] or "+" in str(here["torch_version"])
+    assert here["memory_bytes"] > 1e8
+
+
+def bench(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["blob-zero", "bench", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code, *capsys.readouterr()
+
+
+PROMISED = {
+    "rounds_per_min", "evaluations_per_s", "evaluations_per_simulation", "batch_fill_mean", "binding_limit",
+    "limit_share", "peak_memory_bytes", "device", "settings",
+}  # fmt: skip
+
+
+def test_json_is_one_object_on_standard_output(monkeypatch, capsys, tmp_path):
+    out = tmp_path / "row.parquet"
+    arguments = "selfplay --evaluator null --cards 2 --search 1x4 --rounds 50 --threads 1 --batch-rows 8 --json"
+    status, text, _ = bench(monkeypatch, capsys, *arguments.split(), "--out", str(out))
+    assert status == 0
+    row = json.loads(text)
+    assert row.keys() >= PROMISED
+    assert row["settings"]["cards"] == 2
+    assert row["settings"]["simulations"] == 4
+    written = pl.read_parquet(out).to_dicts()
+    assert len(written) == 1
+    assert written[0]["rounds_per_min"] == row["rounds_per_min"]
+    assert written[0]["setting.cards"] == 2
+
+
+def test_tables_are_for_people(monkeypatch, capsys):
+    arguments = "selfplay --evaluator null --cards 2 --search 1x4 --rounds 50 --threads 1 --batch-rows 8"
+    status, text, _ = bench(monkeypatch, capsys, *arguments.split())
+    assert status == 0
+    for words in ("rounds/min", "the limit that binds", "peak memory"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("selfplay --players 9", "9 players"),
+        ("selfplay --rounds 0", "rounds is 0"),
+        ("selfplay --search 3-30", "such as 3x30"),
+        ("selfplay --batch-rows 0", "batch_rows is 0"),
+        ("selfplay --device cuda:99", "cuda:99"),
+        ("selfplay --net nowhere", "nowhere"),
+        ("search --threads 0", "threads is 0"),
+        ("compare --level wide", "such as 3x30"),
+        ("iteration --preset quik", "did you mean 'quick'?"),
+        ("selfplay --evaluator null --out rows.txt", ".parquet, .csv, .json"),
+    ],
+)
+def test_a_mistake_is_named(monkeypatch, capsys, arguments, words):
+    status, _, err = bench(monkeypatch, capsys, *arguments.split())
+    assert status == 2
+    assert words in err
+
+
+def test_without_a_network_torch_is_not_imported():
+    """The memory of the core alone can be measured only so."""
+    code = (
+        "import sys; from blob_zero.bench.selfplay import *; from blob_zero.bench.settings import *;"
+        "from blob_zero.cli.bench import app;"
+        "bench_selfplay(PlaySettings(evaluator='null', rounds=20, batch_rows=8, cards=2));"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+from support.training_fakes import random_rows
+
+import blob_zero as bz
+from blob_zero.learning.loss import batch_losses, part_shares
+from blob_zero.learning.minibatches import DeviceRows
+from blob_zero.learning.replay import ReplayRing
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def ring():
+    rows = random_rows(np.random.default_rng(0), 40)
+    rows.features[:, 228] = np.random.default_rng(1).integers(3, 9, 40)
+    ring = ReplayRing(50)
+    ring.append(rows)
+    return ring
+
+
+def assert_rows_of(batch, ring, slots):
+    columns = ring.columns()
+    target = columns["policy"][slots].astype(np.float32)
+    np.testing.assert_array_equal(batch.features, columns["features"][slots] * bz.feature_scale())
+    np.testing.assert_array_equal(batch.legal, columns["legal"][slots])
+    np.testing.assert_allclose(batch.policy, target / target.sum(axis=1, keepdims=True), rtol=1e-6)
+    np.testing.assert_array_equal(batch.values, columns["values"][slots])
+    np.testing.assert_array_equal(batch.players, columns["features"][slots, 228])
+
+
+def test_a_batch_has_the_rows_of_its_slots_scaled(ring):
+    rows, slots = DeviceRows(ring.columns(), device=CPU), np.array([7, 39, 0, 7])
+    assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
+
+
+def test_a_renamed_batch_has_the_same_rows_by_other_names(ring):
+    rows = DeviceRows(ring.columns(), device=CPU)
+    slots = torch.arange(40)
+    plain, renamed = rows.batch(slots), rows.batch(slots, order=17)
+    assert not torch.equal(plain.features, renamed.features)
+    assert torch.equal(plain.features.sort(dim=1).values, renamed.features.sort(dim=1).values)
+    playing = plain.features[:, 226] == 1
+    assert torch.equal(plain.policy[~playing], renamed.policy[~playing])
+    assert not torch.equal(plain.policy[playing], renamed.policy[playing])
+    assert torch.equal(plain.values, renamed.values)
+
+
+def test_rows_that_do_not_fit_on_the_device_stay_where_they_are(ring, monkeypatch):
+    def full(_column, _device):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("blob_zero.learning.minibatches._upload", full)
+    told = []
+    rows, slots = DeviceRows(ring.columns(), device=CPU, notice=told.append), np.arange(5, 25)
+    assert told == ["the replay rows, 0 MB, do not fit on cpu and stay in this computer's memory"]
+    assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
+
+
+@pytest.mark.parametrize(("parts", "sizes"), [(1, [40]), (2, [20, 20]), (3, [14, 14, 12]), (64, [1] * 40)])
+def test_the_losses_of_parts_add_up_to_those_of_the_whole(ring, parts, sizes):
+    whole = DeviceRows(ring.columns(), device=CPU).batch(torch.arange(40))
+    logits, values = torch.randn(40, 52), torch.rand(40, 8)
+    pieces = whole.split(parts)
+    assert [piece.rows for piece in pieces] == sizes
+    summed = torch.zeros(2)
+    for piece, *outputs in zip(pieces, logits.split(sizes), values.split(sizes), strict=True):
+        losses = batch_losses(*outputs, piece)
+        summed += torch.stack([losses.policy, losses.value]) * part_shares(piece, whole, values=8)
+    expected = batch_losses(logits, values, whole)
+    torch.testing.assert_close(summed, torch.stack([expected.policy, expected.value]))

@@ -1,0 +1,142 @@
+"""The training step where it is not the plain one: in parts, compiled, or without the memory for either."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from support.training_fakes import SMALL, random_rows
+
+from blob_zero.config.schema import TrainingConfig
+from blob_zero.errors import DeviceError
+from blob_zero.learning.learner import Trainer
+from blob_zero.learning.minibatches import DeviceRows
+from blob_zero.learning.replay import ReplayRing
+from blob_zero.model.blobnet import NetworkShape, seeded_network
+
+CPU = torch.device("cpu")
+
+
+def make_trainer(**settings):
+    config = TrainingConfig(**{"precision": "fp32", "epochs": 2, "batch_size": 32, **settings})
+    return Trainer(seeded_network(NetworkShape(values=8, **SMALL), seed=0), config, device=CPU, iterations=10)
+
+
+@pytest.fixture
+def ring():
+    """Rounds of 3 to 8 players, so that parts of a batch differ in the seats that count."""
+    rows = random_rows(np.random.default_rng(0), 100)
+    rows.features[:, 228] = np.random.default_rng(1).integers(3, 9, 100)
+    ring = ReplayRing(100)
+    ring.append(rows)
+    return ring
+
+
+def weights_of(trainer):
+    return [p.detach().clone() for p in trainer.net.parameters()]
+
+
+def gradients_of(trainer, ring):
+    """The gradient of the first 32 rows, and what the step said of them."""
+    batch = DeviceRows(ring.columns(), device=CPU).batch(torch.arange(32))
+    told = []
+    measured = trainer.step(batch, rate=1e-3, notice=told.append)
+    return [p.grad.clone() for p in trainer.net.parameters()], measured, told
+
+
+def fail_in_forward(trainer, when):
+    """Have the network run out of memory in those of its calls, counted from 1, or of those sizes, that `when` says."""
+    calls = []
+
+    def hook(_net, inputs):
+        calls.append(len(inputs[0]))
+        if when(len(calls), calls[-1]):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    trainer.net.register_forward_pre_hook(hook)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("when", "sizes", "parts"),
+    [
+        (lambda _call, rows: rows > 8, [32, 16, 8, 8, 8, 8], 4),
+        # The second part fails: the gradient of the first must not be counted twice.
+        (lambda call, _rows: call in (1, 3), [32, 16, 16, 8, 8, 8, 8], 4),
+    ],
+)
+def test_a_batch_too_large_for_the_memory_is_learned_in_parts(ring, when, sizes, parts):
+    expected, measured, silence = gradients_of(make_trainer(), ring)
+    assert silence == []
+    short = make_trainer()
+    calls = fail_in_forward(short, when)
+    got, measured_in_parts, told = gradients_of(short, ring)
+    assert calls == sizes
+    assert short.parts == parts
+    assert [line.partition(" in ")[2].partition(" from")[0] for line in told] == ["2 parts", "4 parts"]
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(measured_in_parts, measured)
+
+
+def test_the_parts_stay_for_the_steps_that_follow(ring):
+    trainer = make_trainer()
+    calls = fail_in_forward(trainer, lambda _call, rows: rows > 16)
+    told = []
+    metrics = trainer.train(ring, np.random.default_rng(0), iteration=1, notice=told.append)
+    assert calls == [32, *[16] * 12]
+    assert len(told) == 1
+    assert metrics.steps == 6
+
+
+def test_memory_for_not_even_a_row_is_an_error(ring):
+    trainer = make_trainer()
+    before = weights_of(trainer)
+    fail_in_forward(trainer, lambda _call, _rows: True)
+    with pytest.raises(DeviceError, match="memory of cpu is exhausted by training on a single row"):
+        gradients_of(trainer, ring)
+    assert all(map(torch.equal, weights_of(trainer), before))
+
+
+def test_a_compiled_step_learns_the_same(ring):
+    plain, compiled = make_trainer(), make_trainer(compile=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some versions of the compiler warn of their own imports
+        got, measured, _ = gradients_of(compiled, ring)
+    if not compiled.compiled:
+        pytest.skip("this machine cannot compile")
+    expected, plainly, _ = gradients_of(plain, ring)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(measured, plainly, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_that_cannot_be_compiled_is_said_once_and_runs_without(ring, monkeypatch):
+    def broken():
+        raise RuntimeError("no C++ compiler found\nand a long trace")
+
+    monkeypatch.setattr("blob_zero.learning.learner._compiled", broken)
+    trainer, plain = make_trainer(compile=True), make_trainer(compile=False)
+    with pytest.warns(RuntimeWarning, match=r"cpu, going on without: RuntimeError: no C\+\+ compiler found$") as said:
+        trainer.train(ring, np.random.default_rng(0), iteration=1)
+    assert len(said) == 1
+    plain.train(ring, np.random.default_rng(0), iteration=1)
+    assert all(map(torch.equal, weights_of(trainer), weights_of(plain)))
+
+
+def test_on_a_cpu_auto_does_not_compile():
+    assert not make_trainer().compiled
+
+
+def test_an_error_that_is_no_shortage_of_memory_comes_through(ring):
+    trainer = make_trainer(compile=False)
+    trainer.net.register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("a defect")))
+    with pytest.raises(RuntimeError, match="a defect"):
+        gradients_of(trainer, ring)
+
+
+def test_progress_tells_each_step_on_a_cpu(ring):
+    told = []
+    metrics = make_trainer().train(
+        ring, np.random.default_rng(0), iteration=1, progress=lambda *step: told.append(step)
+    )
+    assert [step[:2] for step in told] == [(k, 6) for k in range(1, 7)]
+    assert told[-1][2] == pytest.approx(metrics.policy_loss + metrics.value_loss)

@@ -1,0 +1,24 @@
+"""Real self-play in real processes that are killed, stopped and hurt. `make soak` goes on for minutes."""
+
+import pytest
+from support.crash_trials import KINDS, Trials
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory):
+    return Trials(tmp_path_factory.mktemp("trials"), seed=1)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "damage"])
+def test_a_run_that_is_hurt_again_and_again_ends_the_same(trials, kind):
+    # A moment drawn at random may come after the end of the run.
+    for _ in range(20):
+        trials.one_run(kinds=(kind,), attempts=4)
+        if trials.tally.faults[kind]:
+            return
+    pytest.fail(f"no run was hit by {kind}")
+
+
+def test_damage_to_a_file_is_made_good(trials):
+    for _ in range(3):
+        trials.one_damaged_run()

@@ -1,0 +1,145 @@
+"""Ctrl-C and SIGTERM as a user sends them: how soon the process is gone, with which status, and what it says."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from support.command_line import start
+from support.run_equality import committed
+from support.training_fakes import SMALL, SilentDisplay, small_config
+
+from blob_zero.config.load import load_config, to_toml
+from blob_zero.errors import RunLockedError
+from blob_zero.learning.loop import train
+from blob_zero.run.checkpoint import load_network
+
+LIMIT = 2.0
+"""Seconds from the signal to the end of the process."""
+
+ENDLESS = {
+    "game": {"players": 3, "cards": 2},
+    "search": {"worlds": 1, "simulations": 4},
+    "selfplay": {"rounds": 20, "batch_rows": 16},
+    "inference": {"dtype": "fp32"},
+    "evaluation": {"every": 1000, "deals": 4, "final_deals": 5},
+    "run": {"iterations": 100_000, "torch_threads": 1},
+}
+
+
+def config_file(folder, **sections):
+    path = folder / "config.toml"
+    merged = {name: ENDLESS.get(name, {}) | sections.get(name, {}) for name in {**ENDLESS, **sections}}
+    path.write_text(to_toml(small_config(**merged)))
+    return path
+
+
+def wait_for(condition, process):
+    """Waits until something is so; the process must not end before."""
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def stop(process, number):
+    """Sends a signal; gives seconds until the process ended, and what it said on standard output and error."""
+    began = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return time.monotonic() - began, out, err
+
+
+def test_a_run_is_its_process_alone_and_ends_soon_at_a_signal(tmp_path):
+    folder, config = tmp_path / "run", config_file(tmp_path)
+    arguments = ("train", "--config", str(config), "--run-dir", str(folder), "--device", "cpu")
+    reached = 0
+    for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = start(tmp_path, *arguments)
+        wait_for((folder / "checkpoints" / f"{reached + 1:06d}").exists, process)
+        if number == signal.SIGTERM:
+            with pytest.raises(RunLockedError, match=f"in use by process {process.pid} on "):
+                train(load_config(config), folder, display=SilentDisplay(), device="cpu")
+            assert load_network(folder).shape.width == SMALL["width"]  # reading needs no lock
+        seconds, out, err = stop(process, number)
+        assert process.returncode == status
+        assert seconds < LIMIT
+        assert "same command goes on" in out
+        assert err == ""
+        assert not list(folder.rglob("*.partial"))
+        assert committed(folder) > reached
+        reached = committed(folder)
+
+
+def test_in_native_code_and_at_a_second_signal_it_ends_without_the_main_thread():
+    # Native code runs on after a signal, and what swallows the exception (a destructor, say) is not ours to know.
+    script = """if True:
+        import ctypes
+        from blob_zero.run.signals import stoppable
+        with stoppable("last words"):
+            print("ready", flush=True)
+            while True:
+                try:
+                    ctypes.CDLL(None).usleep(20_000_000)
+                except KeyboardInterrupt:
+                    pass
+    """
+
+    def begin():
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    first, second = begin(), begin()
+    seconds, _, err = stop(first, signal.SIGTERM)
+    assert first.returncode == 143
+    assert 1 < seconds < LIMIT
+    assert err == "last words\n"
+    second.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    seconds, _, err = stop(second, signal.SIGINT)
+    assert second.returncode == 130
+    assert seconds < 0.5
+    assert err == "last words\n"
+
+
+def test_a_commit_ends_before_the_signal_is_answered():
+    script = """if True:
+        import os, signal, time
+        from blob_zero.run.signals import Stopped, exit_status, held, stoppable
+        steps = []
+        try:
+            with stoppable("last words"):
+                with held():
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    time.sleep(0.2)
+                    steps.append("written")
+                steps.append("too far")
+        except Stopped as stop:
+            print(steps, exit_status(stop))
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "['written'] 143\n"
+    assert done.returncode == 0
+
+
+def test_ctrl_c_during_the_imports_is_silent(tmp_path):
+    # The interpreter reports each import on standard error as it ends; the signal comes after our first one.
+    process = start(tmp_path, "train", "--preset", "quick", options=("-X", "importtime"))
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "blob_zero._startup" in line:
+            break
+    seconds, out, err = stop(process, signal.SIGINT)
+    assert process.returncode == -signal.SIGINT
+    assert seconds < LIMIT
+    assert out == ""
+    assert all(line.startswith("import time:") for line in err.splitlines()), err
+
+
+def test_importing_blob_zero_leaves_other_programs_their_ctrl_c():
+    script = "import signal, blob_zero; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True\n"

@@ -1,0 +1,1 @@
+"""What several tests share: reference rules, deals, fakes, and faults to inject."""

@@ -27,7 +27,7 @@ pub fn game_values(totals: &BySeat<u16>, players: usize, rounds_left: u8) -> ByS
             let ahead = match rounds_left {
                 0 if lead == 0.0 => 0.0,
                 0 => lead.signum(),
-                _ => (0.5 * scale * lead).tanh(),
+                _ => libm::tanhf(0.5 * scale * lead),
             };
             values[seat] += pair * ahead;
             values[other] -= pair * ahead;

@@ -12,8 +12,7 @@ mod selfplay;
 pub use error::{ConfigError, EvaluationError, PlayError};
 pub use evaluation::{BatchBuffer, BatchQueue, CacheUse, FilledBatch, NextBatch, time_cache};
 pub use search::{
-    Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, choose,
-    dirichlet, puct,
+    Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, choose, puct,
 };
 pub use selfplay::{
     Agent, DecisionRecord, LeafEvaluator, Plan, Play, PlayConfig, Progress, RoundRecord, RoundSoFar, Seating, Shape,

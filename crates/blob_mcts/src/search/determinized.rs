@@ -5,8 +5,8 @@ use blob_engine::{ACTIONS, ActionSet, BySeat, MAX_PLAYERS, Observation, Round, S
 
 use crate::error::EvaluationError;
 use crate::search::config::SearchConfig;
+use crate::search::dirichlet::dirichlet;
 use crate::search::evaluate::{Evaluate, Evaluation, playout};
-use crate::search::exploration::dirichlet;
 use crate::search::tree::{NodeId, Tree, Walk};
 
 /// A position that waits for its evaluation: handed out by [`Search::select`], given back to [`Search::receive`].

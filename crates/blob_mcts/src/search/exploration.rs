@@ -1,25 +1,8 @@
-//! Randomness of self-play: noise at the root, and the choice of an action from its visits.
+//! The choice of an action from the visits of a search.
 
-use blob_engine::rng::{below, unit};
+use blob_engine::rng::unit;
 use blob_engine::{ACTIONS, Action, ActionSet};
 use rand::Rng;
-use rand_distr::{Distribution, Gamma};
-
-/// A draw from the symmetric Dirichlet distribution over `out.len()` outcomes.
-///
-/// Built without the standard library's floating-point functions, so that it is the same on every machine.
-pub fn dirichlet(alpha: f32, out: &mut [f32], rng: &mut impl Rng) {
-    let gamma = Gamma::new(f64::from(alpha), 1.0).expect("alpha is checked to be above 0");
-    let mut sum = 0.0;
-    let draws: Vec<f64> = out.iter().map(|_| gamma.sample(rng)).inspect(|draw| sum += draw).collect();
-    if sum > 0.0 {
-        out.iter_mut().zip(draws).for_each(|(out, draw)| *out = (draw / sum) as f32);
-    } else {
-        // With a tiny alpha every draw can underflow; the distribution then has all its mass on single outcomes.
-        out.fill(0.0);
-        out[below(rng, out.len() as u32) as usize] = 1.0;
-    }
-}
 
 /// Chooses in proportion to `visits^(1/temperature)`; at temperature 0 the most visited action, the lowest of several.
 ///
@@ -54,21 +37,6 @@ mod tests {
     use blob_engine::rng::stream;
 
     use super::*;
-
-    #[test]
-    fn noise_sums_to_one_and_spreads_with_alpha() {
-        let mut rng = stream(3, &[]);
-        for alpha in [1e-4, 0.03, 0.3, 1.0, 10.0] {
-            let mut largest = 0.0;
-            for _ in 0..200 {
-                let mut noise = [0.0; 5];
-                dirichlet(alpha, &mut noise, &mut rng);
-                assert!((noise.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{noise:?}");
-                largest += noise.iter().copied().fold(0.0, f32::max) / 200.0;
-            }
-            assert!(if alpha < 0.1 { largest > 0.9 } else { largest < 0.85 }, "{alpha}: {largest}");
-        }
-    }
 
     #[test]
     fn choices_follow_the_temperature() {

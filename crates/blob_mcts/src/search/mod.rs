@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod determinized;
+mod dirichlet;
 pub(crate) mod evaluate;
 pub(crate) mod exploration;
 pub mod puct;
@@ -10,4 +11,4 @@ mod tree;
 pub use config::{RootNoise, SearchConfig, Temperature};
 pub use determinized::{Leaf, Outcome, Search};
 pub use evaluate::{Evaluate, Evaluation, Rollout, Uniform};
-pub use exploration::{choose, dirichlet};
+pub use exploration::choose;

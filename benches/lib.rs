@@ -2,7 +2,7 @@
 
 use blob_engine::rng::stream;
 use blob_engine::{Round, RoundRules, RoundSpec, Suit};
-use blob_mcts::{Agent, LeafEvaluator, Plan, SearchConfig, Seating, Shapes, Temperature};
+use blob_mcts::{Agent, LeafEvaluator, Plan, RoundMix, SearchConfig, Seating, Temperature};
 
 /// A fresh round of 4 players and 5 cards with spades trump.
 pub fn reference_round(seed: u64) -> Round {
@@ -18,7 +18,7 @@ pub fn reference_plan(rounds: u64) -> Plan {
         temperature: Temperature { first: 1.0, then: 1.0, decisions: 0 },
     };
     Plan {
-        shapes: Shapes::one(4, 5),
+        mix: RoundMix::one(4, 5),
         rules: RoundRules::default(),
         seed: 1,
         first_round: 0,

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use blob_benches::reference_plan;
-use blob_mcts::{PlayConfig, play_with_null_evaluator};
+use blob_mcts::{SchedulerConfig, play_with_null_evaluator};
 
 /// Names the seconds that a child process is to run.
 const CHILD: &str = "BLOB_SCALING_SECONDS";
@@ -18,7 +18,7 @@ const PAIRS: usize = 3;
 
 /// Simulations a second of one process with so many worker threads.
 fn simulations_per_second(threads: usize, seconds: f64) -> f64 {
-    let config = PlayConfig { threads: Some(threads), record: false, ..PlayConfig::default() };
+    let config = SchedulerConfig { threads: Some(threads), record: false, ..SchedulerConfig::default() };
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(seconds);
     let progress =

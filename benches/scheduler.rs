@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use blob_benches::reference_plan;
-use blob_mcts::{CacheUse, PlayConfig, play_with_null_evaluator, time_cache, time_hand_over};
+use blob_mcts::{CacheUse, SchedulerConfig, play_with_null_evaluator, time_cache, time_hand_over};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn scheduler(c: &mut Criterion) {
@@ -13,7 +13,7 @@ fn scheduler(c: &mut Criterion) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     for threads in (0..).map(|k| 1 << k).take_while(|&threads| threads <= cores) {
         for batch_rows in [256, 1024, 4096] {
-            let config = PlayConfig { threads: Some(threads), batch_rows, ..PlayConfig::default() };
+            let config = SchedulerConfig { threads: Some(threads), batch_rows, ..SchedulerConfig::default() };
             let play = || play_with_null_evaluator(plan.clone(), &config, || true).expect("a sound plan");
             let simulations = play().simulations;
             group.throughput(Throughput::Elements(simulations));
@@ -30,7 +30,7 @@ fn cache(c: &mut Criterion) {
     group.sample_size(10);
     let plan = reference_plan(500);
     for (name, cache_entries) in [("off", Some(0)), ("8 entries", Some(8)), ("default", None)] {
-        let config = PlayConfig { threads: Some(1), cache_entries, ..PlayConfig::default() };
+        let config = SchedulerConfig { threads: Some(1), cache_entries, ..SchedulerConfig::default() };
         let play = || play_with_null_evaluator(plan.clone(), &config, || true).expect("a sound plan");
         group.throughput(Throughput::Elements(play().simulations));
         group.bench_function(format!("4x5 3x30, 1 thread, {name}"), |b| b.iter(play));

@@ -63,7 +63,7 @@ pub enum EvaluationError {
 
 /// Why a run of rounds ended early.
 #[derive(Clone, Debug, Error, PartialEq)]
-pub enum PlayError {
+pub enum SchedulerError {
     /// A setting that cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -1,7 +1,7 @@
 //! Determinized multi-player PUCT search, and the scheduler that plays thousands of rounds at once.
 //!
 //! [`Search`] is a plain state machine: [`Search::select`] hands out leaves, [`Search::receive`] takes their evaluations,
-//! [`Search::outcome`] ends it. It knows no thread and no queue. [`Play`] runs many rounds on worker threads and gathers the
+//! [`Search::outcome`] ends it. It knows no thread and no queue. [`Scheduler`] runs many rounds on worker threads and gathers the
 //! leaves of all of them into the batches of a [`BatchQueue`].
 
 mod error;
@@ -9,12 +9,12 @@ mod evaluation;
 mod search;
 mod selfplay;
 
-pub use error::{ConfigError, EvaluationError, PlayError};
+pub use error::{ConfigError, EvaluationError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, CacheUse, FilledBatch, NextBatch, time_cache};
 pub use search::{
     Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, choose, puct,
 };
 pub use selfplay::{
-    Agent, DecisionRecord, LeafEvaluator, Plan, Play, PlayConfig, Progress, RoundRecord, RoundSoFar, Seating, Shape,
-    Shapes, play_with_null_evaluator, time_hand_over,
+    Agent, DecisionRecord, LeafEvaluator, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar, Scheduler,
+    SchedulerConfig, Seating, play_with_null_evaluator, time_hand_over,
 };

@@ -1,7 +1,7 @@
 //! One place where errors of the core become Python exceptions, and where integers from Python are read.
 
 use blob_engine::{RulesError, Seat};
-use blob_mcts::{ConfigError as ConfigFault, EvaluationError, PlayError};
+use blob_mcts::{ConfigError as ConfigFault, EvaluationError, SchedulerError};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
@@ -50,13 +50,13 @@ pub(crate) fn evaluation(error: EvaluationError) -> PyErr {
     evaluator(error.to_string())
 }
 
-pub(crate) fn play(error: PlayError) -> PyErr {
+pub(crate) fn play(error: SchedulerError) -> PyErr {
     match error {
-        PlayError::Config(error) => config_fault(error),
-        PlayError::Rules(error) => rules(error),
-        PlayError::Evaluation { .. } => evaluator(error.to_string()),
-        PlayError::Carried { .. } => config(error.to_string()),
-        PlayError::Abandoned | PlayError::Panicked { .. } | PlayError::Threads { .. } => {
+        SchedulerError::Config(error) => config_fault(error),
+        SchedulerError::Rules(error) => rules(error),
+        SchedulerError::Evaluation { .. } => evaluator(error.to_string()),
+        SchedulerError::Carried { .. } => config(error.to_string()),
+        SchedulerError::Abandoned | SchedulerError::Panicked { .. } | SchedulerError::Threads { .. } => {
             BlobError::new_err(error.to_string())
         }
     }

@@ -9,12 +9,12 @@ use pyo3::types::{IntoPyDict, PyTuple};
 use crate::error::evaluator;
 
 /// Policy float32[rows, 52] and values float32[rows, 8] of an evaluator.
-pub(crate) struct Outputs<'py> {
+pub(crate) struct EvaluatorOutputs<'py> {
     policy: PyReadonlyArray2<'py, f32>,
     values: PyReadonlyArray2<'py, f32>,
 }
 
-impl<'py> Outputs<'py> {
+impl<'py> EvaluatorOutputs<'py> {
     /// Reads what an evaluator returned for `rows` rows, or for a whole buffer of `buffer_rows`.
     pub(crate) fn new(result: &Bound<'py, PyAny>, rows: usize, buffer_rows: usize) -> PyResult<Self> {
         match result.cast::<PyTuple>() {

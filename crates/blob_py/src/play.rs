@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS};
 use blob_mcts::{
-    Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, Play, PlayConfig, Seating, Shape, Shapes, Temperature,
-    play_with_null_evaluator,
+    Agent, BatchBuffer, FilledBatch, LeafEvaluator, NextBatch, RoundMix, RoundShape, Scheduler, SchedulerConfig,
+    Seating, Temperature, play_with_null_evaluator,
 };
 use half::f16;
 use numpy::ndarray::{Array2, ArrayView2};
@@ -16,7 +16,7 @@ use pyo3::types::PyDict;
 
 use crate::carry_over;
 use crate::error::{config, config_fault, count, hundredths, int, number, optional_int, play as play_error, size};
-use crate::evaluator::{Outputs, decode};
+use crate::evaluator::{EvaluatorOutputs, decode};
 use crate::round::{RoundRules, rules_or_default};
 use crate::search::Settings;
 
@@ -167,7 +167,7 @@ impl Progress {
 #[pyclass(frozen, module = "blob_zero._core")]
 pub(crate) struct Plan {
     plan: blob_mcts::Plan,
-    settings: PlayConfig,
+    settings: SchedulerConfig,
 }
 
 #[pymethods]
@@ -208,13 +208,13 @@ impl Plan {
         };
         let shapes = shapes.into_iter().map(|(players, cards, weight)| {
             let (players, cards) = size(players, cards, rules)?;
-            Ok((Shape { players, cards }, weight))
+            Ok((RoundShape { players, cards }, weight))
         });
         let shapes = shapes.collect::<PyResult<Vec<_>>>()?;
         let plan = blob_mcts::Plan {
-            shapes: match result_share {
-                None => Shapes::weighted(shapes),
-                Some(share) => Shapes::whole_games(shapes, hundredths("result_share", share)?),
+            mix: match result_share {
+                None => RoundMix::weighted(shapes),
+                Some(share) => RoundMix::whole_games(shapes, hundredths("result_share", share)?),
             },
             rules,
             seed: number("seed", seed)?,
@@ -224,7 +224,7 @@ impl Plan {
             agents: agents.into_iter().map(|agent| agent.0).collect(),
             seating: if rotate { Seating::Rotate } else { Seating::One },
         };
-        let settings = PlayConfig {
+        let settings = SchedulerConfig {
             threads: threads.map(|threads| count("threads", threads)).transpose()?,
             batch_rows: count("batch_rows", batch_rows)?,
             rounds_in_flight: rounds_in_flight.map(|rounds| count("rounds_in_flight", rounds)).transpose()?,
@@ -274,14 +274,14 @@ impl Plan {
     #[pyo3(signature = (carried = None))]
     fn start(&self, carried: Option<&Bound<'_, PyDict>>) -> PyResult<Session> {
         let carried = carried.map_or(Ok(Vec::new()), carry_over::from_columns)?;
-        let play = Play::resume(self.plan.clone(), carried, &self.settings).map_err(play_error)?;
+        let play = Scheduler::resume(self.plan.clone(), carried, &self.settings).map_err(play_error)?;
         Ok(Session(Arc::new(play)))
     }
 }
 
 /// Rounds being played on worker threads; whoever evaluates calls `next_batch` until it gives None.
 #[pyclass(frozen, module = "blob_zero._core")]
-pub(crate) struct Session(Arc<Play>);
+pub(crate) struct Session(Arc<Scheduler>);
 
 #[pymethods]
 impl Session {
@@ -328,7 +328,7 @@ impl Session {
     /// number uint64[R], that of its game where whole games are played, game_round uint8[R] in it, players and cards uint8[R], and points, bids and tricks int16[R, P] with P the players, or with
     /// several shapes 8, where seats that are not in play have 0.
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let seats = self.0.plan().shapes.only().map_or(MAX_PLAYERS, |shape| shape.players);
+        let seats = self.0.plan().mix.only().map_or(MAX_PLAYERS, |shape| shape.players);
         let records = py.detach(|| Table::new(&self.0.take_records(), seats));
         let dict = PyDict::new(py);
         dict.set_item("features", records.features.into_pyarray(py))?;
@@ -415,7 +415,7 @@ fn columns<T>(flat: Vec<T>, width: usize) -> Array2<T> {
 /// A batch of rows to evaluate. Its arrays are views of the core's memory; do not write to them.
 #[pyclass(module = "blob_zero._core")]
 pub(crate) struct Batch {
-    play: Arc<Play>,
+    play: Arc<Scheduler>,
     /// `None` once completed.
     filled: Option<FilledBatch>,
 }
@@ -502,7 +502,7 @@ impl Batch {
     /// rows or all rows of the buffer.
     fn complete(&mut self, py: Python<'_>, outputs: &Bound<'_, PyAny>) -> PyResult<()> {
         let rows = self.filled()?.rows();
-        let outputs = Outputs::new(outputs, rows, self.play.batch_rows())?;
+        let outputs = EvaluatorOutputs::new(outputs, rows, self.play.batch_rows())?;
         let (policy, values) = outputs.slices()?;
         if let Some(filled) = self.filled.take() {
             let play = &self.play;

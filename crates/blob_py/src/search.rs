@@ -8,7 +8,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
 use crate::error::{config, config_fault, count, evaluation, int, number};
-use crate::evaluator::{Outputs, decode};
+use crate::evaluator::{EvaluatorOutputs, decode};
 use crate::observation::Observation;
 use crate::round::Round;
 
@@ -207,7 +207,7 @@ fn run(search: &mut Search, evaluator: &Bound<'_, PyAny>) -> PyResult<Outcome> {
             names.iter().for_each(|action| mask[action.index()] = true);
         }
         let result = evaluator.call1((decode(&bytes).into_pyarray(py), legal.into_pyarray(py)))?;
-        let outputs = Outputs::new(&result, leaves.len(), leaves.len())?;
+        let outputs = EvaluatorOutputs::new(&result, leaves.len(), leaves.len())?;
         let (policy, values) = outputs.slices()?;
         let rows = policy.as_chunks::<ACTIONS>().0.iter().zip(values.as_chunks::<MAX_PLAYERS>().0);
         for (&leaf, (policy, values)) in leaves.iter().zip(rows) {

@@ -1,10 +1,10 @@
 """Sizes chosen for the machine: what `auto` and None stand for. None of them changes a result, but for rounding.
 
-- Threads of the search: one for each core (`PlayConfig` of the core).
+- Threads of the search: one for each core (`SchedulerConfig` of the core).
 - Threads that serve the network: `auto_workers`.
 - Rows of a batch: `auto_batch_rows`.
 - Rounds in flight: enough for a batch at each of these threads, two at least, and three more batches; and at least 32
-  for each thread of the search (`PlayConfig` of the core).
+  for each thread of the search (`SchedulerConfig` of the core).
 - Batch buffers, host memory of the network: made as they are needed, one for each batch that is out at once.
 
 `blob-zero bench tune` measures what lies around these choices; docs/performance.md has what it gave.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use blob_engine::{ACTIONS, MAX_PLAYERS};
 
-use crate::error::PlayError;
+use crate::error::SchedulerError;
 use crate::evaluation::batch_buffer::{BatchBuffer, RowClaim};
 
 pub(crate) type GroupId = usize;
@@ -45,7 +45,7 @@ struct Inner {
     free: Vec<Arc<BatchBuffer>>,
     batches_sent: u64,
     rows_sent: u64,
-    stop: Option<Result<(), PlayError>>,
+    stop: Option<Result<(), SchedulerError>>,
 }
 
 /// The queue between workers and evaluators.
@@ -73,7 +73,7 @@ pub enum NextBatch {
     Finished,
 }
 
-/// A batch at its evaluator, to be given to [`crate::Play::complete`] or [`crate::Play::abandon`].
+/// A batch at its evaluator, to be given to [`crate::Scheduler::complete`] or [`crate::Scheduler::abandon`].
 #[derive(Debug)]
 pub struct FilledBatch {
     batch: Batch,
@@ -187,7 +187,7 @@ impl BatchQueue {
     ///
     /// # Errors
     /// What stopped the run, if something did.
-    pub fn next_batch(&self, timeout: Duration) -> Result<NextBatch, PlayError> {
+    pub fn next_batch(&self, timeout: Duration) -> Result<NextBatch, SchedulerError> {
         let deadline = Instant::now() + timeout;
         let mut inner = self.lock();
         loop {
@@ -243,7 +243,7 @@ impl BatchQueue {
     }
 
     /// Stops the run: nothing starts any more, and every wait ends. The first reason stays.
-    pub(crate) fn stop(&self, reason: Result<(), PlayError>) {
+    pub(crate) fn stop(&self, reason: Result<(), SchedulerError>) {
         self.lock().stop.get_or_insert(reason);
         self.changed.notify_all();
     }

@@ -45,7 +45,7 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Its evaluation is on its way, in this row of the run.
-    Asked { row: u32 },
+    Requested { row: u32 },
     /// Its numbers start here.
     Known { start: u32 },
 }
@@ -56,7 +56,7 @@ pub(crate) enum Found {
     /// Its evaluation.
     Known(EntryId),
     /// It was asked for already, in this row of the run.
-    Asked { row: u32 },
+    Requested { row: u32 },
     /// Nothing, and it was noted that the row of the run will hold it; or not, where there is no room.
     New(Option<EntryId>),
 }
@@ -106,7 +106,7 @@ impl EvaluationCache {
             let entry = &self.entries[usize::from(id)];
             if entry.key == key {
                 return match entry.state {
-                    State::Asked { row } => Found::Asked { row },
+                    State::Requested { row } => Found::Requested { row },
                     State::Known { .. } => Found::Known(id),
                 };
             }
@@ -117,14 +117,14 @@ impl EvaluationCache {
         }
         let id = self.entries.len() as EntryId;
         self.slots[slot] = id;
-        self.entries.push(Entry { key, legal, state: State::Asked { row } });
+        self.entries.push(Entry { key, legal, state: State::Requested { row } });
         Found::New(Some(id))
     }
 
     /// Takes the evaluation of an entry that was asked for; of others it is known already.
     pub(crate) fn learn(&mut self, id: EntryId, evaluation: &Evaluation<'_>) {
         let entry = &mut self.entries[usize::from(id)];
-        if let State::Asked { .. } = entry.state {
+        if let State::Requested { .. } = entry.state {
             entry.state = State::Known { start: self.numbers.len() as u32 };
             self.numbers.extend(entry.legal.iter().map(|action| evaluation.policy[action.index()]));
             self.numbers.extend(evaluation.values);
@@ -244,7 +244,7 @@ mod tests {
         let policy: [f32; ACTIONS] = std::array::from_fn(|k| 1.0 + k as f32);
         for k in 0..40 {
             let Found::New(Some(id)) = cache.find(key(k), legal(k), k as u32) else { panic!("room for 40") };
-            assert_eq!(cache.find(key(k), legal(k), 99), Found::Asked { row: k as u32 });
+            assert_eq!(cache.find(key(k), legal(k), 99), Found::Requested { row: k as u32 });
             if k % 2 == 0 {
                 cache.learn(id, &Evaluation { policy: &policy, values: &[k as f32; MAX_PLAYERS] });
             }
@@ -259,7 +259,7 @@ mod tests {
                     assert_eq!(known.policy, expected);
                     assert_eq!(known.values, [k as f32; MAX_PLAYERS]);
                 }
-                other => assert_eq!(other, Found::Asked { row: k as u32 }),
+                other => assert_eq!(other, Found::Requested { row: k as u32 }),
             }
         }
         cache.trim();

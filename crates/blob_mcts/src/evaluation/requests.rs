@@ -1,4 +1,4 @@
-//! A search whose leaves are evaluated elsewhere, with what its round remembers of earlier evaluations.
+//! A search whose leaves are evaluated elsewhere, with a cache of the round's earlier evaluations.
 
 use blob_engine::rng::Xoshiro;
 use blob_engine::{ActionSet, FEATURES, Features, Observation, Round, encode};
@@ -9,53 +9,53 @@ use crate::search::config::SearchConfig;
 use crate::search::determinized::{Leaf, Outcome, Search};
 use crate::search::evaluate::Evaluation;
 
-/// One row for an evaluator: an encoded observation and the names of its legal actions.
+/// One row for an evaluator: an encoded observation and the encoding's names of its legal actions.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) features: Features,
     pub(crate) legal: ActionSet,
 }
 
-/// A leaf that waits.
+/// A leaf that waits for its evaluation.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WaitingLeaf {
-    /// Which task of its group it belongs to.
+pub(crate) struct PendingLeaf {
+    /// The task of its group that requested it.
     pub(crate) task: u32,
     leaf: Leaf,
-    pub(crate) answer: Answer,
+    pub(crate) source: EvaluationSource,
 }
 
-/// Where a leaf's evaluation will come from.
+/// Where a leaf's evaluation comes from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
-    /// A row of the run. The entry, if there is one, is to be told.
+pub(crate) enum EvaluationSource {
+    /// A requested row. The cache entry, if there is one, stores the result.
     Row { row: u32, entry: Option<EntryId> },
-    /// What the round remembers.
-    Known(EntryId),
+    /// An entry of the round's cache.
+    Cached(EntryId),
 }
 
-/// What the tasks of a group ask one model in a run.
+/// What the tasks of a group request from one model in one run.
 #[derive(Debug, Default)]
-pub(crate) struct Questions {
+pub(crate) struct Requests {
     /// The distinct rows.
     pub(crate) rows: Vec<Row>,
-    /// The leaves, in the order in which they are to be answered.
-    pub(crate) leaves: Vec<WaitingLeaf>,
-    /// Leaves of the present search whose answers are remembered and taken at once.
-    known: Vec<(Leaf, EntryId)>,
+    /// The pending leaves, in the order in which they receive their evaluations.
+    pub(crate) leaves: Vec<PendingLeaf>,
+    /// Leaves of the current search whose evaluations are cached and received at once.
+    cached: Vec<(Leaf, EntryId)>,
 }
 
-/// A search and the memory that its round keeps for it.
+/// A search that requests its evaluations as rows, and the cache that its round keeps.
 #[derive(Debug)]
-pub(crate) struct AskingSearch {
+pub(crate) struct RequestingSearch {
     pub(crate) search: Search,
     cache: EvaluationCache,
-    /// Leaves of the present search that needed no row of their own.
+    /// Leaves of the current search that needed no row of their own.
     repeats: u64,
 }
 
-impl AskingSearch {
-    /// Starts a search; `capacity` is the number of evaluations that are remembered.
+impl RequestingSearch {
+    /// Starts a search; `capacity` is the number of evaluations that the cache holds.
     pub(crate) fn new(observation: &Observation, config: SearchConfig, rng: Xoshiro, capacity: usize) -> Self {
         Self { search: Search::new(observation, config, rng), cache: EvaluationCache::new(capacity), repeats: 0 }
     }
@@ -67,60 +67,62 @@ impl AskingSearch {
         self.repeats = 0;
     }
 
-    /// Forgets the round.
-    pub(crate) fn forget(&mut self) {
+    /// Empties the cache, for another round.
+    pub(crate) fn clear_cache(&mut self) {
         self.cache.clear();
     }
 
-    /// Asks for every leaf that can be evaluated now; returns whether any waits. If none does, the search is done.
+    /// Requests every leaf that can be evaluated now; returns whether any is pending. If none is, the search is done.
     ///
-    /// Answers that are remembered are taken at once, as if they had come back that moment. With one leaf in flight for each
-    /// tree the order of answers changes nothing; with several it would, so there they wait until the others are back.
-    pub(crate) fn ask(&mut self, task: usize, questions: &mut Questions) -> Result<bool, EvaluationError> {
-        let first = questions.leaves.len();
+    /// A cached evaluation is received at once, as if it had just come back. With one leaf in flight for each tree the
+    /// order of evaluations changes nothing. With several it does, so cached ones wait until the others are back.
+    pub(crate) fn request(&mut self, task: usize, requests: &mut Requests) -> Result<bool, EvaluationError> {
+        let first = requests.leaves.len();
         let at_once = self.search.config().leaves_in_flight == 1;
         loop {
-            let rows = questions.rows.len();
-            let before = questions.leaves.len();
+            let rows = requests.rows.len();
+            let before = requests.leaves.len();
             let (cache, repeats) = (&mut self.cache, &mut self.repeats);
             self.search.select_each(|leaf, position, names| {
-                let answer = answer(cache, position, names, &mut questions.rows, repeats);
-                match answer {
-                    Answer::Known(entry) if at_once => questions.known.push((leaf, entry)),
-                    _ => questions.leaves.push(WaitingLeaf { task: task as u32, leaf, answer }),
+                let source = source(cache, position, names, &mut requests.rows, repeats);
+                match source {
+                    EvaluationSource::Cached(entry) if at_once => requests.cached.push((leaf, entry)),
+                    _ => requests.leaves.push(PendingLeaf { task: task as u32, leaf, source }),
                 }
             });
-            if !at_once && questions.rows.len() == rows {
-                // Nothing new is on its way, so there is nothing to wait for.
-                questions.known.extend(questions.leaves.drain(before..).map(|waiting| {
-                    let Answer::Known(entry) = waiting.answer else { unreachable!("a leaf without a row is known") };
-                    (waiting.leaf, entry)
+            if !at_once && requests.rows.len() == rows {
+                // No new row is on its way, so there is nothing to wait for.
+                requests.cached.extend(requests.leaves.drain(before..).map(|pending| {
+                    let EvaluationSource::Cached(entry) = pending.source else {
+                        unreachable!("a leaf without a row is cached")
+                    };
+                    (pending.leaf, entry)
                 }));
             }
-            if questions.known.is_empty() {
-                return Ok(questions.leaves.len() > first);
+            if requests.cached.is_empty() {
+                return Ok(requests.leaves.len() > first);
             }
-            for (leaf, entry) in questions.known.drain(..) {
+            for (leaf, entry) in requests.cached.drain(..) {
                 self.search.receive(leaf, &self.cache.known(entry).evaluation())?;
             }
         }
     }
 
-    /// Gives a leaf what it asked for; `policy` and `values` are those of its row.
-    pub(crate) fn receive(&mut self, waiting: &WaitingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        match waiting.answer {
-            Answer::Row { entry, .. } => {
-                self.search.receive(waiting.leaf, row)?;
+    /// Passes a pending leaf its evaluation; `row` is the requested row's.
+    pub(crate) fn receive(&mut self, pending: &PendingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        match pending.source {
+            EvaluationSource::Row { entry, .. } => {
+                self.search.receive(pending.leaf, row)?;
                 if let Some(entry) = entry {
                     self.cache.learn(entry, row);
                 }
                 Ok(())
             }
-            Answer::Known(entry) => self.search.receive(waiting.leaf, &self.cache.known(entry).evaluation()),
+            EvaluationSource::Cached(entry) => self.search.receive(pending.leaf, &self.cache.known(entry).evaluation()),
         }
     }
 
-    /// What the search found; its evaluations are the rows that were asked for.
+    /// What the search found; its evaluations are the requested rows.
     pub(crate) fn outcome(&self) -> Outcome {
         let outcome = self.search.outcome();
         Outcome { evaluations: outcome.evaluations - self.repeats, ..outcome }
@@ -132,29 +134,29 @@ impl AskingSearch {
     }
 }
 
-/// Finds the answer of a leaf, or adds a row for it; counts it in `repeats` if it needs none of its own.
-fn answer(
+/// Finds a leaf's row in the cache, or adds it to `rows`; counts it in `repeats` if it needs no row of its own.
+fn source(
     cache: &mut EvaluationCache,
     position: &Round,
     names: ActionSet,
     rows: &mut Vec<Row>,
     repeats: &mut u64,
-) -> Answer {
-    let mover = position.to_play().expect("somebody is to play at a leaf");
+) -> EvaluationSource {
+    let mover = position.to_play().expect("a leaf has a seat to play");
     let row = rows.len() as u32;
-    // Encoded where it will stay: most rows are new.
+    // Encoded in place: most rows are new.
     rows.push(Row { features: [0; FEATURES], legal: names });
     let features = &mut rows[row as usize].features;
     encode(&position.observe(mover), features);
     if cache.is_off() {
-        return Answer::Row { row, entry: None };
+        return EvaluationSource::Row { row, entry: None };
     }
-    let answer = match cache.find(Key::of(features), names, row) {
-        Found::New(entry) => return Answer::Row { row, entry },
-        Found::Known(entry) => Answer::Known(entry),
-        Found::Asked { row } => Answer::Row { row, entry: None },
+    let source = match cache.find(Key::of(features), names, row) {
+        Found::New(entry) => return EvaluationSource::Row { row, entry },
+        Found::Known(entry) => EvaluationSource::Cached(entry),
+        Found::Requested { row } => EvaluationSource::Row { row, entry: None },
     };
     rows.pop();
     *repeats += 1;
-    answer
+    source
 }

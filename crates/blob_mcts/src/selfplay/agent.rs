@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::error::ConfigError;
 use crate::search::config::{SearchConfig, Temperature};
-use crate::selfplay::round_mix::{Shape, Shapes};
+use crate::selfplay::round_mix::{RoundMix, RoundShape};
 
 /// Names the deals among the streams of a seed.
 const DEAL: u64 = 0x6465_616c;
@@ -56,7 +56,7 @@ pub enum Seating {
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// How many play with how many cards.
-    pub shapes: Shapes,
+    pub mix: RoundMix,
     /// The variants in force.
     pub rules: RoundRules,
     /// Seed of every deal and every search.
@@ -76,15 +76,15 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// If the rounds cannot be dealt, or the agents do not fit the seating or have settings out of range.
-    pub fn check(&self) -> Result<(), crate::PlayError> {
-        self.shapes.check(self.rules)?;
+    pub fn check(&self) -> Result<(), crate::SchedulerError> {
+        self.mix.check(self.rules)?;
         let (count, allowed) = match self.seating {
             Seating::One => (1, "one agent sits in every seat"),
             Seating::Rotate => (2, "two agents meet"),
         };
         ConfigError::check(self.agents.len() == count, "agents", self.agents.len(), allowed)?;
         ConfigError::check(
-            self.seating == Seating::One || self.shapes.only().is_some(),
+            self.seating == Seating::One || self.mix.only().is_some(),
             "shapes",
             "several",
             "rounds in which seats rotate have one shape",
@@ -121,8 +121,8 @@ impl Plan {
     }
 
     /// The shape of round `index` of a checked plan.
-    pub fn shape(&self, index: u64) -> Shape {
-        self.shapes.of_round(self.seed, index)
+    pub fn shape(&self, index: u64) -> RoundShape {
+        self.mix.of_round(self.seed, index)
     }
 
     /// Deals round `index` of a checked plan, or the first round of game `index` and what deals the others.
@@ -132,13 +132,13 @@ impl Plan {
     /// # Errors
     /// If the plan cannot be dealt.
     pub(crate) fn begin(&self, index: u64) -> Result<(Round, Option<GameDeals>), RulesError> {
-        let Shape { players, cards } = self.shape(index);
+        let RoundShape { players, cards } = self.shape(index);
         let deal = match self.seating {
             Seating::One => index,
             Seating::Rotate => index / players as u64,
         };
         let mut rng = stream(self.seed, &[DEAL, deal]);
-        if let Some(result_share) = self.shapes.result_share() {
+        if let Some(result_share) = self.mix.result_share() {
             let dealer = below(&mut rng, players as u32) as usize;
             let seed = rng.next_u64();
             let (deals, round) = GameDeals::begin(players, cards, dealer, self.rules, result_share, seed)?;

@@ -7,7 +7,7 @@
 
 use blob_engine::{Action, RulesError};
 
-use crate::error::PlayError;
+use crate::error::SchedulerError;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::episode::Course;
 use crate::selfplay::record::DecisionRecord;
@@ -43,8 +43,8 @@ impl RoundSoFar {
 
     /// # Errors
     /// If the round is one of the plan's own, cannot stand so in it, or has records that cannot be its own.
-    pub(crate) fn check(&self, plan: &Plan) -> Result<(), PlayError> {
-        let refuse = |what: String| Err(PlayError::Carried { index: self.index, what });
+    pub(crate) fn check(&self, plan: &Plan) -> Result<(), SchedulerError> {
+        let refuse = |what: String| Err(SchedulerError::Carried { index: self.index, what });
         if self.index >= plan.first_round {
             return refuse(format!("the run's own rounds begin at {}, and carried ones come before", plan.first_round));
         }
@@ -78,7 +78,7 @@ impl RoundSoFar {
 /// The round at distance e from the end of the plan, 1 for the last, pauses at turn `turns * e / carry_over`.
 pub(crate) fn pause_turn(plan: &Plan, index: u64) -> Option<u64> {
     let distance = (plan.first_round + plan.rounds).checked_sub(index)?;
-    (distance < plan.carry_over).then(|| plan.shapes.turns(plan.shape(index)) * distance / plan.carry_over)
+    (distance < plan.carry_over).then(|| plan.mix.turns(plan.shape(index)) * distance / plan.carry_over)
 }
 
 #[cfg(test)]
@@ -87,11 +87,11 @@ mod tests {
 
     use super::*;
     use crate::selfplay::agent::{Agent, Seating};
-    use crate::selfplay::round_mix::Shapes;
+    use crate::selfplay::round_mix::RoundMix;
 
     fn plan(carry_over: u64) -> Plan {
         Plan {
-            shapes: Shapes::one(4, 5),
+            mix: RoundMix::one(4, 5),
             rules: RoundRules::default(),
             seed: 3,
             first_round: 1000,

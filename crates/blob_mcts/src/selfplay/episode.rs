@@ -107,11 +107,11 @@ mod tests {
 
     use super::*;
     use crate::selfplay::agent::{Agent, Seating};
-    use crate::selfplay::round_mix::{Shape, Shapes};
+    use crate::selfplay::round_mix::{RoundMix, RoundShape};
 
-    fn plan(shapes: Shapes) -> Plan {
+    fn plan(mix: RoundMix) -> Plan {
         Plan {
-            shapes,
+            mix,
             rules: RoundRules::default(),
             seed: 3,
             first_round: 0,
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn turns_count_bids_and_cards() {
-        let mut course = Course::begin(&plan(Shapes::one(4, 5)), 0).expect("a sound plan");
+        let mut course = Course::begin(&plan(RoundMix::one(4, 5)), 0).expect("a sound plan");
         let mut rng = stream(1, &[]);
         for turn in 0..24 {
             assert_eq!(course.turns_done(), turn);
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_game_goes_through_its_rounds_and_ends_with_its_result() {
-        let plan = plan(Shapes::whole_games([(Shape { players: 3, cards: 4 }, 1.0)], 25));
+        let plan = plan(RoundMix::whole_games([(RoundShape { players: 3, cards: 4 }, 1.0)], 25));
         let mut course = Course::begin(&plan, 5).expect("a sound plan");
         let mut rng = stream(1, &[]);
         let mut rounds = 0;
@@ -147,7 +147,7 @@ mod tests {
         }
         let shape = plan.shape(5);
         assert_eq!((rounds, course.next_decision()), (8, None));
-        assert_eq!(course.turns_done(), plan.shapes.turns(shape));
+        assert_eq!(course.turns_done(), plan.mix.turns(shape));
         let records = course.records(5, Vec::new());
         assert_eq!(records.iter().map(|record| record.cards).collect::<Vec<_>>(), [4, 3, 2, 1, 1, 1, 2, 3, 4]);
         let totals: Vec<u32> =

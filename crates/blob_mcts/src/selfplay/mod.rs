@@ -8,6 +8,7 @@ mod record;
 mod round_group;
 mod round_mix;
 mod round_task;
+mod run_context;
 mod scheduler;
 mod work_queues;
 
@@ -15,5 +16,5 @@ pub use agent::{Agent, LeafEvaluator, Plan, Seating};
 pub use carry_over::RoundSoFar;
 pub use null_evaluator::{play_with_null_evaluator, time_hand_over};
 pub use record::{DecisionRecord, RoundRecord};
-pub use round_mix::{Shape, Shapes};
-pub use scheduler::{Play, PlayConfig, Progress};
+pub use round_mix::{RoundMix, RoundShape};
+pub use scheduler::{Progress, Scheduler, SchedulerConfig};

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use blob_engine::{ACTIONS, ActionSet, FEATURES, MAX_PLAYERS};
 
-use crate::error::PlayError;
+use crate::error::SchedulerError;
 use crate::evaluation::batch_buffer::RowClaim;
 use crate::evaluation::batch_queue::{BatchQueue, NextBatch};
 use crate::evaluation::requests::Row;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::round_group::fill;
-use crate::selfplay::scheduler::{Play, PlayConfig, Progress};
+use crate::selfplay::scheduler::{Progress, Scheduler, SchedulerConfig};
 
 /// How often the caller is asked whether to go on.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -25,30 +25,30 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// If the plan or a setting is out of range, or threads cannot be started.
 pub fn play_with_null_evaluator(
     plan: Plan,
-    config: &PlayConfig,
+    config: &SchedulerConfig,
     mut keep_going: impl FnMut() -> bool,
-) -> Result<Progress, PlayError> {
-    let play = Play::start(plan, config)?;
+) -> Result<Progress, SchedulerError> {
+    let scheduler = Scheduler::start(plan, config)?;
     let policy = vec![1.0; config.batch_rows * ACTIONS];
     let values = vec![0.0; config.batch_rows * MAX_PLAYERS];
     let mut ask_at = Instant::now() + ASK_EVERY;
     loop {
-        match play.next_batch(ASK_EVERY)? {
-            NextBatch::Batch(batch) => play.complete(batch, &policy, &values),
+        match scheduler.next_batch(ASK_EVERY)? {
+            NextBatch::Batch(batch) => scheduler.complete(batch, &policy, &values),
             NextBatch::Finished => break,
             NextBatch::TimedOut => {}
         }
         if Instant::now() >= ask_at {
             if !keep_going() {
-                play.close();
+                scheduler.close();
                 break;
             }
             // A run may be long, and nobody wants its records.
-            drop(play.take_records());
+            drop(scheduler.take_records());
             ask_at = Instant::now() + ASK_EVERY;
         }
     }
-    Ok(play.progress())
+    Ok(scheduler.progress())
 }
 
 /// The time that so many batches of `batch_rows` rows, full but for what the sizes leave over, take through the queue and back on one thread, without any search:
@@ -99,7 +99,7 @@ mod tests {
         };
         let rules = RoundRules::default();
         Plan {
-            shapes: crate::selfplay::round_mix::Shapes::one(3, 3),
+            mix: crate::selfplay::round_mix::RoundMix::one(3, 3),
             rules,
             seed: 1,
             first_round: 0,
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn it_plays_to_the_end_or_until_it_is_stopped() {
-        let config = PlayConfig { threads: Some(1), batch_rows: 16, ..PlayConfig::default() };
+        let config = SchedulerConfig { threads: Some(1), batch_rows: 16, ..SchedulerConfig::default() };
         let progress = play_with_null_evaluator(plan(40), &config, || true).expect("sound");
         assert_eq!((progress.rounds_done, progress.simulations), (40, progress.decisions * 10));
         let mut asked = 0;

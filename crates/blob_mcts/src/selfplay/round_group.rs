@@ -4,17 +4,15 @@
 //! until that has leaves out again, and claims and fills the rows of these leaves. What it shares with other threads is
 //! touched once a run, for about a hundred simulations.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use crate::error::PlayError;
+use crate::error::SchedulerError;
 use crate::evaluation::batch_buffer::RowClaim;
 use crate::evaluation::batch_queue::{BatchQueue, GroupId};
-use crate::evaluation::requests::{Answer, Questions, Row, WaitingLeaf};
+use crate::evaluation::requests::{EvaluationSource, PendingLeaf, Requests, Row};
 use crate::search::evaluate::Evaluation;
-use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
 use crate::selfplay::record::RoundRecord;
 use crate::selfplay::round_task::{Counts, Pause, RoundTask};
+use crate::selfplay::run_context::RunContext;
 
 /// Rounds of a full group. With 3 worlds a run then fills about a hundred rows, a tenth of a batch.
 pub(crate) const GROUP_ROUNDS: usize = 32;
@@ -23,36 +21,21 @@ pub(crate) const GROUP_ROUNDS: usize = 32;
 #[derive(Debug, Default)]
 struct InFlight {
     /// Leaves that wait for rows.
-    leaves: Vec<WaitingLeaf>,
+    leaves: Vec<PendingLeaf>,
     /// Where the rows are, in their order.
     claims: Vec<RowClaim>,
 }
 
-/// What groups share.
-#[derive(Debug)]
-pub(crate) struct Work {
-    pub(crate) plan: Plan,
-    /// Rounds of an earlier run that are played to their end, before new ones begin.
-    pub(crate) carried: Vec<RoundSoFar>,
-    /// Whether decisions are recorded.
-    pub(crate) record: bool,
-    /// Evaluations that each search of a round can remember.
-    pub(crate) cache_entries: usize,
-    /// Rounds handed out so far.
-    pub(crate) handed_out: AtomicU64,
-    pub(crate) stop: AtomicBool,
-}
-
 /// Some rounds in progress.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct RoundGroup {
     id: GroupId,
     /// `None` where no round is left to play.
     tasks: Vec<Option<RoundTask>>,
     /// What is out, of each model.
     in_flight: Vec<InFlight>,
     /// What the present run asks, of each model.
-    questions: Vec<Questions>,
+    requests: Vec<Requests>,
     /// Claims whose results were read, to give back.
     read: Vec<RowClaim>,
     started: bool,
@@ -70,32 +53,32 @@ pub(crate) struct RunResult {
     pub(crate) counts: Counts,
 }
 
-impl Group {
+impl RoundGroup {
     pub(crate) fn new(id: GroupId, rounds: usize, models: usize) -> Self {
         Self {
             id,
             tasks: (0..rounds).map(|_| None).collect(),
             in_flight: (0..models).map(|_| InFlight::default()).collect(),
-            questions: (0..models).map(|_| Questions::default()).collect(),
+            requests: (0..models).map(|_| Requests::default()).collect(),
             read: Vec::new(),
             started: false,
         }
     }
 
     /// One run: results in, rounds on, leaves out.
-    pub(crate) fn run(&mut self, work: &Work, queue: &BatchQueue) -> Result<RunResult, PlayError> {
+    pub(crate) fn run(&mut self, context: &RunContext, queue: &BatchQueue) -> Result<RunResult, SchedulerError> {
         let mut result = RunResult::default();
         self.receive()?;
         if !self.started {
             self.started = true;
             for task in &mut self.tasks {
-                *task = next_round(work).map(|start| RoundTask::new(&work.plan, start)).transpose()?;
+                *task = context.next_round().map(|start| RoundTask::new(&context.plan, start)).transpose()?;
             }
         }
         for task in 0..self.tasks.len() {
-            self.advance(task, work, &mut result)?;
+            self.advance(task, context, &mut result)?;
         }
-        for (model, (in_flight, asked)) in self.in_flight.iter_mut().zip(&mut self.questions).enumerate() {
+        for (model, (in_flight, asked)) in self.in_flight.iter_mut().zip(&mut self.requests).enumerate() {
             if !asked.rows.is_empty() {
                 queue.claim(self.id, model, asked.rows.len(), &mut in_flight.claims);
                 fill(&asked.rows, &mut in_flight.claims);
@@ -120,17 +103,17 @@ impl Group {
     }
 
     /// Gives each leaf its result.
-    fn receive(&mut self) -> Result<(), PlayError> {
+    fn receive(&mut self) -> Result<(), SchedulerError> {
         for InFlight { leaves, claims } in &mut self.in_flight {
-            for waiting in leaves.drain(..) {
-                let task = self.tasks[waiting.task as usize].as_mut().expect("a task with leaves out is there");
+            for pending in leaves.drain(..) {
+                let task = self.tasks[pending.task as usize].as_mut().expect("a task with leaves out is there");
                 // What is remembered needs no row; then any does.
-                let row = if let Answer::Row { row, .. } = waiting.answer { row as usize } else { 0 };
+                let row = if let EvaluationSource::Row { row, .. } = pending.source { row as usize } else { 0 };
                 let (claim, place) = place_of(claims, row);
                 let (policies, values) = claim.outputs();
                 let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
-                task.receive(&waiting, &evaluation)
-                    .map_err(|error| PlayError::Evaluation { row: claim.rows().start + place, error })?;
+                task.receive(&pending, &evaluation)
+                    .map_err(|error| SchedulerError::Evaluation { row: claim.rows().start + place, error })?;
             }
             self.read.append(claims);
         }
@@ -138,12 +121,12 @@ impl Group {
     }
 
     /// Runs a task until its leaves are out or no round is left.
-    fn advance(&mut self, index: usize, work: &Work, result: &mut RunResult) -> Result<(), PlayError> {
+    fn advance(&mut self, index: usize, context: &RunContext, result: &mut RunResult) -> Result<(), SchedulerError> {
         let slot = &mut self.tasks[index];
         while let Some(task) = slot {
             let pause = task
-                .run(index, work, &mut self.questions, &mut result.counts)
-                .map_err(|error| PlayError::Evaluation { row: 0, error })?;
+                .run(index, context, &mut self.requests, &mut result.counts)
+                .map_err(|error| SchedulerError::Evaluation { row: 0, error })?;
             match pause {
                 Pause::Waiting => return Ok(()),
                 Pause::Finished(records) => {
@@ -156,8 +139,8 @@ impl Group {
                     continue;
                 }
             }
-            match next_round(work) {
-                Some(start) => task.restart(&work.plan, start)?,
+            match context.next_round() {
+                Some(start) => task.restart(&context.plan, start)?,
                 None => *slot = None,
             }
         }
@@ -188,15 +171,4 @@ pub(crate) fn fill(rows: &[Row], claims: &mut [RowClaim]) {
             row.legal.write_flags(legal);
         }
     }
-}
-
-/// The next round to play, if one is left.
-fn next_round(work: &Work) -> Option<RoundSoFar> {
-    let handed_out = work.handed_out.fetch_add(1, Ordering::Relaxed);
-    let carried = work.carried.len() as u64;
-    if handed_out < carried {
-        return Some(work.carried[handed_out as usize].clone());
-    }
-    let new = handed_out - carried;
-    (new < work.plan.rounds).then(|| RoundSoFar::new(work.plan.first_round + new))
 }

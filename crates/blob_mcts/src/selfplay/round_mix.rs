@@ -3,21 +3,21 @@
 use blob_engine::rng::{stream, unit};
 use blob_engine::{MAX_CARDS, RoundRules, RoundSpec, schedule};
 
-use crate::error::{ConfigError, PlayError};
+use crate::error::{ConfigError, SchedulerError};
 
 /// Names the shapes among the streams of a seed.
 const SHAPE: u64 = 0x7368_6170;
 
 /// How many play, with how many cards each; in a game, in its largest rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct RoundShape {
     /// 3 … 8.
     pub players: usize,
     /// 1 … 13, `players * cards <= 52`.
     pub cards: usize,
 }
 
-impl Shape {
+impl RoundShape {
     /// Bids and cards of a round.
     pub const fn turns(self) -> usize {
         self.players * (self.cards + 1)
@@ -48,34 +48,34 @@ impl Shape {
 /// A weight is a share of decisions, so that long rounds do not crowd out short ones: a round has a shape with probability in
 /// proportion to `weight / expected_decisions`, drawn from (seed, round).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shapes {
+pub struct RoundMix {
     /// Hundredths of a round's worth that are the game's result, where whole games are played.
     result_share: Option<u8>,
     /// Each shape with its weight, and the sum of `weight / expected_decisions` up to it.
-    entries: Vec<(Shape, f64, f64)>,
+    entries: Vec<(RoundShape, f64, f64)>,
 }
 
-impl Shapes {
+impl RoundMix {
     /// Rounds of one shape.
     pub fn one(players: usize, cards: usize) -> Self {
-        Self::weighted([(Shape { players, cards }, 1.0)])
+        Self::weighted([(RoundShape { players, cards }, 1.0)])
     }
 
     /// Rounds of several shapes with their weights.
-    pub fn weighted(shapes: impl IntoIterator<Item = (Shape, f64)>) -> Self {
+    pub fn weighted(shapes: impl IntoIterator<Item = (RoundShape, f64)>) -> Self {
         Self::of(shapes, None)
     }
 
     /// Whole games instead of rounds that stand alone, from `cards` of a shape down and up again. So many hundredths of what a
     /// round is worth are the game's result; the rest is the round's score.
-    pub fn whole_games(shapes: impl IntoIterator<Item = (Shape, f64)>, result_share: u8) -> Self {
+    pub fn whole_games(shapes: impl IntoIterator<Item = (RoundShape, f64)>, result_share: u8) -> Self {
         Self::of(shapes, Some(result_share))
     }
 
-    fn of(shapes: impl IntoIterator<Item = (Shape, f64)>, result_share: Option<u8>) -> Self {
+    fn of(shapes: impl IntoIterator<Item = (RoundShape, f64)>, result_share: Option<u8>) -> Self {
         let mut sum = 0.0;
-        let entry = |(shape, weight): (Shape, f64)| {
-            sum += weight / rounds(shape, result_share.is_some()).map(Shape::expected_decisions).sum::<f64>();
+        let entry = |(shape, weight): (RoundShape, f64)| {
+            sum += weight / rounds(shape, result_share.is_some()).map(RoundShape::expected_decisions).sum::<f64>();
             (shape, weight, sum)
         };
         Self { entries: shapes.into_iter().map(entry).collect(), result_share }
@@ -87,13 +87,13 @@ impl Shapes {
     }
 
     /// Bids and cards of a round of this shape, or of a whole game.
-    pub fn turns(&self, shape: Shape) -> u64 {
+    pub fn turns(&self, shape: RoundShape) -> u64 {
         rounds(shape, self.result_share.is_some()).map(|shape| shape.turns() as u64).sum()
     }
 
     /// # Errors
     /// If there is no shape, one cannot be dealt, or a weight is not a finite number above 0.
-    pub fn check(&self, rules: RoundRules) -> Result<(), PlayError> {
+    pub fn check(&self, rules: RoundRules) -> Result<(), SchedulerError> {
         ConfigError::check(!self.entries.is_empty(), "shapes", "empty", "there is at least one shape of rounds")?;
         let share = self.result_share.unwrap_or_default();
         ConfigError::check(share <= 100, "result_share", share, "it is 0 to 100 hundredths")?;
@@ -110,7 +110,7 @@ impl Shapes {
     }
 
     /// The one shape of all rounds, where there is one.
-    pub fn only(&self) -> Option<Shape> {
+    pub fn only(&self) -> Option<RoundShape> {
         let (first, ..) = *self.entries.first()?;
         self.entries.iter().all(|&(shape, ..)| shape == first).then_some(first)
     }
@@ -119,7 +119,7 @@ impl Shapes {
     ///
     /// # Panics
     /// If there is no shape.
-    pub fn of_round(&self, seed: u64, index: u64) -> Shape {
+    pub fn of_round(&self, seed: u64, index: u64) -> RoundShape {
         let &(last, _, total) = self.entries.last().expect("checked");
         if self.entries.len() == 1 {
             return last;
@@ -131,10 +131,10 @@ impl Shapes {
 }
 
 /// The rounds of a game from this shape, or this one.
-fn rounds(shape: Shape, whole_game: bool) -> impl Iterator<Item = Shape> {
-    let Shape { players, cards } = shape;
+fn rounds(shape: RoundShape, whole_game: bool) -> impl Iterator<Item = RoundShape> {
+    let RoundShape { players, cards } = shape;
     let sizes = if whole_game { schedule(players, cards) } else { vec![cards] };
-    sizes.into_iter().map(move |cards| Shape { players, cards })
+    sizes.into_iter().map(move |cards| RoundShape { players, cards })
 }
 
 #[cfg(test)]
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     /// Decisions of random rounds, mean.
-    fn played_decisions(shape: Shape, rounds: u64) -> f64 {
+    fn played_decisions(shape: RoundShape, rounds: u64) -> f64 {
         let mut decisions = 0;
         for index in 0..rounds {
             let mut rng = stream(9, &[index]);
@@ -165,7 +165,7 @@ mod tests {
     fn expected_decisions_are_about_those_of_random_play() {
         for (players, most) in [(3, 13), (4, 13), (5, 10), (6, 8), (7, 7), (8, 6)] {
             for cards in 1..=most {
-                let shape = Shape { players, cards };
+                let shape = RoundShape { players, cards };
                 let ratio = played_decisions(shape, 2000) / shape.expected_decisions();
                 let within = if cards == 1 { 0.7..=1.0 } else { 0.9..=1.1 };
                 assert!(within.contains(&ratio), "{shape:?}: {ratio}");
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn weights_are_shares_of_decisions() {
-        let (short, long) = (Shape { players: 3, cards: 2 }, Shape { players: 4, cards: 13 });
-        let shapes = Shapes::weighted([(short, 3.0), (long, 1.0)]);
+        let (short, long) = (RoundShape { players: 3, cards: 2 }, RoundShape { players: 4, cards: 13 });
+        let shapes = RoundMix::weighted([(short, 3.0), (long, 1.0)]);
         let mut decisions = [0.0; 2];
         for index in 0..20_000 {
             let shape = shapes.of_round(5, index);
@@ -193,16 +193,16 @@ mod tests {
 
     #[test]
     fn shapes_that_cannot_be_played_are_refused() {
-        let refuse = |shapes: &[(Shape, f64)]| {
-            let shapes = Shapes::weighted(shapes.iter().copied());
+        let refuse = |shapes: &[(RoundShape, f64)]| {
+            let shapes = RoundMix::weighted(shapes.iter().copied());
             shapes.check(RoundRules::default()).expect_err("refused").to_string()
         };
         assert!(refuse(&[]).contains("at least one shape"));
-        assert!(refuse(&[(Shape { players: 9, cards: 1 }, 1.0)]).contains("9 players"));
-        assert!(refuse(&[(Shape { players: 8, cards: 7 }, 1.0)]).contains("7 cards"));
+        assert!(refuse(&[(RoundShape { players: 9, cards: 1 }, 1.0)]).contains("9 players"));
+        assert!(refuse(&[(RoundShape { players: 8, cards: 7 }, 1.0)]).contains("7 cards"));
         for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(refuse(&[(Shape { players: 4, cards: 5 }, weight)]).contains("weight is"));
+            assert!(refuse(&[(RoundShape { players: 4, cards: 5 }, weight)]).contains("weight is"));
         }
-        assert_eq!(Shapes::one(4, 5).only(), Some(Shape { players: 4, cards: 5 }));
+        assert_eq!(RoundMix::one(4, 5).only(), Some(RoundShape { players: 4, cards: 5 }));
     }
 }

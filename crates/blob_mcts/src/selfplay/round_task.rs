@@ -7,7 +7,7 @@ use blob_engine::{ACTIONS, Action, Observation, encode, rule_action};
 use half::f16;
 
 use crate::error::EvaluationError;
-use crate::evaluation::requests::{AskingSearch, Questions, WaitingLeaf};
+use crate::evaluation::requests::{PendingLeaf, RequestingSearch, Requests};
 use crate::search::config::Temperature;
 use crate::search::determinized::Search;
 use crate::search::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
@@ -16,7 +16,7 @@ use crate::selfplay::agent::{Agent, LeafEvaluator, Plan};
 use crate::selfplay::carry_over::{RoundSoFar, pause_turn};
 use crate::selfplay::episode::Course;
 use crate::selfplay::record::{DecisionRecord, RoundRecord, relative_to};
-use crate::selfplay::round_group::Work;
+use crate::selfplay::run_context::RunContext;
 
 /// Names the streams of a seed.
 const SEARCH: u64 = 0x7365_6172;
@@ -26,7 +26,7 @@ const PLAYOUT: u64 = 0x726f_6c6c;
 /// Why a task stopped running.
 #[derive(Debug)]
 pub(crate) enum Pause {
-    /// Its leaves, added to the caller's questions, wait.
+    /// Its leaves, added to the caller's requests, wait.
     Waiting,
     /// The round is finished, or the game with all of its rounds.
     Finished(Vec<RoundRecord>),
@@ -57,7 +57,7 @@ pub(crate) struct RoundTask {
     /// The turn from which it pauses.
     pause_turn: Option<u64>,
     /// One search for each agent that searches, kept for its memory.
-    searches: Vec<Option<AskingSearch>>,
+    searches: Vec<Option<RequestingSearch>>,
     searching: bool,
 }
 
@@ -81,7 +81,7 @@ impl RoundTask {
         self.pause_turn = pause_turn(plan, start.index);
         self.searching = false;
         self.so_far = start;
-        self.searches.iter_mut().flatten().for_each(AskingSearch::forget);
+        self.searches.iter_mut().flatten().for_each(RequestingSearch::clear_cache);
         Ok(())
     }
 
@@ -89,13 +89,13 @@ impl RoundTask {
     pub(crate) fn run(
         &mut self,
         id: usize,
-        work: &Work,
-        questions: &mut [Questions],
+        context: &RunContext,
+        requests: &mut [Requests],
         counts: &mut Counts,
     ) -> Result<Pause, EvaluationError> {
-        let Work { plan, stop, .. } = work;
+        let RunContext { plan, stop, .. } = context;
         loop {
-            if stop.load(Ordering::Relaxed) {
+            if context.is_stopped() {
                 return Ok(Pause::Stopped);
             }
             let game_round = self.course.game_round();
@@ -105,7 +105,7 @@ impl RoundTask {
             };
             if self.course.game_round() != game_round {
                 // Positions of the last round do not come again.
-                self.searches.iter_mut().flatten().for_each(AskingSearch::forget);
+                self.searches.iter_mut().flatten().for_each(RequestingSearch::clear_cache);
             }
             if self.pause_turn.is_some_and(|turn| self.course.turns_done() >= turn) {
                 let index = self.so_far.index;
@@ -118,37 +118,37 @@ impl RoundTask {
                 Agent::Search { config, evaluator, temperature } => {
                     let observation = self.course.round().observe(seat);
                     let names = (self.name(SEARCH), self.name(PLAYOUT));
-                    let asking = match &mut self.searches[agent] {
-                        Some(asking) if self.searching => asking,
-                        Some(asking) => {
-                            asking.begin(&observation, stream(plan.seed, &names.0));
-                            asking
+                    let search = match &mut self.searches[agent] {
+                        Some(search) if self.searching => search,
+                        Some(search) => {
+                            search.begin(&observation, stream(plan.seed, &names.0));
+                            search
                         }
-                        slot => slot.insert(AskingSearch::new(
+                        slot => slot.insert(RequestingSearch::new(
                             &observation,
                             config,
                             stream(plan.seed, &names.0),
-                            work.cache_entries,
+                            context.cache_entries,
                         )),
                     };
                     self.searching = true;
                     match evaluator {
                         LeafEvaluator::Model(model) => {
-                            if asking.ask(id, &mut questions[model])? {
+                            if search.request(id, &mut requests[model])? {
                                 return Ok(Pause::Waiting);
                             }
                         }
-                        LeafEvaluator::Uniform => run_inline(&mut asking.search, &mut Uniform, stop)?,
+                        LeafEvaluator::Uniform => run_inline(&mut search.search, &mut Uniform, stop)?,
                         LeafEvaluator::Rollout => {
                             let rng = &mut stream(plan.seed, &names.1);
-                            run_inline(&mut asking.search, &mut Rollout { rng }, stop)?;
+                            run_inline(&mut search.search, &mut Rollout { rng }, stop)?;
                         }
                     }
-                    if stop.load(Ordering::Relaxed) {
+                    if context.is_stopped() {
                         return Ok(Pause::Stopped);
                     }
                     self.searching = false;
-                    Some(self.choose(work, agent, &observation, temperature, counts))
+                    Some(self.choose(context, agent, &observation, temperature, counts))
                 }
             };
             let action = action.expect("the seat to play has a legal action");
@@ -159,10 +159,10 @@ impl RoundTask {
     }
 
     /// Takes the evaluation of a leaf that is out.
-    pub(crate) fn receive(&mut self, leaf: &WaitingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
+    pub(crate) fn receive(&mut self, leaf: &PendingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
         let agent = self.course.round().to_play().map_or(0, |seat| usize::from(self.seats[seat]));
         match &mut self.searches[agent] {
-            Some(asking) => asking.receive(leaf, row),
+            Some(search) => search.receive(leaf, row),
             None => unreachable!("a leaf is out, so its search exists"),
         }
     }
@@ -175,18 +175,18 @@ impl RoundTask {
     /// Chooses an action from the finished search, and records the decision.
     fn choose(
         &mut self,
-        work: &Work,
+        context: &RunContext,
         agent: usize,
         observation: &Observation,
         temperature: Temperature,
         counts: &mut Counts,
     ) -> Action {
-        let asking = self.searches[agent].as_ref().expect("just searched");
-        let (plan, outcome) = (&work.plan, asking.outcome());
+        let search = self.searches[agent].as_ref().expect("just searched");
+        let (plan, outcome) = (&context.plan, search.outcome());
         counts.simulations += outcome.simulations;
         counts.evaluations += outcome.evaluations;
-        counts.repeats += asking.repeats();
-        if work.record {
+        counts.repeats += search.repeats();
+        if context.record {
             let mut features = [0; blob_engine::FEATURES];
             encode(observation, &mut features);
             let standing = observation.table().standing();

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::error::{ConfigError, PlayError};
+use crate::error::{ConfigError, SchedulerError};
 use crate::evaluation::batch_queue::{BatchQueue, FilledBatch, GroupId, NextBatch};
 use crate::evaluation::cache::MAX_ENTRIES;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
 use crate::selfplay::record::RoundRecord;
-use crate::selfplay::round_group::{GROUP_ROUNDS, Group, Work};
+use crate::selfplay::round_group::{GROUP_ROUNDS, RoundGroup};
+use crate::selfplay::run_context::RunContext;
 use crate::selfplay::work_queues::WorkQueues;
 
 /// How a plan is played; results do not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlayConfig {
+pub struct SchedulerConfig {
     /// Worker threads; `None` for one on each core.
     pub threads: Option<usize>,
     /// Rows of a batch; at least 1.
@@ -34,7 +35,7 @@ pub struct PlayConfig {
     pub cache_entries: Option<usize>,
 }
 
-impl Default for PlayConfig {
+impl Default for SchedulerConfig {
     fn default() -> Self {
         Self {
             threads: None,
@@ -47,7 +48,7 @@ impl Default for PlayConfig {
     }
 }
 
-impl PlayConfig {
+impl SchedulerConfig {
     /// # Errors
     /// The first setting out of its range.
     pub fn check(&self) -> Result<(), ConfigError> {
@@ -119,9 +120,9 @@ pub struct Progress {
 
 /// What the workers share.
 struct Shared {
-    work: Work,
+    context: RunContext,
     queue: BatchQueue,
-    groups: Vec<Mutex<Group>>,
+    groups: Vec<Mutex<RoundGroup>>,
     runnable: WorkQueues,
     finished: Mutex<Vec<RoundRecord>>,
     paused: Mutex<Vec<RoundSoFar>>,
@@ -137,23 +138,23 @@ struct Shared {
 ///
 /// Workers start at once. Whoever evaluates calls [`Self::next_batch`] and [`Self::complete`] until the former says
 /// [`NextBatch::Finished`]; several threads may do so.
-pub struct Play {
+pub struct Scheduler {
     shared: Arc<Shared>,
     pool: ThreadPool,
 }
 
-impl std::fmt::Debug for Play {
+impl std::fmt::Debug for Scheduler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Play").field("progress", &self.progress()).finish_non_exhaustive()
+        f.debug_struct("Scheduler").field("progress", &self.progress()).finish_non_exhaustive()
     }
 }
 
-impl Play {
+impl Scheduler {
     /// Starts to play a plan.
     ///
     /// # Errors
     /// If the plan or a setting is out of range, or threads cannot be started.
-    pub fn start(plan: Plan, config: &PlayConfig) -> Result<Self, PlayError> {
+    pub fn start(plan: Plan, config: &SchedulerConfig) -> Result<Self, SchedulerError> {
         Self::resume(plan, Vec::new(), config)
     }
 
@@ -161,14 +162,14 @@ impl Play {
     ///
     /// # Errors
     /// As [`Self::start`], and if a carried round cannot be one of such a plan.
-    pub fn resume(plan: Plan, carried: Vec<RoundSoFar>, config: &PlayConfig) -> Result<Self, PlayError> {
+    pub fn resume(plan: Plan, carried: Vec<RoundSoFar>, config: &SchedulerConfig) -> Result<Self, SchedulerError> {
         plan.check()?;
         config.check()?;
         carried.iter().try_for_each(|round| round.check(&plan))?;
         if let Some(pair) = carried.windows(2).find(|pair| pair[0].index >= pair[1].index) {
             let what =
                 format!("it comes after round {}; carried rounds stand in their order, each once", pair[0].index);
-            return Err(PlayError::Carried { index: pair[1].index, what });
+            return Err(SchedulerError::Carried { index: pair[1].index, what });
         }
         let threads = config.worker_threads();
         let in_flight = config.rounds_in_flight_of(&plan);
@@ -181,12 +182,13 @@ impl Play {
             .num_threads(threads)
             .thread_name(|k| format!("blob-worker-{k}"))
             .build()
-            .map_err(|error| PlayError::Threads { threads, message: error.to_string() })?;
+            .map_err(|error| SchedulerError::Threads { threads, message: error.to_string() })?;
         let models = plan.models();
-        let groups = sizes.iter().enumerate().map(|(id, &size)| Mutex::new(Group::new(id, size, models))).collect();
+        let groups =
+            sizes.iter().enumerate().map(|(id, &size)| Mutex::new(RoundGroup::new(id, size, models))).collect();
         let shared = Arc::new(Shared {
             queue: BatchQueue::new(config.batch_rows, models, sizes.len()),
-            work: Work {
+            context: RunContext {
                 record: config.record,
                 cache_entries: config.cache_entries.unwrap_or_else(|| default_cache_entries(&plan)),
                 plan,
@@ -205,14 +207,14 @@ impl Play {
             evaluations: AtomicU64::new(0),
             repeats: AtomicU64::new(0),
         });
-        let play = Self { shared, pool };
-        play.spawn(0..sizes.len());
-        Ok(play)
+        let scheduler = Self { shared, pool };
+        scheduler.spawn(0..sizes.len());
+        Ok(scheduler)
     }
 
     /// The plan being played.
     pub fn plan(&self) -> &Plan {
-        &self.shared.work.plan
+        &self.shared.context.plan
     }
 
     /// Rows of every batch.
@@ -224,7 +226,7 @@ impl Play {
     ///
     /// # Errors
     /// What stopped the run, if something did.
-    pub fn next_batch(&self, timeout: Duration) -> Result<NextBatch, PlayError> {
+    pub fn next_batch(&self, timeout: Duration) -> Result<NextBatch, SchedulerError> {
         self.shared.queue.next_batch(timeout)
     }
 
@@ -240,17 +242,17 @@ impl Play {
     /// Gives up a batch without its outputs, which ends the run: every wait then says so.
     pub fn abandon(&self, batch: FilledBatch) {
         drop(batch);
-        self.shared.stop(Err(PlayError::Abandoned));
+        self.shared.stop(Err(SchedulerError::Abandoned));
     }
 
     /// How far the run is.
     pub fn progress(&self) -> Progress {
         let shared = &self.shared;
         let (batches, rows) = shared.queue.sent();
-        let rounds = shared.work.plan.rounds + shared.work.carried.len() as u64;
+        let rounds = shared.context.plan.rounds + shared.context.carried.len() as u64;
         Progress {
             rounds_done: shared.rounds_done.load(Ordering::Relaxed),
-            rounds_begun: shared.work.handed_out.load(Ordering::Relaxed).min(rounds),
+            rounds_begun: shared.context.handed_out.load(Ordering::Relaxed).min(rounds),
             rounds: rounds - shared.rounds_paused.load(Ordering::Relaxed),
             decisions: shared.decisions.load(Ordering::Relaxed),
             simulations: shared.simulations.load(Ordering::Relaxed),
@@ -291,7 +293,7 @@ impl Play {
     }
 }
 
-impl Drop for Play {
+impl Drop for Scheduler {
     fn drop(&mut self) {
         // Workers hold the shared state themselves, so there is nothing to wait for.
         self.shared.stop(Ok(()));
@@ -299,18 +301,18 @@ impl Drop for Play {
 }
 
 impl Shared {
-    fn stop(&self, reason: Result<(), PlayError>) {
-        self.work.stop.store(true, Ordering::Relaxed);
+    fn stop(&self, reason: Result<(), SchedulerError>) {
+        self.context.stop.store(true, Ordering::Relaxed);
         self.queue.stop(reason);
     }
 
     fn run_group(&self, id: GroupId) {
         // A group runs once at a time, so this lock is never waited for; it makes that safe.
         let mut group = self.groups[id].lock().unwrap_or_else(PoisonError::into_inner);
-        if self.work.stop.load(Ordering::Relaxed) {
+        if self.context.is_stopped() {
             group.abandon();
         } else {
-            match catch_unwind(AssertUnwindSafe(|| group.run(&self.work, &self.queue))) {
+            match catch_unwind(AssertUnwindSafe(|| group.run(&self.context, &self.queue))) {
                 Ok(Ok(result)) => {
                     let counts = result.counts;
                     self.decisions.fetch_add(counts.decisions, Ordering::Relaxed);
@@ -332,7 +334,7 @@ impl Shared {
                 }
                 Err(panic) => {
                     group.abandon();
-                    self.stop(Err(PlayError::Panicked { message: panic_message(&*panic) }));
+                    self.stop(Err(SchedulerError::Panicked { message: panic_message(&*panic) }));
                 }
             }
         }

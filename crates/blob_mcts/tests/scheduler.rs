@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use blob_engine::{ACTIONS, FEATURES, Features, RoundRules};
 use blob_mcts::{
-    Agent, LeafEvaluator, NextBatch, Plan, Play, PlayConfig, PlayError, Progress, RoundRecord, RoundSoFar,
-    SearchConfig, Seating, Shape, Shapes, Temperature,
+    Agent, LeafEvaluator, NextBatch, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar, Scheduler,
+    SchedulerConfig, SchedulerError, SearchConfig, Seating, Temperature,
 };
 use hash_evaluator::hash_evaluation;
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn network(worlds: usize, simulations: usize, model: usize) -> Agent {
 fn plan(players: usize, cards: usize, rounds: u64, agents: Vec<Agent>) -> Plan {
     let seating = if agents.len() == 1 { Seating::One } else { Seating::Rotate };
     Plan {
-        shapes: Shapes::one(players, cards),
+        mix: RoundMix::one(players, cards),
         rules: RoundRules::default(),
         seed: 11,
         first_round: 100,
@@ -57,13 +57,13 @@ fn decode_context(features: &Features) -> (usize, i32) {
 }
 
 /// Evaluates until the run ends.
-fn finish(play: &Play) -> Result<(), PlayError> {
+fn finish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     loop {
-        match play.next_batch(Duration::from_secs(60))? {
+        match scheduler.next_batch(Duration::from_secs(60))? {
             NextBatch::Batch(batch) => {
-                assert!(batch.rows() > 0 && batch.rows() <= play.batch_rows());
+                assert!(batch.rows() > 0 && batch.rows() <= scheduler.batch_rows());
                 let (policy, values) = answer(batch.inputs().0, batch.rows(), batch.model());
-                play.complete(batch, &policy, &values);
+                scheduler.complete(batch, &policy, &values);
             }
             NextBatch::Finished => return Ok(()),
             NextBatch::TimedOut => panic!("no batch within a minute: the run hangs"),
@@ -71,19 +71,24 @@ fn finish(play: &Play) -> Result<(), PlayError> {
     }
 }
 
-fn records(plan: &Plan, config: PlayConfig) -> (Vec<RoundRecord>, Progress) {
-    let play = Play::start(plan.clone(), &config).expect("a sound plan");
-    finish(&play).expect("a sound evaluator");
-    (play.take_records(), play.progress())
+fn records(plan: &Plan, config: SchedulerConfig) -> (Vec<RoundRecord>, Progress) {
+    let scheduler = Scheduler::start(plan.clone(), &config).expect("a sound plan");
+    finish(&scheduler).expect("a sound evaluator");
+    (scheduler.take_records(), scheduler.progress())
 }
 
-fn config(threads: usize, batch_rows: usize, rounds_in_flight: usize) -> PlayConfig {
-    PlayConfig { threads: Some(threads), batch_rows, rounds_in_flight: Some(rounds_in_flight), ..PlayConfig::default() }
+fn config(threads: usize, batch_rows: usize, rounds_in_flight: usize) -> SchedulerConfig {
+    SchedulerConfig {
+        threads: Some(threads),
+        batch_rows,
+        rounds_in_flight: Some(rounds_in_flight),
+        ..SchedulerConfig::default()
+    }
 }
 
 /// One round at a time, one thread, one row a batch, nothing remembered: no two leaves have to do with each other.
 fn sequential(plan: &Plan) -> Vec<RoundRecord> {
-    let (played, progress) = records(plan, PlayConfig { cache_entries: Some(0), ..config(1, 1, 1) });
+    let (played, progress) = records(plan, SchedulerConfig { cache_entries: Some(0), ..config(1, 1, 1) });
     assert_eq!(progress.repeats, 0);
     played
 }
@@ -111,7 +116,7 @@ proptest! {
         };
         let one_by_one = plan(players, cards, rounds, vec![agent(Some(1))]);
         let plan = plan(players, cards, rounds, vec![agent(worlds_in_flight)]);
-        let (played, progress) = records(&plan, PlayConfig { cache_entries, ..config(threads, batch_rows, in_flight) });
+        let (played, progress) = records(&plan, SchedulerConfig { cache_entries, ..config(threads, batch_rows, in_flight) });
         prop_assert_eq!(&played, &sequential(&one_by_one));
         prop_assert_eq!(played.len() as u64, rounds);
         prop_assert_eq!(progress.rounds_done, rounds);
@@ -128,17 +133,17 @@ proptest! {
 }
 
 /// Plays a plan after rounds that were carried into it.
-fn carried_on(plan: &Plan, carried: Vec<RoundSoFar>, config: PlayConfig) -> (Vec<RoundRecord>, Vec<RoundSoFar>) {
-    let play = Play::resume(plan.clone(), carried, &config).expect("a sound plan");
-    finish(&play).expect("a sound evaluator");
-    let (played, paused) = (play.take_records(), play.take_paused());
-    let progress = play.progress();
+fn carried_on(plan: &Plan, carried: Vec<RoundSoFar>, config: SchedulerConfig) -> (Vec<RoundRecord>, Vec<RoundSoFar>) {
+    let scheduler = Scheduler::resume(plan.clone(), carried, &config).expect("a sound plan");
+    finish(&scheduler).expect("a sound evaluator");
+    let (played, paused) = (scheduler.take_records(), scheduler.take_paused());
+    let progress = scheduler.progress();
     assert_eq!((progress.rounds_done, progress.rounds), (played.len() as u64, played.len() as u64));
     (played, paused)
 }
 
 /// Three ranges of rounds one after another, the first two carrying over, range `k` asking model `models[k]`.
-fn three_ranges(rounds: u64, carry_over: u64, models: [usize; 3], config: PlayConfig) -> [Vec<RoundRecord>; 3] {
+fn three_ranges(rounds: u64, carry_over: u64, models: [usize; 3], config: SchedulerConfig) -> [Vec<RoundRecord>; 3] {
     let mut carried = Vec::new();
     let mut first_round = 100;
     models.map(|model| {
@@ -185,23 +190,23 @@ proptest! {
         carry_over in 0u64..=6,
         share in 0u8..=100,
     ) {
-        let shapes = [(3, 3), (4, 2)].map(|(players, cards)| (Shape { players, cards }, 1.0));
-        let plan = Plan { shapes: Shapes::whole_games(shapes, share), ..plan(4, 3, 12, vec![network(2, 4, 0)]) };
+        let shapes = [(3, 3), (4, 2)].map(|(players, cards)| (RoundShape { players, cards }, 1.0));
+        let plan = Plan { mix: RoundMix::whole_games(shapes, share), ..plan(4, 3, 12, vec![network(2, 4, 0)]) };
         let play = |config| {
-            let play = Play::start(plan.clone(), &config).expect("a sound plan");
-            finish(&play).expect("a sound evaluator");
-            (play.take_records(), play.progress().rounds_done)
+            let scheduler = Scheduler::start(plan.clone(), &config).expect("a sound plan");
+            finish(&scheduler).expect("a sound evaluator");
+            (scheduler.take_records(), scheduler.progress().rounds_done)
         };
         let (played, done) = play(config(1, 1, 1));
         prop_assert_eq!(done, 12);
         prop_assert_eq!(&play(config(threads, batch_rows, in_flight)).0, &played);
         // Carried over in the middle of a game, each ends as if it had not paused.
         let first = Plan { rounds: 6, carry_over, ..plan.clone() };
-        let halves = |config: PlayConfig| {
-            let start = Play::start(first.clone(), &config).expect("a sound plan");
+        let halves = |config: SchedulerConfig| {
+            let start = Scheduler::start(first.clone(), &config).expect("a sound plan");
             finish(&start).expect("a sound evaluator");
             let second = Plan { first_round: first.first_round + 6, rounds: 6, ..plan.clone() };
-            let rest = Play::resume(second, start.take_paused(), &config).expect("a sound plan");
+            let rest = Scheduler::resume(second, start.take_paused(), &config).expect("a sound plan");
             finish(&rest).expect("a sound evaluator");
             let mut records = [start.take_records(), rest.take_records()].concat();
             records.sort_by_key(|record| (record.index, record.game_round));
@@ -231,13 +236,14 @@ proptest! {
 
 #[test]
 fn rounds_of_several_shapes_share_batches() {
-    let shapes =
-        Shapes::weighted([(3, 1), (4, 5), (8, 2), (5, 3)].map(|(players, cards)| (Shape { players, cards }, 1.0)));
-    let plan = Plan { shapes, ..plan(4, 5, 80, vec![network(2, 6, 0)]) };
+    let shapes = RoundMix::weighted(
+        [(3, 1), (4, 5), (8, 2), (5, 3)].map(|(players, cards)| (RoundShape { players, cards }, 1.0)),
+    );
+    let plan = Plan { mix: shapes, ..plan(4, 5, 80, vec![network(2, 6, 0)]) };
     let (played, _) = records(&plan, config(4, 64, 32));
     assert_eq!(played, sequential(&plan));
     for record in &played {
-        assert_eq!(Shape { players: record.players, cards: record.cards }, plan.shape(record.index));
+        assert_eq!(RoundShape { players: record.players, cards: record.cards }, plan.shape(record.index));
         assert_eq!(usize::from(record.tricks.0.iter().sum::<u8>()), record.cards);
         assert!(record.points.0[record.players..].iter().all(|&points| points == 0));
         for row in &record.decisions {
@@ -287,7 +293,7 @@ fn rounds_that_cannot_be_carried_on_are_refused() {
     let (_, paused) = carried_on(&first, Vec::new(), config(1, 8, 8));
     let next = Plan { first_round: 110, ..first.clone() };
     let refuse = |plan: &Plan, carried: Vec<RoundSoFar>| {
-        Play::resume(plan.clone(), carried, &config(1, 8, 8)).expect_err("refused").to_string()
+        Scheduler::resume(plan.clone(), carried, &config(1, 8, 8)).expect_err("refused").to_string()
     };
     assert!(refuse(&first, paused.clone()).contains("own rounds begin at 100"));
     assert!(refuse(&Plan { seed: 12, ..next.clone() }, paused.clone()).contains("none of this plan"));
@@ -313,7 +319,7 @@ fn eight_threads_fill_batches() {
 #[test]
 fn equal_rows_are_evaluated_once() {
     let plan = plan(4, 5, 60, vec![network(3, 30, 0)]);
-    let of = |cache_entries| records(&plan, PlayConfig { cache_entries, ..config(2, 64, 32) }).1;
+    let of = |cache_entries| records(&plan, SchedulerConfig { cache_entries, ..config(2, 64, 32) }).1;
     let (without, with, tight) = (of(Some(0)), of(None), of(Some(8)));
     assert_eq!(without.repeats, 0);
     for progress in [with, tight] {
@@ -370,47 +376,48 @@ fn within_a_minute<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static)
 #[test]
 fn a_broken_evaluation_ends_the_run() {
     let error = within_a_minute(|| {
-        let play = Play::start(plan(4, 5, 500, vec![network(3, 30, 0)]), &config(4, 64, 128)).expect("sound");
+        let scheduler = Scheduler::start(plan(4, 5, 500, vec![network(3, 30, 0)]), &config(4, 64, 128)).expect("sound");
         let mut batches = 0;
         loop {
-            match play.next_batch(Duration::from_secs(30)) {
+            match scheduler.next_batch(Duration::from_secs(30)) {
                 Ok(NextBatch::Batch(batch)) => {
                     let (mut policy, values) = answer(batch.inputs().0, batch.rows(), 0);
                     batches += 1;
                     if batches == 20 {
                         policy[..52].fill(f32::NAN);
                     }
-                    play.complete(batch, &policy, &values);
+                    scheduler.complete(batch, &policy, &values);
                 }
                 Ok(other) => panic!("{other:?} instead of an error"),
                 Err(error) => {
-                    play.close();
+                    scheduler.close();
                     return error;
                 }
             }
         }
     });
-    assert!(matches!(error, PlayError::Evaluation { row: 0, .. }), "{error:?}");
+    assert!(matches!(error, SchedulerError::Evaluation { row: 0, .. }), "{error:?}");
 }
 
 #[test]
 fn closing_in_the_middle_ends_every_wait() {
     within_a_minute(|| {
         for batches in [0, 1, 7] {
-            let play = Play::start(plan(4, 5, 5000, vec![network(3, 30, 0)]), &config(4, 64, 512)).expect("sound");
+            let scheduler =
+                Scheduler::start(plan(4, 5, 5000, vec![network(3, 30, 0)]), &config(4, 64, 512)).expect("sound");
             let mut held = Vec::new();
             for _ in 0..batches {
-                match play.next_batch(Duration::from_secs(30)) {
+                match scheduler.next_batch(Duration::from_secs(30)) {
                     Ok(NextBatch::Batch(batch)) => held.push(batch),
                     other => panic!("{other:?} instead of a batch"),
                 }
             }
-            play.close();
-            assert!(matches!(play.next_batch(Duration::ZERO), Ok(NextBatch::Finished)));
+            scheduler.close();
+            assert!(matches!(scheduler.next_batch(Duration::ZERO), Ok(NextBatch::Finished)));
             // An evaluator that comes too late does no harm.
             for batch in held {
                 let (policy, values) = answer(batch.inputs().0, batch.rows(), 0);
-                play.complete(batch, &policy, &values);
+                scheduler.complete(batch, &policy, &values);
             }
         }
     });
@@ -420,7 +427,7 @@ fn closing_in_the_middle_ends_every_wait() {
 fn each_evaluator_has_a_batch_and_three_more_are_on_their_way() {
     let plan = plan(4, 5, 10, vec![network(3, 30, 0), Agent::Rule]);
     let of = |evaluator_threads, threads, batch_rows| {
-        PlayConfig { evaluator_threads, threads: Some(threads), batch_rows, ..PlayConfig::default() }
+        SchedulerConfig { evaluator_threads, threads: Some(threads), batch_rows, ..SchedulerConfig::default() }
             .rounds_in_flight_of(&plan)
     };
     // Of each round three leaves wait, one in each world.
@@ -433,20 +440,22 @@ fn each_evaluator_has_a_batch_and_three_more_are_on_their_way() {
 
 #[test]
 fn impossible_plans_are_refused() {
-    let refuse = |plan: Plan, config: PlayConfig| Play::start(plan, &config).expect_err("refused").to_string();
+    let refuse =
+        |plan: Plan, config: SchedulerConfig| Scheduler::start(plan, &config).expect_err("refused").to_string();
     let sound = || plan(4, 5, 10, vec![network(3, 30, 0)]);
     let fits = config(1, 8, 8);
-    assert!(refuse(Plan { shapes: Shapes::one(9, 5), ..sound() }, fits).contains("9 players"));
-    assert!(refuse(Plan { shapes: Shapes::one(4, 14), ..sound() }, fits).contains("14 cards"));
+    assert!(refuse(Plan { mix: RoundMix::one(9, 5), ..sound() }, fits).contains("9 players"));
+    assert!(refuse(Plan { mix: RoundMix::one(4, 14), ..sound() }, fits).contains("14 cards"));
     assert!(refuse(Plan { rounds: 0, ..sound() }, fits).contains("rounds is 0"));
     assert!(refuse(plan(4, 5, 10, vec![network(0, 30, 0)]), fits).contains("worlds is 0"));
     assert!(refuse(plan(4, 5, 10, vec![network(3, 0, 0)]), fits).contains("simulations is 0"));
     assert!(refuse(sound(), config(0, 8, 8)).contains("threads is 0"));
     assert!(refuse(sound(), config(1, 0, 8)).contains("batch_rows is 0"));
     assert!(refuse(sound(), config(1, 8, 0)).contains("rounds_in_flight is 0"));
-    assert!(refuse(sound(), PlayConfig { evaluator_threads: 0, ..fits }).contains("evaluator_threads is 0"));
-    let mixed = Shapes::weighted([(Shape { players: 4, cards: 5 }, 1.0), (Shape { players: 3, cards: 5 }, 1.0)]);
+    assert!(refuse(sound(), SchedulerConfig { evaluator_threads: 0, ..fits }).contains("evaluator_threads is 0"));
+    let mixed =
+        RoundMix::weighted([(RoundShape { players: 4, cards: 5 }, 1.0), (RoundShape { players: 3, cards: 5 }, 1.0)]);
     let two = plan(4, 5, 10, vec![Agent::Rule, Agent::Random]);
-    assert!(refuse(Plan { shapes: mixed, ..two }, fits).contains("seats rotate have one shape"));
+    assert!(refuse(Plan { mix: mixed, ..two }, fits).contains("seats rotate have one shape"));
     assert!(refuse(Plan { seating: Seating::Rotate, ..sound() }, fits).contains("agents is 1"));
 }

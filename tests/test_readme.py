@@ -4,7 +4,7 @@ import pathlib
 import re
 
 import pytest
-from support.training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero.learning.loop import train
 
@@ -15,7 +15,7 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8
 def test_the_snippets_run_in_order(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = pathlib.Path("runs/quick")
-    train(small_config(), run, display=SilentDisplay(), device="cpu", player=FakePlayer(), judge=FakeJudge())
+    train(small_config(), run, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
     assert len(SNIPPETS) >= 4
     names = {}
     for snippet in SNIPPETS:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from support.command_line import command, screen
-from support.training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero import _core
 from blob_zero.arena.judge import LocalJudge
@@ -28,7 +28,7 @@ def figures(tournament):
 
 def trained(folder, **sections):
     train(
-        small_config(**sections), folder, display=SilentDisplay(), device="cpu", player=FakePlayer(), judge=FakeJudge()
+        small_config(**sections), folder, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge()
     )
     return folder
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 from support.command_line import command, screen
-from support.training_fakes import FakeJudge, FakePlayer, small_config
+from support.training_fakes import FakeJudge, FakeWorker, small_config
 
 from blob_zero.cli.display import PlainDisplay, duration, open_display, standings_table
 from blob_zero.config.load import to_toml
@@ -72,7 +72,7 @@ def test_without_a_terminal_every_iteration_is_one_line(tmp_path):
     console = screen(terminal=False)
     with open_display(console) as display:
         assert isinstance(display, PlainDisplay)
-        train(small_config(), tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
+        train(small_config(), tmp_path, display=display, device="cpu", worker=FakeWorker(), judge=FakeJudge())
     lines = [line for line in console.file.getvalue().splitlines() if not line.startswith("playing against")]
     assert [line.split(" · ")[0] for line in lines] == [f"iteration {i}/3" for i in (1, 2, 3)]
     assert all("600 rounds/min" in line and "vs rule +1.00 ± 0.50" in line for line in lines)
@@ -85,7 +85,7 @@ def test_the_line_of_an_iteration_has_every_figure_that_was_measured(tmp_path):
     console = screen(terminal=False)
     with open_display(console) as display:
         judge = FakeJudge(difference=0.25)
-        train(config, tmp_path, display=display, device="cpu", player=FakePlayer(), judge=judge)
+        train(config, tmp_path, display=display, device="cpu", worker=FakeWorker(), judge=judge)
     first, second, third, *_ = console.file.getvalue().splitlines()
     losses = r"policy loss \d\.\d{3} · value loss \d\.\d{3}"
     head = rf"600 rounds/min · batch fill 25% · {losses} · vs best \+0\.25 ± 0\.50, not promoted"
@@ -119,7 +119,7 @@ def test_a_terminal_gets_a_screen_with_the_same_figures(tmp_path):
     console = screen(terminal=True)
     console.width = 80
     with open_display(console) as display:
-        train(config, tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
+        train(config, tmp_path, display=display, device="cpu", worker=FakeWorker(), judge=FakeJudge())
     shown = console.file.getvalue()
     assert "iteration 3 of 3" in shown
     last = shown.rpartition("rounds/min")[2]
@@ -171,5 +171,5 @@ def test_a_finished_run_says_so(tmp_path):
     console = screen(terminal=False)
     for _ in range(2):
         with open_display(console) as display:
-            train(small_config(), tmp_path, display=display, device="cpu", player=FakePlayer(), judge=FakeJudge())
+            train(small_config(), tmp_path, display=display, device="cpu", worker=FakeWorker(), judge=FakeJudge())
     assert "is finished; its 3 iterations are done" in " ".join(console.file.getvalue().split())

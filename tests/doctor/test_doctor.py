@@ -12,7 +12,7 @@ import pytest
 import torch
 from support.command_line import command
 from support.disk_faults import BrokenDisk
-from support.training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero import _core
 from blob_zero.config.load import to_toml
@@ -51,7 +51,7 @@ def settings(tmp_path):
 def finished(tmp_path):
     """The folder of a finished run, played and judged by stand-ins."""
     folder = tmp_path / "run"
-    train(CONFIG, folder, display=SilentDisplay(), device="cpu", player=FakePlayer(), judge=FakeJudge())
+    train(CONFIG, folder, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
     return folder
 
 

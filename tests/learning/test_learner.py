@@ -7,9 +7,10 @@ from support.training_fakes import SMALL, FakeRows, random_rows
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import BlobError, CheckpointError
-from blob_zero.learning.learner import Trainer, learning_rate
+from blob_zero.learning.learner import Learner
 from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceBatch, DeviceRows
+from blob_zero.learning.rate import learning_rate
 from blob_zero.learning.replay import ReplayRing
 from blob_zero.model.blobnet import BlobNet, NetworkShape, seeded_network
 
@@ -21,9 +22,9 @@ def on_device(rows: FakeRows) -> DeviceBatch:
     return DeviceRows(ring_of(rows).columns(), device=CPU).batch(torch.arange(len(rows.features)))
 
 
-def make_trainer(*, seed: int = 0, **settings: object) -> Trainer:
+def make_learner(*, seed: int = 0, **settings: object) -> Learner:
     config = TrainingConfig(**{"precision": "fp32", "epochs": 1, "batch_size": 32, **settings})
-    return Trainer(seeded_network(SHAPE, seed=seed), config, device=CPU, iterations=10)
+    return Learner(seeded_network(SHAPE, seed=seed), config, device=CPU, iterations=10)
 
 
 def ring_of(rows: FakeRows) -> ReplayRing:
@@ -32,8 +33,8 @@ def ring_of(rows: FakeRows) -> ReplayRing:
     return ring
 
 
-def weights_of(trainer: Trainer) -> list[torch.Tensor]:
-    return [p.detach().clone() for p in trainer.net.parameters()]
+def weights_of(learner: Learner) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in learner.net.parameters()]
 
 
 def slow_losses(logits, values, batch):
@@ -81,10 +82,10 @@ def test_the_policy_loss_of_the_target_itself_is_its_entropy():
 def test_learns_what_the_rows_say(precision):
     # Rows of random numbers can only be learned by heart, and renamed ones are other rows.
     settings = {"learning_rate": 1e-2, "epochs": 30, "warmup_iterations": 0.1, "rename_suits": False}
-    trainer = make_trainer(precision=precision, **settings)
+    learner = make_learner(precision=precision, **settings)
     ring = ring_of(random_rows(np.random.default_rng(0), 64))
-    before = trainer.train(ring, np.random.default_rng(1), iteration=0)
-    after = trainer.train(ring, np.random.default_rng(2), iteration=1)
+    before = learner.train(ring, np.random.default_rng(1), iteration=0)
+    after = learner.train(ring, np.random.default_rng(2), iteration=1)
     assert after.policy_kl < 0.5 * before.policy_kl
     assert after.value_loss < 0.5 * before.value_loss
     assert before.steps == 60
@@ -94,9 +95,9 @@ def test_learns_what_the_rows_say(precision):
 
 def test_the_same_rows_in_the_same_order_give_the_same_bytes():
     ring = ring_of(random_rows(np.random.default_rng(0), 100))
-    first, second, other = make_trainer(), make_trainer(), make_trainer()
-    for trainer, seed in ((first, 1), (second, 1), (other, 2)):
-        trainer.train(ring, np.random.default_rng(seed), iteration=3)
+    first, second, other = make_learner(), make_learner(), make_learner()
+    for learner, seed in ((first, 1), (second, 1), (other, 2)):
+        learner.train(ring, np.random.default_rng(seed), iteration=3)
     assert all(map(torch.equal, weights_of(first), weights_of(second)))
     assert not all(map(torch.equal, weights_of(first), weights_of(other)))
 
@@ -104,25 +105,25 @@ def test_the_same_rows_in_the_same_order_give_the_same_bytes():
 def test_a_step_that_is_not_finite_is_skipped_and_counted():
     rows = random_rows(np.random.default_rng(0), 64)
     rows.values[3, 0] = np.nan  # in one of the two batches, whatever the order
-    trainer = make_trainer()
+    learner = make_learner()
     told = []
-    metrics = trainer.train(ring_of(rows), np.random.default_rng(0), iteration=1, notice=told.append)
+    metrics = learner.train(ring_of(rows), np.random.default_rng(0), iteration=1, notice=told.append)
     assert (metrics.steps, metrics.skipped_steps) == (1, 1)
     assert told == ["training of iteration 2 skipped 1 of 2 steps, whose loss or gradient was not finite"]
     assert math.isfinite(metrics.policy_loss)
     assert math.isfinite(metrics.value_loss)
-    assert all(torch.isfinite(weight).all() for weight in weights_of(trainer))
+    assert all(torch.isfinite(weight).all() for weight in weights_of(learner))
 
 
 def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were():
     rows = random_rows(np.random.default_rng(0), 8)
-    trainer = make_trainer()
-    assert trainer.step(on_device(rows), rate=1e-2)[0] == 1
-    weights, state = weights_of(trainer), {name: tensor.clone() for name, tensor in trainer.state().items()}
+    learner = make_learner()
+    assert learner.step(on_device(rows), rate=1e-2)[0] == 1
+    weights, state = weights_of(learner), {name: tensor.clone() for name, tensor in learner.state().items()}
     rows.values[0, 0] = np.nan
-    assert (trainer.step(on_device(rows), rate=1e-2) == 0).all()
-    assert all(map(torch.equal, weights_of(trainer), weights))
-    after = trainer.state()
+    assert (learner.step(on_device(rows), rate=1e-2) == 0).all()
+    assert all(map(torch.equal, weights_of(learner), weights))
+    after = learner.state()
     assert after.keys() == state.keys()
     assert all(torch.equal(after[name], state[name]) for name in state)
 
@@ -130,57 +131,57 @@ def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were():
 def test_no_finite_step_at_all_is_an_error_and_leaves_the_network():
     rows = random_rows(np.random.default_rng(0), 64)
     rows.values[:, 0] = np.inf
-    trainer = make_trainer()
-    before = weights_of(trainer)
+    learner = make_learner()
+    before = weights_of(learner)
     with pytest.raises(BlobError, match="iteration 2"):
-        trainer.train(ring_of(rows), np.random.default_rng(0), iteration=1)
-    assert all(map(torch.equal, weights_of(trainer), before))
+        learner.train(ring_of(rows), np.random.default_rng(0), iteration=1)
+    assert all(map(torch.equal, weights_of(learner), before))
 
 
 def test_only_weight_matrices_decay():
-    trainer = make_trainer(weight_decay=0.5)
-    before = dict(zip(dict(trainer.net.named_parameters()), weights_of(trainer), strict=True))
+    learner = make_learner(weight_decay=0.5)
+    before = dict(zip(dict(learner.net.named_parameters()), weights_of(learner), strict=True))
     batch = on_device(random_rows(np.random.default_rng(0), 8))
     # Adam's step is at most the rate, whatever the gradient; the decay of weights far from zero stands out.
     with torch.no_grad():
-        for parameter in trainer.net.parameters():
+        for parameter in learner.net.parameters():
             parameter.fill_(100.0)
-    trainer.step(batch, rate=1e-2)
-    for name, parameter in trainer.net.named_parameters():
+    learner.step(batch, rate=1e-2)
+    for name, parameter in learner.net.named_parameters():
         drop = 100.0 - parameter.detach().mean().item()
         assert (drop > 0.4) == (before[name].ndim > 1), name
 
 
 def test_gradients_are_clipped_before_the_step():
     batch = on_device(random_rows(np.random.default_rng(0), 8))
-    trainer = make_trainer(gradient_clip=1e-3)
-    norm = trainer.step(batch, rate=1e-3)[-1].item()
-    clipped = math.sqrt(sum(p.grad.square().sum().item() for p in trainer.net.parameters()))
+    learner = make_learner(gradient_clip=1e-3)
+    norm = learner.step(batch, rate=1e-3)[-1].item()
+    clipped = math.sqrt(sum(p.grad.square().sum().item() for p in learner.net.parameters()))
     assert norm > 0.1
     assert clipped == pytest.approx(1e-3, rel=1e-2)
 
 
-def test_a_trainer_that_takes_over_a_state_goes_on_alike():
+def test_a_learner_that_takes_over_a_state_goes_on_alike():
     ring = ring_of(random_rows(np.random.default_rng(0), 100))
-    first = make_trainer()
+    first = make_learner()
     first.train(ring, np.random.default_rng(1), iteration=0)
-    second = make_trainer(seed=9)
+    second = make_learner(seed=9)
     second.net.load_state_dict(first.net.state_dict())
     second.load_state(first.state())
-    fresh = make_trainer(seed=9)
+    fresh = make_learner(seed=9)
     fresh.net.load_state_dict(first.net.state_dict())
-    for trainer in (first, second, fresh):
-        trainer.train(ring, np.random.default_rng(2), iteration=1)
+    for learner in (first, second, fresh):
+        learner.train(ring, np.random.default_rng(2), iteration=1)
     assert all(map(torch.equal, weights_of(first), weights_of(second)))
     assert not all(map(torch.equal, weights_of(first), weights_of(fresh)))
 
 
 def test_the_state_of_another_network_is_refused():
-    trainer = make_trainer()
-    trainer.step(on_device(random_rows(np.random.default_rng(0), 8)), rate=1e-3)
-    other = Trainer(BlobNet(**SMALL | {"width": 32}), TrainingConfig(), device=CPU, iterations=1)
+    learner = make_learner()
+    learner.step(on_device(random_rows(np.random.default_rng(0), 8)), rate=1e-3)
+    other = Learner(BlobNet(**SMALL | {"width": 32}), TrainingConfig(), device=CPU, iterations=1)
     with pytest.raises(CheckpointError, match="fits no parameter"):
-        other.load_state(trainer.state())
+        other.load_state(learner.state())
 
 
 def test_the_rate_rises_to_its_peak_and_falls_to_its_end():

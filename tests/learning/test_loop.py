@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 import torch
-from support.training_fakes import SMALL, FakeJudge, FakePlayer, SilentDisplay, fingerprint, small_config
+from support.training_fakes import SMALL, FakeJudge, FakeWorker, SilentDisplay, fingerprint, small_config
 
 from blob_zero.errors import CheckpointError, ConfigError, DeviceError
 from blob_zero.learning.loop import train
@@ -11,13 +11,13 @@ from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint, load_net
 TIMES = ("selfplay_seconds", "training_seconds", "judging_seconds", "examples_per_second")
 
 
-def run(folder, config=None, *, player=None, judge=None, display=None, **options):
+def run(folder, config=None, *, worker=None, judge=None, display=None, **options):
     return train(
         config or small_config(),
         folder,
         display=display or SilentDisplay(),
         device="cpu",
-        player=player or FakePlayer(),
+        worker=worker or FakeWorker(),
         judge=judge or FakeJudge(),
         **options,
     )
@@ -32,11 +32,11 @@ def metrics(folder) -> pl.DataFrame:
 
 
 def test_a_run_learns_from_fresh_rounds_of_the_newest_network(tmp_path):
-    player = FakePlayer()
-    run(tmp_path, player=player)
-    assert [(first, count) for _, first, count in player.calls] == [(0, 10), (10, 10), (20, 10)]
-    assert len({seed for seed, _, _ in player.calls}) == 1
-    assert len(set(player.fingerprints)) == 3
+    worker = FakeWorker()
+    run(tmp_path, worker=worker)
+    assert [(first, count) for _, first, count in worker.calls] == [(0, 10), (10, 10), (20, 10)]
+    assert len({seed for seed, _, _ in worker.calls}) == 1
+    assert len(set(worker.fingerprints)) == 3
     frame = metrics(tmp_path)
     assert frame["iteration"].to_list() == [1, 2, 3]
     assert frame["rounds"].to_list() == [10, 20, 30]
@@ -74,10 +74,10 @@ def test_a_stopped_run_ends_with_the_same_bytes(tmp_path, stop_at, promotion):
     config = small_config(promotion={"enabled": promotion})
     run(tmp_path / "whole", config)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "stopped", config, player=FakePlayer(stop_at=stop_at))
-    player, display = FakePlayer(), SilentDisplay()
-    run(tmp_path / "stopped", config, player=player, display=display)
-    assert len(player.calls) == 3 - stop_at
+        run(tmp_path / "stopped", config, worker=FakeWorker(stop_at=stop_at))
+    worker, display = FakeWorker(), SilentDisplay()
+    run(tmp_path / "stopped", config, worker=worker, display=display)
+    assert len(worker.calls) == 3 - stop_at
     assert f"after iteration {stop_at} of 3" in display.messages[0]
     assert final_bytes(tmp_path / "stopped") == final_bytes(tmp_path / "whole")
     assert metrics(tmp_path / "stopped").equals(metrics(tmp_path / "whole"))
@@ -93,9 +93,9 @@ def test_a_damaged_checkpoint_costs_one_iteration(tmp_path):
     run(tmp_path / "whole")
     run(tmp_path / "hurt")
     (tmp_path / "hurt" / "checkpoints" / "000003" / "replay.safetensors").write_bytes(b"x")
-    player, display = FakePlayer(), SilentDisplay()
-    run(tmp_path / "hurt", player=player, display=display)
-    assert len(player.calls) == 1
+    worker, display = FakeWorker(), SilentDisplay()
+    run(tmp_path / "hurt", worker=worker, display=display)
+    assert len(worker.calls) == 1
     assert "000003" in display.messages[0]
     assert final_bytes(tmp_path / "hurt") == final_bytes(tmp_path / "whole")
     assert metrics(tmp_path / "hurt").equals(metrics(tmp_path / "whole"))
@@ -104,9 +104,9 @@ def test_a_damaged_checkpoint_costs_one_iteration(tmp_path):
 def test_a_finished_run_only_makes_its_table_again(tmp_path):
     first = run(tmp_path)
     before = final_bytes(tmp_path)
-    player = FakePlayer()
-    assert run(tmp_path, player=player) == first
-    assert player.calls == []
+    worker = FakeWorker()
+    assert run(tmp_path, worker=worker) == first
+    assert worker.calls == []
     assert final_bytes(tmp_path) == before
 
 
@@ -115,9 +115,9 @@ def test_other_settings_are_refused_with_what_differs(tmp_path):
     other = small_config(run={"iterations": 4}, search={"worlds": 5})
     with pytest.raises(ConfigError, match=r"run\.iterations: 3 there, 4 here; search\.worlds: 3 there, 5 here"):
         run(tmp_path, other)
-    player = FakePlayer()
-    run(tmp_path, other, player=player, override=True)
-    assert [first for _, first, _ in player.calls] == [30]
+    worker = FakeWorker()
+    run(tmp_path, other, worker=worker, override=True)
+    assert [first for _, first, _ in worker.calls] == [30]
     run(tmp_path, other)  # they are the run's settings now
 
 
@@ -129,9 +129,9 @@ def test_another_network_cannot_go_on(tmp_path):
 
 def test_only_a_candidate_above_the_margin_plays(tmp_path):
     config = small_config(promotion={"enabled": True, "margin": 0.0})
-    kept, promoted = FakePlayer(), FakePlayer()
-    run(tmp_path / "kept", config, player=kept, judge=FakeJudge(difference=0.4))  # lower end -0.1
-    run(tmp_path / "promoted", config, player=promoted, judge=FakeJudge(difference=0.6))  # lower end 0.1
+    kept, promoted = FakeWorker(), FakeWorker()
+    run(tmp_path / "kept", config, worker=kept, judge=FakeJudge(difference=0.4))  # lower end -0.1
+    run(tmp_path / "promoted", config, worker=promoted, judge=FakeJudge(difference=0.6))  # lower end 0.1
     assert len(set(kept.fingerprints)) == 1
     assert len(set(promoted.fingerprints)) == 3
     assert metrics(tmp_path / "kept")["promoted"].to_list() == [False] * 3
@@ -172,19 +172,19 @@ def test_the_first_iterations_may_be_played_without_the_network(tmp_path):
     config = small_config(selfplay={"rounds": 10, "playout_iterations": 2})
     nets = []
 
-    class Player(FakePlayer):
+    class Worker(FakeWorker):
         def play(self, net, rounds, **arguments):
             nets.append(net)
             return super().play(net or BlobNet(**SMALL), rounds, **arguments)
 
-    train(config, tmp_path / "run", display=SilentDisplay(), device="cpu", player=Player(), judge=FakeJudge())
+    train(config, tmp_path / "run", display=SilentDisplay(), device="cpu", worker=Worker(), judge=FakeJudge())
     assert [net is None for net in nets] == [True, True, False]
 
 
 def test_a_network_is_made_ready_before_the_clock_of_its_first_iteration_starts(tmp_path):
     events = []
 
-    class Player(FakePlayer):
+    class Worker(FakeWorker):
         def prepare(self, net, rounds):
             assert isinstance(net, BlobNet)
             assert rounds.rounds == 10
@@ -201,7 +201,7 @@ def test_a_network_is_made_ready_before_the_clock_of_its_first_iteration_starts(
             events.append(iteration)
 
     config = small_config(selfplay={"rounds": 10, "playout_iterations": 1})
-    run(tmp_path, config, player=Player(), display=Display())
+    run(tmp_path, config, worker=Worker(), display=Display())
     assert events == [1, "play", "ready", 2, "play", "ready", 3, "play"]
 
 
@@ -246,13 +246,13 @@ def test_settings_follow_their_schedules(tmp_path):
         selfplay={"rounds": {"from": 10, "to": 30, "over": 2}, "simulations": {"from": 4, "to": 6, "over": 2}},
         training={"epochs": {"from": 1, "to": 3, "over": 1}, "replay_rows": 10_000},
     )
-    player = FakePlayer(stop_at=2)
+    worker = FakeWorker(stop_at=2)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, config, player=player)
-    later = FakePlayer()
-    run(tmp_path, config, player=later)
-    assert [(first, count) for _, first, count in player.calls + later.calls] == [(0, 10), (10, 20), (30, 30)]
-    assert player.searches + later.searches == [(None, 4), (None, 5), (None, 6)]
+        run(tmp_path, config, worker=worker)
+    later = FakeWorker()
+    run(tmp_path, config, worker=later)
+    assert [(first, count) for _, first, count in worker.calls + later.calls] == [(0, 10), (10, 20), (30, 30)]
+    assert worker.searches + later.searches == [(None, 4), (None, 5), (None, 6)]
     # Ten rows a round in batches of 32, once in the first iteration and three times in the others.
     assert metrics(tmp_path)["steps"].to_list() == [100 // 32, 3 * (300 // 32), 3 * (600 // 32)]
 
@@ -266,11 +266,11 @@ def test_what_the_core_refuses_is_refused_before_a_run_begins(tmp_path, settings
 
 
 def test_memory_that_runs_out_anywhere_is_told_with_a_remedy(tmp_path):
-    class Player(FakePlayer):
+    class Worker(FakeWorker):
         def play(self, *_arguments, **_more):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(DeviceError, match=r"memory of cpu is exhausted: lower selfplay\.batch_rows"):
-        run(tmp_path, player=Player())
+        run(tmp_path, worker=Worker())
     run(tmp_path)
     assert len(metrics(tmp_path)) == 3

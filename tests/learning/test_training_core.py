@@ -17,7 +17,7 @@ from blob_zero.model.blobnet import NetworkShape, seeded_network
 from blob_zero.run.checkpoint import checkpoint_paths
 from blob_zero.selfplay import engine
 from blob_zero.selfplay.sizes import auto_batch_rows
-from blob_zero.selfplay.worker import LocalSelfPlay, RoundRange
+from blob_zero.selfplay.worker import LocalWorker, RoundRange
 
 CONFIG = small_config(
     game={"players": 3, "cards": 2},
@@ -45,7 +45,7 @@ def test_a_short_run_ends_with_three_matches_and_is_reproducible(tmp_path):
 
 def test_self_play_gives_rows_that_can_be_learned_from():
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
-    result = LocalSelfPlay(CONFIG, device="cpu").play(net, RoundRange(seed=1, first_round=0, rounds=20))
+    result = LocalWorker(CONFIG, device="cpu").play(net, RoundRange(seed=1, first_round=0, rounds=20))
     rows = result.rows
     assert len(rows.features) == len(rows.legal) == len(rows.policy) == len(rows.values) > 0
     np.testing.assert_allclose(rows.policy.astype(float).sum(axis=1), 1, atol=5e-3)
@@ -57,9 +57,9 @@ def test_self_play_gives_rows_that_can_be_learned_from():
 
 def test_rounds_depend_on_their_numbers_and_not_on_how_they_are_split():
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
-    player = LocalSelfPlay(CONFIG, device="cpu")
-    whole = player.play(net, RoundRange(seed=1, first_round=0, rounds=8)).rows
-    parts = [player.play(net, RoundRange(seed=1, first_round=first, rounds=4)).rows for first in (0, 4)]
+    worker = LocalWorker(CONFIG, device="cpu")
+    whole = worker.play(net, RoundRange(seed=1, first_round=0, rounds=8)).rows
+    parts = [worker.play(net, RoundRange(seed=1, first_round=first, rounds=4)).rows for first in (0, 4)]
     np.testing.assert_array_equal(whole.features, np.concatenate([part.features for part in parts]))
 
 
@@ -86,10 +86,10 @@ def clocks(monkeypatch):
 def test_self_play_is_ready_before_it_is_timed(clocks):
     told = []
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
-    player = LocalSelfPlay(CONFIG, device="cpu", notice=told.append)
+    worker = LocalWorker(CONFIG, device="cpu", notice=told.append)
     for first in (0, 5):
-        sizes = player.prepare(net, RoundRange(seed=1, first_round=first, rounds=5))
-        player.play(net, RoundRange(seed=1, first_round=first, rounds=5))
+        sizes = worker.prepare(net, RoundRange(seed=1, first_round=first, rounds=5))
+        worker.play(net, RoundRange(seed=1, first_round=first, rounds=5))
     lanes = ["ready 16"] * torch.get_num_threads()
     assert clocks == [*lanes, "timed", "timed", "timed", "timed"]
     assert sizes.batch_rows == 16
@@ -105,9 +105,9 @@ def test_self_play_is_ready_before_it_is_timed(clocks):
 )
 def test_self_play_takes_batches_that_its_rounds_can_fill(settings, in_progress, rows):
     config = small_config(game={"players": 3, "cards": 2}, selfplay=settings)
-    player = LocalSelfPlay(config, device="cpu")
+    worker = LocalWorker(config, device="cpu")
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
-    sizes = player.prepare(net, RoundRange(seed=1, first_round=0, rounds=60, worlds=32, simulations=2))
+    sizes = worker.prepare(net, RoundRange(seed=1, first_round=0, rounds=60, worlds=32, simulations=2))
     workers = torch.get_num_threads()
     assert sizes.batch_rows == (rows or auto_batch_rows("cpu", workers=workers, leaves=32 * in_progress))
 

@@ -9,7 +9,7 @@ from support.training_fakes import SMALL, random_rows
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import DeviceError
-from blob_zero.learning.learner import Trainer
+from blob_zero.learning.learner import Learner
 from blob_zero.learning.minibatches import DeviceRows
 from blob_zero.learning.replay import ReplayRing
 from blob_zero.model.blobnet import NetworkShape, seeded_network
@@ -17,9 +17,9 @@ from blob_zero.model.blobnet import NetworkShape, seeded_network
 CPU = torch.device("cpu")
 
 
-def make_trainer(**settings):
+def make_learner(**settings):
     config = TrainingConfig(**{"precision": "fp32", "epochs": 2, "batch_size": 32, **settings})
-    return Trainer(seeded_network(NetworkShape(values=8, **SMALL), seed=0), config, device=CPU, iterations=10)
+    return Learner(seeded_network(NetworkShape(values=8, **SMALL), seed=0), config, device=CPU, iterations=10)
 
 
 @pytest.fixture
@@ -32,19 +32,19 @@ def ring():
     return ring
 
 
-def weights_of(trainer):
-    return [p.detach().clone() for p in trainer.net.parameters()]
+def weights_of(learner):
+    return [p.detach().clone() for p in learner.net.parameters()]
 
 
-def gradients_of(trainer, ring):
+def gradients_of(learner, ring):
     """The gradient of the first 32 rows, and what the step said of them."""
     batch = DeviceRows(ring.columns(), device=CPU).batch(torch.arange(32))
     told = []
-    measured = trainer.step(batch, rate=1e-3, notice=told.append)
-    return [p.grad.clone() for p in trainer.net.parameters()], measured, told
+    measured = learner.step(batch, rate=1e-3, notice=told.append)
+    return [p.grad.clone() for p in learner.net.parameters()], measured, told
 
 
-def fail_in_forward(trainer, when):
+def fail_in_forward(learner, when):
     """Have the network run out of memory in those of its calls, counted from 1, or of those sizes, that `when` says."""
     calls = []
 
@@ -53,7 +53,7 @@ def fail_in_forward(trainer, when):
         if when(len(calls), calls[-1]):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    trainer.net.register_forward_pre_hook(hook)
+    learner.net.register_forward_pre_hook(hook)
     return calls
 
 
@@ -66,43 +66,43 @@ def fail_in_forward(trainer, when):
     ],
 )
 def test_a_batch_too_large_for_the_memory_is_learned_in_parts(ring, when, sizes, parts):
-    expected, measured, silence = gradients_of(make_trainer(), ring)
+    expected, measured, silence = gradients_of(make_learner(), ring)
     assert silence == []
-    short = make_trainer()
+    short = make_learner()
     calls = fail_in_forward(short, when)
     got, measured_in_parts, told = gradients_of(short, ring)
     assert calls == sizes
-    assert short.parts == parts
+    assert short.gradients.parts == parts
     assert [line.partition(" in ")[2].partition(" from")[0] for line in told] == ["2 parts", "4 parts"]
     torch.testing.assert_close(got, expected)
     torch.testing.assert_close(measured_in_parts, measured)
 
 
 def test_the_parts_stay_for_the_steps_that_follow(ring):
-    trainer = make_trainer()
-    calls = fail_in_forward(trainer, lambda _call, rows: rows > 16)
+    learner = make_learner()
+    calls = fail_in_forward(learner, lambda _call, rows: rows > 16)
     told = []
-    metrics = trainer.train(ring, np.random.default_rng(0), iteration=1, notice=told.append)
+    metrics = learner.train(ring, np.random.default_rng(0), iteration=1, notice=told.append)
     assert calls == [32, *[16] * 12]
     assert len(told) == 1
     assert metrics.steps == 6
 
 
 def test_memory_for_not_even_a_row_is_an_error(ring):
-    trainer = make_trainer()
-    before = weights_of(trainer)
-    fail_in_forward(trainer, lambda _call, _rows: True)
+    learner = make_learner()
+    before = weights_of(learner)
+    fail_in_forward(learner, lambda _call, _rows: True)
     with pytest.raises(DeviceError, match="memory of cpu is exhausted by training on a single row"):
-        gradients_of(trainer, ring)
-    assert all(map(torch.equal, weights_of(trainer), before))
+        gradients_of(learner, ring)
+    assert all(map(torch.equal, weights_of(learner), before))
 
 
 def test_a_compiled_step_learns_the_same(ring):
-    plain, compiled = make_trainer(), make_trainer(compile=True)
+    plain, compiled = make_learner(), make_learner(compile=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some versions of the compiler warn of their own imports
         got, measured, _ = gradients_of(compiled, ring)
-    if not compiled.compiled:
+    if not compiled.gradients.compiled:
         pytest.skip("this machine cannot compile")
     expected, plainly, _ = gradients_of(plain, ring)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
@@ -113,29 +113,29 @@ def test_a_step_that_cannot_be_compiled_is_said_once_and_runs_without(ring, monk
     def broken():
         raise RuntimeError("no C++ compiler found\nand a long trace")
 
-    monkeypatch.setattr("blob_zero.learning.learner._compiled", broken)
-    trainer, plain = make_trainer(compile=True), make_trainer(compile=False)
+    monkeypatch.setattr("blob_zero.learning.gradients._compiled", broken)
+    learner, plain = make_learner(compile=True), make_learner(compile=False)
     with pytest.warns(RuntimeWarning, match=r"cpu, going on without: RuntimeError: no C\+\+ compiler found$") as said:
-        trainer.train(ring, np.random.default_rng(0), iteration=1)
+        learner.train(ring, np.random.default_rng(0), iteration=1)
     assert len(said) == 1
     plain.train(ring, np.random.default_rng(0), iteration=1)
-    assert all(map(torch.equal, weights_of(trainer), weights_of(plain)))
+    assert all(map(torch.equal, weights_of(learner), weights_of(plain)))
 
 
 def test_on_a_cpu_auto_does_not_compile():
-    assert not make_trainer().compiled
+    assert not make_learner().gradients.compiled
 
 
 def test_an_error_that_is_no_shortage_of_memory_comes_through(ring):
-    trainer = make_trainer(compile=False)
-    trainer.net.register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("a defect")))
+    learner = make_learner(compile=False)
+    learner.net.register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("a defect")))
     with pytest.raises(RuntimeError, match="a defect"):
-        gradients_of(trainer, ring)
+        gradients_of(learner, ring)
 
 
 def test_progress_tells_each_step_on_a_cpu(ring):
     told = []
-    metrics = make_trainer().train(
+    metrics = make_learner().train(
         ring, np.random.default_rng(0), iteration=1, progress=lambda *step: told.append(step)
     )
     assert [step[:2] for step in told] == [(k, 6) for k in range(1, 7)]

@@ -8,25 +8,24 @@ import os
 import numpy as np
 import polars as pl
 import pytest
-from support.training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.learning.loop import train
+from blob_zero.learning.run import Run
 from blob_zero.metrics.log import COLUMNS
-from blob_zero.metrics.steps import STEP_COLUMNS, lost_steps, step_frame, write_steps
+from blob_zero.metrics.steps import STEP_COLUMNS, step_frame, write_steps
 from blob_zero.metrics.tensorboard import tag_of
-from blob_zero.run.checkpoint import load_checkpoint
-from blob_zero.run.folder import Run
 
 
-def run(folder, *, player=None, **changes):
+def run(folder, *, worker=None, **changes):
     display = SilentDisplay()
     train(
         small_config(**changes),
         folder,
         display=display,
         device="cpu",
-        player=player or FakePlayer(),
+        worker=worker or FakeWorker(),
         judge=FakeJudge(),
     )
     return display.messages
@@ -64,33 +63,15 @@ def test_a_skipped_step_has_no_losses(tmp_path):
 def test_steps_of_a_run_that_was_stopped_are_those_of_one_that_was_not(tmp_path, stop_at):
     run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "stopped", player=FakePlayer(stop_at=stop_at))
+        run(tmp_path / "stopped", worker=FakeWorker(stop_at=stop_at))
     # An iteration that was not committed may have left its steps.
     folder = tmp_path / "stopped" / "steps"
     folder.mkdir(exist_ok=True)
     (folder / "000003.parquet").write_bytes(b"not committed")
-    assert not [line for line in run(tmp_path / "stopped") if "single steps" in line]
+    run(tmp_path / "stopped")
     for path in (tmp_path / "whole" / "steps").iterdir():
         assert (folder / path.name).read_bytes() == path.read_bytes(), path.name
     assert len(list(folder.iterdir())) == 3
-
-
-def test_a_run_says_which_steps_are_lost_and_goes_on_without_them(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, player=FakePlayer(stop_at=2))
-    paths = [tmp_path / "steps" / f"00000{iteration}.parquet" for iteration in (1, 2)]
-    content = bytearray(paths[1].read_bytes())
-    content[54] ^= 1
-    paths[1].write_bytes(content)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, player=FakePlayer(stop_at=0))
-    assert lost_steps(tmp_path, load_checkpoint(tmp_path / "checkpoints" / "000002").state["steps_sha256"]) == paths[1:]
-    paths[0].unlink()
-    (line,) = [line for line in run(tmp_path) if "single steps" in line]
-    assert f"missing or damaged: {paths[0]} and 1 more" in line
-    frame = pl.read_parquet(tmp_path / "steps" / "000003.parquet")
-    assert set(frame["iteration"]) == {3}
-    assert frame["step"][0] > 1
 
 
 def test_tensorboard_that_is_not_installed_is_named_before_anything_begins(tmp_path, monkeypatch):
@@ -124,11 +105,11 @@ def test_tensorboard_shows_each_iteration_and_step_once(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("blob_zero.run.folder.Run.commit", commit_and_stop)
+        patched.setattr("blob_zero.learning.run.Run.commit", commit_and_stop)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, run={"tensorboard": True})
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, player=FakePlayer(stop_at=1), run={"tensorboard": True})
+        run(tmp_path, worker=FakeWorker(stop_at=1), run={"tensorboard": True})
     # The second iteration was shown, and is played again.
     (tmp_path / "checkpoints" / "000002" / "replay.safetensors").unlink()
     run(tmp_path, run={"tensorboard": True})

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from support.training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.learning.loop import train
@@ -30,7 +30,7 @@ def against(name: str, difference: float) -> dict[str, float]:
 def test_a_run_becomes_one_page_with_its_charts_in_it_and_beside_it(tmp_path):
     run = tmp_path / "run<1>"
     config = small_config(promotion={"enabled": True})
-    train(config, run, display=SilentDisplay(), device="cpu", player=FakePlayer(), judge=FakeJudge())
+    train(config, run, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
     path = write_report(run, tmp_path / "out")
     text = path.read_text()
     charts = {"strength", "losses", "promotion", "ratings", "value_calibration", "bid_calibration", "speed"}
@@ -45,7 +45,7 @@ def test_a_run_becomes_one_page_with_its_charts_in_it_and_beside_it(tmp_path):
 
 
 def test_what_was_not_measured_has_no_chart(tmp_path):
-    train(small_config(), tmp_path, display=SilentDisplay(), device="cpu", player=FakePlayer(), judge=FakeJudge())
+    train(small_config(), tmp_path, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
     assert 'id="promotion"' not in write_report(tmp_path).read_text()
 
 

@@ -201,7 +201,7 @@ class Trials:
     def _damage(self, run: Path) -> None:
         """Truncates, empties, changes or deletes a file: of the newest checkpoint, or one beside the checkpoints."""
         newest = checkpoint_paths(run / "checkpoints")[-1]
-        beside = [run / name for name in ("metrics.parquet", "config.toml", "standings.json")]
+        beside = [run / name for name in ("metrics.parquet", "config.toml")]
         path = self.random.choice([*newest.iterdir(), *(path for path in beside if path.exists())])
         content = path.read_bytes()
         at = self.random.randrange(len(content))

@@ -60,7 +60,7 @@ FAKE_SIZES = Sizes(batch_rows=30, rounds_in_flight=9, search_threads=1, evaluato
 
 
 @dataclass
-class FakePlayer:
+class FakeWorker:
     """Ten rows a round, drawn from seed, round and weights; in call `stop_at` it is interrupted instead."""
 
     stop_at: int | None = None

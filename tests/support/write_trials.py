@@ -10,17 +10,17 @@ from blob_zero.errors import CheckpointError
 from blob_zero.learning.loop import train
 from support.disk_faults import BrokenDisk, Disk, SnapshotDisk
 from support.run_equality import assert_same_end, committed
-from support.training_fakes import FakeJudge, FakePlayer, SilentDisplay, small_config
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 CONFIG = small_config(selfplay={"rounds": 3}, training={"replay_rows": 70})
 ERRORS = (errno.ENOSPC, errno.EROFS, errno.EIO)
 FOREVER = 10**6
 
 
-def run(folder, *, config=CONFIG, player=None, judge=None, display=None, **options):
+def run(folder, *, config=CONFIG, worker=None, judge=None, display=None, **options):
     """A whole run of three iterations, or the rest of it."""
-    player, judge, display = player or FakePlayer(), judge or FakeJudge(), display or SilentDisplay()
-    return train(config, folder, display=display, device="cpu", player=player, judge=judge, **options)
+    worker, judge, display = worker or FakeWorker(), judge or FakeJudge(), display or SilentDisplay()
+    return train(config, folder, display=display, device="cpu", worker=worker, judge=judge, **options)
 
 
 def snapshots(folder: Path, *, every: int, power_cut: bool) -> list[Path]:
@@ -34,9 +34,9 @@ def snapshots(folder: Path, *, every: int, power_cut: bool) -> list[Path]:
 def go_on(folder: Path, whole: Path) -> None:
     """Continues a run, and fails unless it plays only what was not committed, and ends like the whole one."""
     before = committed(folder)
-    player, display = FakePlayer(), SilentDisplay()
-    run(folder, player=player, display=display)
-    assert len(player.calls) == 3 - max(before, 0), f"{folder} had iteration {before} and played {player.calls}"
+    worker, display = FakeWorker(), SilentDisplay()
+    run(folder, worker=worker, display=display)
+    assert len(worker.calls) == 3 - max(before, 0), f"{folder} had iteration {before} and played {worker.calls}"
     assert not [text for text in display.messages if "damaged" in text], display.messages
     assert_same_end(folder, whole)
 

@@ -1,4 +1,4 @@
-"""The table that ends a run: the network against fixed opponents, kept so that it is played once."""
+"""The table that ends a run: the network against fixed opponents, saved so that a finished run shows it again."""
 
 import hashlib
 import json
@@ -13,62 +13,55 @@ from blob_zero.config.schema import Config, FixedOpponent
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.run.atomic_files import write_atomically
 
-STANDINGS = "standings.json"
+FINAL_TABLE = "standings.json"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How the run's best network did against one opponent."""
+class Comparison:
+    """The best network of a run against one opponent."""
 
     opponent: FixedOpponent
     match: MatchSummary
 
 
-_STANDINGS = TypeAdapter(list[Standing])
+_COMPARISONS = TypeAdapter(list[Comparison])
 
 
-class SavedStandings:
-    """The standings of one network under one run's settings, in a JSON file that is replaced after each match.
-
-    A file of another network or of other settings is taken as none, and so is a damaged one.
+class FinalTable:
+    """The saved table of one network under one run's settings.
 
     Args:
-        path: the file.
-        net: the network that the standings are of.
+        run: the run's folder.
+        net: the network in the table.
         config: the run's settings.
-
-    Attributes:
-        standings: the matches that were played, in the order of `append`.
     """
 
-    def __init__(self, path: Path, *, net: BlobNet, config: Config) -> None:
-        self.path = path
-        self._about = {"weights": _digest_of_weights(net), "settings": _relevant(config)}
-        self.standings = self._read()
+    def __init__(self, run: Path, *, net: BlobNet, config: Config) -> None:
+        self._path = run / FINAL_TABLE
+        self._about = {"weights": _weights_digest(net), "settings": _relevant(config)}
 
-    def append(self, standing: Standing) -> None:
-        """Add a match, and write the file.
+    def read(self) -> list[Comparison] | None:
+        """The table, or None where it is missing, damaged, or about another network or other settings."""
+        try:
+            saved = json.loads(self._path.read_bytes())
+            if {key: saved[key] for key in self._about} != self._about:
+                return None
+            return _COMPARISONS.validate_python(saved["standings"])
+        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+            return None
+
+    def write(self, comparisons: list[Comparison]) -> None:
+        """Saves the table.
 
         Raises:
-            CheckpointError: it cannot be written; the matches before are safe.
+            CheckpointError: the file cannot be written.
         """
-        standings = [*self.standings, standing]
-        saved = {**self._about, "standings": _STANDINGS.dump_python(standings, mode="json")}
-        write_atomically(self.path, json.dumps({**saved, "sha256": _digest_of(saved)}, indent=2).encode())
-        self.standings = standings
-
-    def _read(self) -> list[Standing]:
-        try:
-            saved = json.loads(self.path.read_bytes())
-            if saved.pop("sha256") != _digest_of(saved) or {key: saved[key] for key in self._about} != self._about:
-                return []
-            return _STANDINGS.validate_python(saved["standings"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
-            return []  # playing again costs seconds, and gives the same
+        saved = {**self._about, "standings": _COMPARISONS.dump_python(comparisons, mode="json")}
+        write_atomically(self._path, json.dumps(saved, indent=2).encode())
 
 
 def _relevant(config: Config) -> dict[str, Any]:
-    """The settings that a match follows from."""
+    """The settings that a match depends on."""
     settings = config.model_dump(mode="json")
     return {
         "seed": config.run.seed,
@@ -79,15 +72,8 @@ def _relevant(config: Config) -> dict[str, Any]:
     }
 
 
-def _digest_of(saved: dict[str, Any]) -> str:
-    """SHA-256 over the file's other entries."""
-    return hashlib.sha256(json.dumps(saved, sort_keys=True).encode()).hexdigest()
-
-
-def _digest_of_weights(net: BlobNet) -> str:
-    """SHA-256 over names and bytes of the weights."""
+def _weights_digest(net: BlobNet) -> str:
     digest = hashlib.sha256()
-    for name, tensor in net.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    for tensor in net.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy())
     return digest.hexdigest()

@@ -15,12 +15,12 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.config.schema import BatchRows, InferenceConfig, SearchConfig, parse_search
 from blob_zero.errors import ConfigError
-from blob_zero.inference.devices import resolve_device
+from blob_zero.inference.devices import auto_workers, resolve_device
 from blob_zero.inference.inference import Inference
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.run.checkpoint import load_network
 from blob_zero.seeds import Purpose, stream
-from blob_zero.selfplay.sizes import auto_batch_rows, auto_workers
+from blob_zero.selfplay.sizes import auto_batch_rows
 
 Verdict = Literal["beats", "not told apart", "loses to"]
 

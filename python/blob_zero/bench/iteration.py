@@ -42,30 +42,30 @@ def bench_iteration(
     """
     from blob_zero.config.schedule import at
     from blob_zero.inference.devices import resolve_device
-    from blob_zero.learning.learner import Trainer
+    from blob_zero.learning.learner import Learner
     from blob_zero.learning.replay import ReplayRing
     from blob_zero.model.blobnet import SEATS, NetworkShape, seeded_network
     from blob_zero.seeds import Purpose, stream, stream_seed
-    from blob_zero.selfplay.worker import LocalSelfPlay, RoundRange
+    from blob_zero.selfplay.worker import LocalWorker, RoundRange
 
     where = resolve_device(device)
     seed = config.run.seed
     shape = NetworkShape(values=SEATS, **config.network.model_dump())
     net = seeded_network(shape, seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
-    player = LocalSelfPlay(config, device=str(where), notice=notice)
+    worker = LocalWorker(config, device=str(where), notice=notice)
     rounds = at(config.selfplay.rounds, config.run.iterations - 1)
     to_play = RoundRange(seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds)
-    sizes = player.prepare(net, to_play)
+    sizes = worker.prepare(net, to_play)
     notice(f"self-play, {rounds:,} rounds")
     began = time.perf_counter()
-    played = player.play(net, to_play, progress=progress)
+    played = worker.play(net, to_play, progress=progress)
     played_at = time.perf_counter()
     replay = ReplayRing(config.training.replay_rows)
     replay.append(played.rows, root_value_weight=config.training.root_value_weight)
-    trainer = Trainer(net, config.training, device=where, iterations=config.run.iterations)
+    learner = Learner(net, config.training, device=where, iterations=config.run.iterations)
     notice("training")
     learning = time.perf_counter()
-    learned = trainer.train(replay, stream(seed, Purpose.MINIBATCHES, 0), iteration=0)
+    learned = learner.train(replay, stream(seed, Purpose.MINIBATCHES, 0), iteration=0)
     learned_at = time.perf_counter()
     return {
         "rounds_per_min": 60 * played.rounds / (played_at - began),

@@ -16,7 +16,7 @@ from blob_zero.machine import peak_memory
 if TYPE_CHECKING:
     import torch
 
-    from blob_zero.learning.learner import Trainer
+    from blob_zero.learning.learner import Learner
     from blob_zero.learning.replay import ReplayRing
     from blob_zero.model.blobnet import NetworkShape
 
@@ -70,7 +70,7 @@ def bench_training(
     import torch
 
     from blob_zero.inference.devices import resolve_device
-    from blob_zero.learning.learner import Trainer
+    from blob_zero.learning.learner import Learner
 
     device = resolve_device(play.device)
     threads = torch.get_num_threads()
@@ -81,10 +81,10 @@ def bench_training(
             torch.set_num_threads(play.threads)
         notice("playing rounds to learn from")
         ring = _ring(play, rows=_BATCHES * config.batch_size)
-        trainer = Trainer(build_network(play), config, device=device, iterations=100)
+        learner = Learner(build_network(play), config, device=device, iterations=100)
         notice("warming up, and compiling where asked for")
-        learn = _learning(trainer, ring, notice)
-        products = _products(trainer.net.shape, config.batch_size, device=device, precision=trainer.precision)
+        learn = _learning(learner, ring, notice)
+        products = _products(learner.net.shape, config.batch_size, device=device, precision=learner.gradients.precision)
         for work in (learn, products):
             for _ in range(3):
                 work()
@@ -105,10 +105,10 @@ def bench_training(
         "step_ms": 1e3 * config.batch_size / rate,
         "limit_examples_per_s": limit,
         "limit_share": float(np.median(np.array(rates) / limits)),
-        "limit_tflops": limit * flops_a_row(trainer.net.shape) / 1e12,
-        "precision": trainer.precision,
-        "compiled": trainer.compiled,
-        "parts": trainer.parts,
+        "limit_tflops": limit * flops_a_row(learner.net.shape) / 1e12,
+        "precision": learner.gradients.precision,
+        "compiled": learner.gradients.compiled,
+        "parts": learner.gradients.parts,
         "torch_threads": used if device.type == "cpu" else None,
         "peak_memory_bytes": peak_memory(),
         "device_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
@@ -150,22 +150,22 @@ def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
     return ring
 
 
-def _learning(trainer: "Trainer", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
+def _learning(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
     """A function that takes one step each time, on the next batch."""
     from blob_zero.learning.minibatches import DeviceRows
     from blob_zero.model.suit_symmetry import SUIT_ORDERS
 
     rng = np.random.default_rng(0)
-    rows = DeviceRows(ring.columns(), device=trainer.device, notice=notice)
-    config = trainer.config
-    trainer.net.train()
+    rows = DeviceRows(ring.columns(), device=learner.device, notice=notice)
+    config = learner.config
+    learner.net.train()
     left: list[torch.Tensor] = []
 
     def step() -> object:
         if not left:
             left.extend(rows.upload(ring.epoch(rng, config.batch_size)))
         order = int(rng.integers(len(SUIT_ORDERS))) if config.rename_suits else 0
-        return trainer.step(rows.batch(left.pop(), order=order), rate=config.learning_rate, notice=notice)
+        return learner.step(rows.batch(left.pop(), order=order), rate=config.learning_rate, notice=notice)
 
     return step
 

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,41 +15,14 @@ from rich.text import Text
 from blob_zero._core import Progress
 from blob_zero.arena.judge import MatchSummary
 from blob_zero.arena.ratings import INTERVAL_SIGMAS
-from blob_zero.metrics.log import Row, Value
+from blob_zero.learning.display import Display
+from blob_zero.metrics.log import MetricsRow, MetricValue
 
 _SHOWN_ITERATIONS, _SHOWN_MEASUREMENTS = 8, 4
 """Rows of the live screen's two tables; with the lines below them they fit a terminal of 24 lines."""
 
 _OPPONENTS = ("untrained", "random", "rule", "rollout")
 """Fixed opponents, as the metrics' columns name them."""
-
-
-class Display(Protocol):
-    """Is told how a run goes."""
-
-    def message(self, text: str) -> None:
-        """One line that should stay."""
-
-    def iteration_started(self, iteration: int, iterations: int) -> None:
-        """Iteration `iteration`, from 1, of `iterations` begins."""
-
-    def self_play(self, progress: Progress, *, batch_rows: int | None, unit: str = "rounds") -> None:
-        """Self-play has come this far.
-
-        Args:
-            progress: of the session.
-            batch_rows: rows of a full batch; None where playouts judge.
-            unit: what is counted, `rounds` or `games`.
-        """
-
-    def training(self, step: int, steps: int, loss: float) -> None:
-        """Training has come this far, with this mean loss."""
-
-    def judging(self, opponent: str) -> None:
-        """A match against this opponent begins."""
-
-    def iteration_done(self, row: Row) -> None:
-        """An iteration is committed with these metrics."""
 
 
 class PlainDisplay:
@@ -79,7 +51,7 @@ class PlainDisplay:
         if self.clock.done():
             self.message(f"playing against {opponent} for the table")
 
-    def iteration_done(self, row: Row) -> None:
+    def iteration_done(self, row: MetricsRow) -> None:
         """Print the iteration."""
         self.clock.finished()
         parts = [
@@ -104,8 +76,8 @@ class LiveDisplay:
     def __init__(self, live: Live) -> None:
         self.live = live
         self.clock = Clock()
-        self.rows: deque[Row] = deque(maxlen=_SHOWN_ITERATIONS)
-        self.measured: deque[Row] = deque(maxlen=_SHOWN_MEASUREMENTS)
+        self.rows: deque[MetricsRow] = deque(maxlen=_SHOWN_ITERATIONS)
+        self.measured: deque[MetricsRow] = deque(maxlen=_SHOWN_MEASUREMENTS)
         self.stage: tuple[str, float, float] = ("starting", 0, 1)
 
     def message(self, text: str) -> None:
@@ -133,7 +105,7 @@ class LiveDisplay:
         """Show who is met."""
         self._show(f"playing against {opponent}", 0, 1)
 
-    def iteration_done(self, row: Row) -> None:
+    def iteration_done(self, row: MetricsRow) -> None:
         """Add the iteration to the tables."""
         self.clock.finished()
         self.rows.append(row)
@@ -252,16 +224,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def _number(value: Value, form: str) -> str:
+def _number(value: MetricValue, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _fill(row: Row) -> str:
+def _fill(row: MetricsRow) -> str:
     """Mean batch fill as a percentage; nothing where no batch was sent."""
     return _number(row["batch_fill"], ".0%")
 
 
-def _interval(row: Row, name: str) -> str:
+def _interval(row: MetricsRow, name: str) -> str:
     """`+1.20 ± 0.31` points a round, the 95 % interval, or nothing where it was not measured."""
     difference, low, high = (row.get(f"{name}_{part}") for part in ("difference", "low", "high"))
     if difference is None or low is None or high is None:
@@ -269,14 +241,14 @@ def _interval(row: Row, name: str) -> str:
     return f"{difference:+.2f} ± {(high - low) / 2:.2f}"
 
 
-def _promotion(row: Row) -> str:
+def _promotion(row: MetricsRow) -> str:
     """What the candidate's match against the best network led to; nothing where there was none."""
     if row.get("promotion_difference") is None:
         return ""
     return "promoted" if row["promoted"] else "not promoted"
 
 
-def _rating(row: Row) -> str:
+def _rating(row: MetricsRow) -> str:
     """`196 ± 107`, the 95 % interval, or nothing where there is no rating."""
     mean, sigma = row.get("rating"), row.get("rating_sigma")
     if mean is None or sigma is None:
@@ -284,7 +256,7 @@ def _rating(row: Row) -> str:
     return f"{mean:.0f} ± {INTERVAL_SIGMAS * sigma:.0f}"
 
 
-_Columns = Mapping[str, Callable[[Row], str]]
+_Columns = Mapping[str, Callable[[MetricsRow], str]]
 """Cells of a table by their heading; empty ones are empty text."""
 
 _ITERATION_COLUMNS: _Columns = {
@@ -306,7 +278,7 @@ _MEASUREMENT_COLUMNS: _Columns = {
 }
 
 
-def _table(rows: Sequence[Row] | deque[Row], columns: _Columns) -> Table:
+def _table(rows: Sequence[MetricsRow] | deque[MetricsRow], columns: _Columns) -> Table:
     """A line for each row; columns without any entry are left out."""
     shown = {heading: cell for heading, cell in columns.items() if any(cell(row) for row in rows)}
     table = Table(box=None, padding=(0, 2, 0, 0))

@@ -14,11 +14,11 @@ from blob_zero.doctor.known import Known
 from blob_zero.errors import BlobError, EvaluatorError
 from blob_zero.inference.inference import Inference
 from blob_zero.inference.lanes import Answer, Legal
-from blob_zero.learning.loop import configure_torch
-from blob_zero.learning.replay import Rows
+from blob_zero.learning.setup import configure_torch
 from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.seeds import Purpose, stream_seed
-from blob_zero.selfplay.worker import LocalSelfPlay, RoundRange, configured_self_play
+from blob_zero.selfplay.engine import Records
+from blob_zero.selfplay.worker import LocalWorker, RoundRange, configured_self_play
 
 FP32_BOUND = 1e-5
 """Largest difference that folding and the order of additions make in fp32, as in tests/inference/test_inference.py."""
@@ -107,11 +107,11 @@ def _self_play(config: Config, device: torch.device, net: BlobNet) -> Iterator[F
     options = config.selfplay
     if device.type == "cpu" and options.batch_rows != "auto":  # auto knows that the rounds are few
         options = options.model_copy(update={"batch_rows": min(options.batch_rows, _CPU_ROWS)})
-    player = LocalSelfPlay(config.model_copy(update={"selfplay": options}), device=str(device))
+    worker = LocalWorker(config.model_copy(update={"selfplay": options}), device=str(device))
     with warnings.catch_warnings():  # what cannot be compiled was said before
         warnings.simplefilter("ignore")
         try:
-            result = player.play(net, RoundRange(seed=1, first_round=0, rounds=_ROUNDS, simulations=_SIMULATIONS))
+            result = worker.play(net, RoundRange(seed=1, first_round=0, rounds=_ROUNDS, simulations=_SIMULATIONS))
         except (BlobError, RuntimeError) as error:
             remedy = "see precision above; if there is nothing, lower selfplay.batch_rows or free memory"
             yield Finding("self-play", "failure", f"it stops: {first_line(error)}", remedy)
@@ -119,7 +119,7 @@ def _self_play(config: Config, device: torch.device, net: BlobNet) -> Iterator[F
     yield _judged(result.rows, finished=result.rounds, seconds=result.seconds)
 
 
-def _judged(rows: Rows, *, finished: int, seconds: float) -> Finding:
+def _judged(rows: Records, *, finished: int, seconds: float) -> Finding:
     """Whether the rounds ended, and their rows hold numbers that can be learned from."""
     found = f"{finished} of {_ROUNDS} rounds finished in {seconds:.1f} s, {len(rows.features)} rows to learn from"
     figures = {"rounds": finished, "seconds": seconds, "rows": len(rows.features)}

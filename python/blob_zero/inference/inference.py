@@ -15,12 +15,11 @@ from torch import Tensor
 
 import blob_zero as bz
 from blob_zero.errors import ConfigError, EvaluatorError
-from blob_zero.inference.devices import auto_dtype, resolve_device
+from blob_zero.inference.devices import auto_dtype, auto_workers, resolve_device
 from blob_zero.inference.folded import FoldedNet, PlainNet
 from blob_zero.inference.lanes import Answer, CudaRuntime, DeviceLane, HostLane, Lane, Legal
 from blob_zero.inference.packed import PackedNet, packing_obstacle
 from blob_zero.model.blobnet import SEATS, BlobNet
-from blob_zero.selfplay.sizes import auto_workers
 
 Features = npt.NDArray[np.float32]
 Switch = Literal["auto"] | bool

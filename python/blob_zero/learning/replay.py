@@ -1,13 +1,14 @@
 """The replay ring: the newest rows of self-play, from which minibatches are drawn."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
+from blob_zero.selfplay.engine import Records
 
 Array = npt.NDArray[Any]
 
@@ -21,30 +22,6 @@ _COLUMNS: dict[str, tuple[type[np.generic], int]] = {
 
 ROW_BYTES = sum(np.dtype(dtype).itemsize * width for dtype, width in _COLUMNS.values())
 """Memory, and space in a checkpoint, of one row of the ring."""
-
-
-class Rows(Protocol):
-    """What the ring takes of self-play's records; N rows, sorted by round, then decision."""
-
-    @property
-    def features(self) -> npt.NDArray[np.uint8]:
-        """uint8[N, 256]: encoding v2, unscaled."""
-
-    @property
-    def legal(self) -> npt.NDArray[np.bool_]:
-        """bool[N, 52]: the actions the rules allowed."""
-
-    @property
-    def policy(self) -> npt.NDArray[np.float16]:
-        """float16[N, 52]: share of the search's visits, 0 on illegal actions."""
-
-    @property
-    def values(self) -> npt.NDArray[np.float32]:
-        """float32[N, 8]: how the round ended for each relative seat, in [-1, 1]; seats not in play hold 0."""
-
-    @property
-    def root_values(self) -> npt.NDArray[np.float32]:
-        """float32[N, 8]: what the search expected instead, in the same order."""
 
 
 class ReplayRing:
@@ -68,7 +45,7 @@ class ReplayRing:
     def __len__(self) -> int:
         return self._filled
 
-    def append(self, rows: Rows, *, root_value_weight: float = 0.0) -> None:
+    def append(self, rows: Records, *, root_value_weight: float = 0.0) -> None:
         """Add rows; of more than `capacity` the last ones stay.
 
         Args:

@@ -10,8 +10,8 @@ import polars as pl
 from blob_zero.errors import CheckpointError
 from blob_zero.run.atomic_files import write_atomically
 
-Value = int | float | bool | None
-Row = Mapping[str, Value]
+MetricValue = int | float | bool | None
+MetricsRow = Mapping[str, MetricValue]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class MetricsLog:
             if self.frame.columns != list(SCHEMA):
                 raise CheckpointError(f"{path} has other columns than this version writes; move it away")
 
-    def append(self, row: Row) -> None:
+    def append(self, row: MetricsRow) -> None:
         """Add one iteration; columns that the row lacks are empty.
 
         Raises:

@@ -4,9 +4,7 @@ RUN/steps/000012.parquet has the steps of iteration 12; `polars.read_parquet("RU
 There is a file for each iteration since a run may have a million steps, and each writes what it added and no more.
 """
 
-import hashlib
 import io
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +57,8 @@ def step_frame(
     )
 
 
-def write_steps(run: Path, frame: pl.DataFrame) -> tuple[str, str]:
-    """Write the steps of an iteration.
-
-    Returns:
-        Name and SHA-256 of the file.
+def write_steps(run: Path, frame: pl.DataFrame) -> None:
+    """Writes the steps of an iteration.
 
     Raises:
         CheckpointError: the file cannot be written.
@@ -71,14 +66,7 @@ def write_steps(run: Path, frame: pl.DataFrame) -> tuple[str, str]:
     make_folder(run / STEPS)
     content = io.BytesIO()
     frame.write_parquet(content)
-    path = _path(run, frame["iteration"][0])
-    write_atomically(path, content.getvalue())
-    return path.name, hashlib.sha256(content.getvalue()).hexdigest()
-
-
-def lost_steps(run: Path, hashes: Mapping[str, str]) -> list[Path]:
-    """The files that are missing or damaged, by the SHA-256 that each should have."""
-    return [run / STEPS / name for name, expected in hashes.items() if _hash(run / STEPS / name) != expected]
+    write_atomically(_path(run, frame["iteration"][0]), content.getvalue())
 
 
 def keep_steps_until(run: Path, iteration: int) -> None:
@@ -91,13 +79,6 @@ def keep_steps_until(run: Path, iteration: int) -> None:
         if path.stem.isdigit() and int(path.stem) > iteration:
             with explained("delete", path):
                 path.unlink(missing_ok=True)
-
-
-def _hash(path: Path) -> str | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return None
 
 
 def _path(run: Path, iteration: int) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from blob_zero.errors import ConfigError
-from blob_zero.metrics.log import Row
+from blob_zero.metrics.log import MetricsRow
 from blob_zero.metrics.steps import STEP_COLUMNS
 from blob_zero.run.atomic_files import explained
 
@@ -46,12 +46,12 @@ class TensorBoard:
             self._iterations = _writer(self._folder / "iterations", first=iteration + 1)
             self._steps = _writer(self._folder / "steps", first=step + 1)
 
-    def write(self, row: Row, steps: pl.DataFrame) -> None:
+    def write(self, row: MetricsRow, steps: pl.DataFrame) -> None:
         """Add an iteration's row of metrics, and its steps."""
         with explained("write", self._folder):
             self._write(row, steps)
 
-    def _write(self, row: Row, steps: pl.DataFrame) -> None:
+    def _write(self, row: MetricsRow, steps: pl.DataFrame) -> None:
         iteration = row["iteration"]
         assert isinstance(iteration, int)
         for name, value in row.items():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from blob_zero.arena.final_table import STANDINGS
+from blob_zero.arena.final_table import FINAL_TABLE
 from blob_zero.arena.ratings import ANCHOR
 from blob_zero.config.load import parse_config, to_toml
 from blob_zero.errors import BlobError, CheckpointError
@@ -93,7 +93,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
             f"{iterations} of {config.run.iterations} iterations, {rounds:,} {unit}: "
             f"{sizes}{game.players} players, {game.cards_text()}, search {search.worlds}x{search.simulations}"
         ),
-        tables=_last_numbers(frame) + _final_table(run / STANDINGS),
+        tables=_last_numbers(frame) + _final_table(run / FINAL_TABLE),
         figures="\n".join(figures),
         settings=html.escape(to_toml(config)),
     )

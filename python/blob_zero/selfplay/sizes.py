@@ -1,7 +1,7 @@
 """Sizes chosen for the machine: what `auto` and None stand for. None of them changes a result, but for rounding.
 
 - Threads of the search: one for each core (`SchedulerConfig` of the core).
-- Threads that serve the network: `auto_workers`.
+- Threads that serve the network: `blob_zero.inference.devices.auto_workers`.
 - Rows of a batch: `auto_batch_rows`.
 - Rounds in flight: enough for a batch at each of these threads, two at least, and three more batches; and at least 32
   for each thread of the search (`SchedulerConfig` of the core).
@@ -43,21 +43,6 @@ class Sizes:
             f"batches of {self.batch_rows:,} rows, {self.rounds_in_flight:,} rounds in flight, "
             f"{_threads(self.search_threads)} of search, {_threads(self.evaluator_threads)} that serve the network"
         )
-
-
-def auto_workers(device: str) -> int:
-    """Threads that serve a network: on a CPU one for each of PyTorch's threads, on CUDA 2.
-
-    On a CPU each computes a batch alone. PyTorch's own threads would share one batch, and wait for each other at every
-    operation: on two cores that is slower, and where another process needs a core as well many times slower. On CUDA
-    one copies while the other computes.
-
-    Args:
-        device: `cpu` or `cuda`.
-    """
-    import torch
-
-    return torch.get_num_threads() if device == "cpu" else 2
 
 
 def batches_in_flight(workers: int) -> int:

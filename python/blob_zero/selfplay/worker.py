@@ -13,20 +13,20 @@ import torch
 
 import blob_zero as bz
 from blob_zero.config.schema import Config
-from blob_zero.inference.devices import resolve_device
+from blob_zero.inference.devices import auto_workers, resolve_device
 from blob_zero.inference.inference import Inference
-from blob_zero.learning.replay import Rows
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.selfplay.carry_over import CarryOver
+from blob_zero.selfplay.engine import Records
 from blob_zero.selfplay.serving import OnProgress
-from blob_zero.selfplay.sizes import Sizes, auto_batch_rows, auto_workers
+from blob_zero.selfplay.sizes import Sizes, auto_batch_rows
 
 
 @dataclass(frozen=True)
 class SelfPlayResult:
     """What a range of rounds gave."""
 
-    rows: Rows
+    rows: Records
     rounds: int
     """Rounds finished."""
     carry_over: CarryOver | None
@@ -63,7 +63,7 @@ class RoundRange:
     carry_over: int = 0
 
 
-class SelfPlayer(Protocol):
+class SelfPlayWorker(Protocol):
     """Plays rounds with a network."""
 
     def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
@@ -79,7 +79,7 @@ class SelfPlayer(Protocol):
         """
 
 
-class LocalSelfPlay:
+class LocalWorker:
     """Self-play in this process, on one device.
 
     Args:
@@ -105,7 +105,7 @@ class LocalSelfPlay:
         return sizes
 
     def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
-        """Play a range of rounds; see `SelfPlayer.play`."""
+        """Play a range of rounds; see `SelfPlayWorker.play`."""
         player = configured_self_play(self.config, rounds, device=self._where)
         if net is None:
             records = player.run("rollout", carried=rounds.carried, progress=progress)

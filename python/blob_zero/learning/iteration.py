@@ -1,0 +1,121 @@
+"""One iteration: self-play, training, matches, and the row of metrics about them."""
+
+import time
+from functools import partial
+
+import polars as pl
+
+from blob_zero.config.schedule import at
+from blob_zero.learning.display import Display
+from blob_zero.learning.matches import Matches
+from blob_zero.learning.rollback import undo_broken_training
+from blob_zero.learning.run import Run
+from blob_zero.learning.summary import TrainingSummary
+from blob_zero.metrics.log import MetricsRow, MetricValue
+from blob_zero.metrics.steps import step_frame
+from blob_zero.seeds import Purpose, stream, stream_seed
+from blob_zero.selfplay.worker import RoundRange, SelfPlayResult, SelfPlayWorker
+
+
+def play_and_learn(
+    run: Run, worker: SelfPlayWorker, matches: Matches, display: Display
+) -> tuple[MetricsRow, pl.DataFrame]:
+    """Advances a run by one iteration, which is not committed yet.
+
+    Returns:
+        The iteration's metrics, and those of its optimizer steps.
+    """
+    to_play = _round_range(run)
+    net = None if run.iteration < run.config.selfplay.playout_iterations else run.best
+    run.sizes = None if net is None else worker.prepare(net, to_play)
+    display.iteration_started(run.iteration + 1, run.config.run.iterations)
+
+    began = time.perf_counter()
+    on_progress = partial(
+        display.self_play,
+        batch_rows=None if run.sizes is None else run.sizes.batch_rows,
+        unit="games" if run.config.game.whole_games else "rounds",
+    )
+    played = worker.play(net, to_play, progress=on_progress)
+    run.carried = played.carry_over
+    run.replay.append(played.rows, root_value_weight=run.config.training.root_value_weight)
+    run.rounds += to_play.rounds
+    played_at = time.perf_counter()
+
+    learned = run.learner.train(
+        run.replay,
+        stream(run.config.run.seed, Purpose.MINIBATCHES, run.iteration),
+        iteration=run.iteration,
+        progress=display.training,
+        notice=display.message,
+    )
+    undo_broken_training(run, display.message)
+    first_step = run.steps + 1
+    run.steps += len(learned.rates)
+    run.iteration += 1
+    learned_at = time.perf_counter()
+
+    match_metrics = {**matches.promotion(), **matches.measurement()}
+    judged_at = time.perf_counter()
+
+    row: MetricsRow = {
+        "iteration": run.iteration,
+        "rounds": run.rounds,
+        **_self_play_metrics(played),
+        "replay_rows": len(run.replay),
+        **_training_metrics(learned),
+        "training_undone": run.rollbacks > 0,
+        **match_metrics,
+        "best_iteration": run.best_iteration,
+        "selfplay_seconds": played_at - began,
+        "training_seconds": learned_at - played_at,
+        "judging_seconds": judged_at - learned_at,
+    }
+    return row, step_frame(learned.by_step, learned.rates, iteration=run.iteration, first_step=first_step)
+
+
+def _round_range(run: Run) -> RoundRange:
+    options = run.config.selfplay
+    rounds = at(options.rounds, run.iteration)
+    return RoundRange(
+        seed=stream_seed(run.config.run.seed, Purpose.SELF_PLAY),
+        first_round=run.rounds,
+        rounds=rounds,
+        worlds=None if options.worlds is None else at(options.worlds, run.iteration),
+        simulations=None if options.simulations is None else at(options.simulations, run.iteration),
+        carried=run.carried,
+        carry_over=_carry_over(run, rounds),
+    )
+
+
+def _carry_over(run: Run, rounds: int) -> int:
+    """The number of rounds that may stay unfinished; none where playouts judge, and none in the last iteration."""
+    options = run.config.selfplay
+    if run.iteration < options.playout_iterations or run.iteration + 1 == run.config.run.iterations:
+        return 0
+    return min(options.carry_over, rounds)
+
+
+def _self_play_metrics(played: SelfPlayResult) -> MetricsRow:
+    return {
+        "rows": len(played.rows.features),
+        "rounds_per_minute": 60 * played.rounds / played.seconds,
+        "batch_fill": played.batch_fill,
+        "selfplay_points": played.points,
+        "selfplay_exact": played.exact,
+    }
+
+
+def _training_metrics(learned: TrainingSummary) -> dict[str, MetricValue]:
+    return {
+        "policy_loss": learned.policy_loss,
+        "policy_entropy": learned.policy_entropy,
+        "policy_kl": learned.policy_kl,
+        "value_loss": learned.value_loss,
+        "value_error": learned.value_error,
+        "gradient_norm": learned.gradient_norm,
+        "learning_rate": learned.learning_rate,
+        "steps": learned.steps,
+        "skipped_steps": learned.skipped_steps,
+        "examples_per_second": learned.examples_per_second,
+    }

@@ -1,0 +1,22 @@
+"""The learning rate's schedule."""
+
+import math
+
+from blob_zero.config.schema import TrainingConfig
+
+
+def learning_rate(at: float, *, iterations: int, config: TrainingConfig) -> float:
+    """The learning rate at a point of the run: a linear warm-up, then a cosine (Loshchilov and Hutter 2017, SGDR).
+
+    Args:
+        at: iterations done, including the finished part of the current one, in [0, iterations].
+        iterations: iterations of the whole run.
+        config: peak, warm-up and final rate.
+    """
+    # A short run may have fewer iterations than the warm-up; the warm-up then takes half of the run.
+    warmup = min(config.warmup_iterations, iterations / 2)
+    if at < warmup:
+        return config.learning_rate * at / warmup
+    done = min(1.0, (at - warmup) / (iterations - warmup))
+    cosine = (1 + math.cos(math.pi * done)) / 2
+    return config.learning_rate * (config.final_learning_rate + (1 - config.final_learning_rate) * cosine)

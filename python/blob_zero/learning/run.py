@@ -1,0 +1,192 @@
+"""The state of a run between two iterations, in memory and in checkpoints."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+import blob_zero as bz
+from blob_zero.arena.ratings import Ratings
+from blob_zero.config.schema import Config
+from blob_zero.errors import CheckpointError
+from blob_zero.learning.learner import Learner
+from blob_zero.learning.replay import ReplayRing
+from blob_zero.metrics.log import MetricsLog, MetricsRow
+from blob_zero.metrics.steps import STEPS, keep_steps_until, write_steps
+from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape, seeded_network
+from blob_zero.run.atomic_files import remove_partial
+from blob_zero.run.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
+from blob_zero.run.folder import CHECKPOINTS, METRICS
+from blob_zero.run.provenance import hardware, versions
+from blob_zero.run.signals import held
+from blob_zero.seeds import Purpose, stream_seed
+from blob_zero.selfplay.carry_over import CarryOver
+from blob_zero.selfplay.sizes import Sizes
+
+
+class Run:
+    """A run between two iterations. `open_run` makes one.
+
+    Attributes:
+        iteration: iterations done.
+        rounds: rounds of self-play begun.
+        steps: optimizer steps attempted.
+        carried: rounds that the last iteration left unfinished; the next one finishes them.
+        learner: the network in training.
+        best: the network that plays, and the result of the run if it ended now.
+        best_iteration: the iteration that trained it.
+        untrained: the network at the start of the run.
+        rollbacks: consecutive iterations, up to this one, whose training was undone.
+        sizes: batch and thread sizes of the last iteration's self-play; None where playouts judged.
+        measured_iteration: the iteration whose network met the fixed opponents last; -1 before the first measurement.
+        ratings: strength of the run's networks and their opponents.
+        replay: the rows to learn from.
+        metrics: one row an iteration.
+    """
+
+    def __init__(self, config: Config, folder: Path, *, device: torch.device) -> None:
+        shape = NetworkShape(values=SEATS, **config.network.model_dump())
+        self.config = config
+        self.folder = folder
+        self.iteration = 0
+        self.rounds = 0
+        self.steps = 0
+        self.carried: CarryOver | None = None
+        self.untrained = seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
+        self.learner = Learner(
+            _copy_of(self.untrained), config.training, device=device, iterations=config.run.iterations
+        )
+        self.best = _copy_of(self.untrained)
+        self.best_iteration = 0
+        self.rollbacks = 0
+        self.sizes: Sizes | None = None
+        self.measured_iteration = -1
+        self.ratings = Ratings()
+        self.replay = ReplayRing(config.training.replay_rows)
+        self.metrics = MetricsLog(folder / METRICS)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of all checkpoints."""
+        return self.folder / CHECKPOINTS
+
+    def promote(self) -> None:
+        """Makes the learner's present weights the best."""
+        self.best.load_state_dict(self.learner.net.state_dict())
+        self.best_iteration = self.iteration
+
+    def commit(self, row: MetricsRow | None = None, steps: pl.DataFrame | None = None) -> None:
+        """Writes the run as it is: once this returns, the iteration cannot be lost.
+
+        A first Ctrl-C or SIGTERM is answered after the commit.
+
+        Args:
+            row: the iteration's metrics.
+            steps: the metrics of its optimizer steps, from `step_frame`.
+
+        Raises:
+            CheckpointError: it cannot be written, or a number in it is not finite; the checkpoint before is whole.
+        """
+        with held():
+            # First the files that others watch; rows that no checkpoint confirms are dropped when the run is opened.
+            if steps is not None:
+                write_steps(self.folder, steps)
+            if row is not None:
+                self.metrics.append(row)
+            save_checkpoint(self.checkpoints, self._checkpoint(row))
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Deletes the checkpoints that are not kept, and what interrupted writes left."""
+        prune_checkpoints(
+            self.checkpoints,
+            newest=self.iteration,
+            keep=self.config.run.keep_checkpoints,
+            pinned={0, self.best_iteration},
+        )
+        remove_partial(self.folder)
+        remove_partial(self.folder / STEPS)
+
+    def _checkpoint(self, row: MetricsRow | None) -> Checkpoint:
+        tensors = {"optimizer": self.learner.state(), "replay": _tensors(self.replay.state())}
+        if self.carried is not None:
+            tensors["carried"] = _tensors(self.carried.state())
+        return Checkpoint(
+            iteration=self.iteration,
+            networks={"weights": self.best, "learner": self.learner.net, "untrained": self.untrained},
+            tensors=tensors,
+            state={
+                "rounds": self.rounds,
+                "steps": self.steps,
+                "best_iteration": self.best_iteration,
+                "rollbacks": self.rollbacks,
+                "measured_iteration": self.measured_iteration,
+                "ratings": self.ratings.state(),
+                "encoding_version": bz.ENCODING_VERSION,
+                "versions": versions(),
+                "hardware": hardware(self.learner.device),
+                "sizes": None if self.sizes is None else asdict(self.sizes),
+                "config": self.config.model_dump(mode="json"),
+                "metrics": row,
+            },
+            files={METRICS: self.metrics.content()},
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Goes back to where a checkpoint was written.
+
+        Raises:
+            CheckpointError: it lacks something, or belongs to another network.
+        """
+        try:
+            _load(self.best, checkpoint.networks["weights"])
+            _load(self.untrained, checkpoint.networks["untrained"])
+            self.restore_learner(checkpoint)
+            self.replay.load_state(_arrays(checkpoint.tensors["replay"]))
+            carried = checkpoint.tensors.get("carried")
+            self.carried = None if carried is None else CarryOver.of_state(_arrays(carried))
+            self.rounds = checkpoint.state["rounds"]
+            self.steps = checkpoint.state["steps"]
+            self.best_iteration = checkpoint.state["best_iteration"]
+            self.rollbacks = checkpoint.state["rollbacks"]
+            self.measured_iteration = checkpoint.state["measured_iteration"]
+            self.ratings = Ratings.from_state(checkpoint.state["ratings"])
+        except KeyError as error:
+            raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
+        self.iteration = checkpoint.iteration
+        self.metrics.keep_until(self.iteration)
+        keep_steps_until(self.folder, self.iteration)
+
+    def restore_learner(self, checkpoint: Checkpoint) -> None:
+        """Goes back to a checkpoint's learner and optimizer alone.
+
+        Raises:
+            CheckpointError: they belong to another network.
+        """
+        _load(self.learner.net, checkpoint.networks["learner"])
+        self.learner.load_state(checkpoint.tensors["optimizer"])
+
+
+def _load(net: BlobNet, saved: BlobNet) -> None:
+    if saved.shape != net.shape:
+        raise CheckpointError(f"the checkpoint's network is {saved.shape}; this run's is {net.shape}")
+    net.load_state_dict(saved.state_dict())
+
+
+def _tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+
+def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _copy_of(net: BlobNet) -> BlobNet:
+    copy = BlobNet(**net.shape._asdict())
+    copy.load_state_dict(net.state_dict())
+    return copy

@@ -64,7 +64,7 @@ fn rounds(c: &mut Criterion) {
             while let Some(action) = round.legal_actions().choose(&mut rng) {
                 round.play(action.index()).expect("legal");
             }
-            round.table().scores()
+            round.public().scores()
         });
     });
     group.bench_function("4x5 unchecked", |b| {
@@ -73,7 +73,7 @@ fn rounds(c: &mut Criterion) {
             while let Some(action) = round.legal_actions().choose(&mut rng) {
                 round.play_unchecked(action);
             }
-            round.table().scores()
+            round.public().scores()
         });
     });
 }

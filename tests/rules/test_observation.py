@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from support.deals import positions, random_deals, with_hidden_cards_moved
 from support.evaluators import hashing
-from support.feature_table import SCALE, TABLE, decode, facts, standings, to_bytes
+from support.feature_table import SCALE, TABLE, decode, facts, relative_ranks, to_bytes
 from support.reference_rules import card_index
 
 import blob_zero as bz
@@ -57,15 +57,15 @@ def test_bytes_times_scale_are_the_features():
 
 
 @given(positions())
-def test_legal_actions_are_named_by_their_standing(position):
+def test_legal_actions_are_encoded_by_relative_rank(position):
     deal, reference, _ = position
     observation = deal.engine_after(reference.history).observe()
-    names = observation.standings()
+    names = observation.encoded_actions()
     assert (names.shape, names.dtype) == ((52,), np.uint8)
     if reference.phase == "bidding":
         np.testing.assert_array_equal(names, np.arange(52))
     else:
-        cards = standings(reference)
+        cards = relative_ranks(reference)
         for card in map(bz.card_text, observation.legal_actions()):
             assert bz.card_text(int(names[card_index(card)])) == cards[card]
 

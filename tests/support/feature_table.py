@@ -90,8 +90,8 @@ def decode(features):
     }
 
 
-def standings(reference):
-    """The name of every card in play: the highest of its suit is the ace, the next the king, and so on."""
+def relative_ranks(reference):
+    """The relative rank of every card in play, as a card: the highest of its suit is the ace, the next the king, and so on."""
     out = set(reference.gone()) - {winning_card(reference)}
     names = {}
     for suit in SUITS:
@@ -108,7 +108,7 @@ def winning_card(reference):
 
 def facts(reference, observer, totals=None, rounds_left=0):
     """What `decode` has to give for a round of the reference, seen by a seat."""
-    names = standings(reference)
+    names = relative_ranks(reference)
     won_by = winning_card(reference)
     players = reference.players
     order = [(observer + place) % players for place in range(players)]

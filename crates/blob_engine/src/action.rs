@@ -109,10 +109,10 @@ impl ActionSet {
         if self.0 == 0 { None } else { Some(Action(self.0.trailing_zeros() as u8)) }
     }
 
-    /// Writes a byte of 0 or 1 for each action.
+    /// The cards of the set, where its actions are plays.
     #[inline]
-    pub fn write_flags(self, out: &mut [u8; ACTIONS]) {
-        CardSet::from_bits(self.0).unwrap_or_default().write_flags(out);
+    pub fn as_cards(self) -> CardSet {
+        CardSet::from_bits(self.0).unwrap_or_default()
     }
 
     /// An action chosen uniformly at random; `None` of an empty set.
@@ -129,7 +129,7 @@ impl ActionSet {
     /// Actions in ascending order.
     #[inline]
     pub fn iter(self) -> impl ExactSizeIterator<Item = Action> {
-        CardSet::from_bits(self.0).unwrap_or_default().iter().map(Action::play)
+        self.as_cards().iter().map(Action::play)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Encoding v2: an observation as 256 numbers, all relative to the observer, cards named by their [`Standing`](crate::Standing).
+//! Encoding v2: an observation as 256 numbers, all relative to the observer, cards named by their [`RelativeRanks`](crate::RelativeRanks).
 //! `docs/observation.md` has the table.
 //!
 //! Each feature is stored as a byte; its value is the byte times [`FEATURE_SCALE`] of its index. Bytes keep records and
@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use crate::card::{Card, CardSet, PACK, RANKS, SUITS, Suit};
 use crate::observation::Observation;
+use crate::public_state::Phase;
 use crate::rules::Scoring;
 use crate::seat::MAX_PLAYERS;
-use crate::table::Phase;
 
 /// Changes whenever the meaning of a feature does.
 pub const ENCODING_VERSION: u32 = 2;
@@ -95,37 +95,37 @@ pub const FEATURE_SCALE: [f32; FEATURES] = {
     scale
 };
 
-/// Writes the encoding of an observation. Actions are called by the same names there: [`Standing::action`](crate::Standing::action).
+/// Writes the encoding of an observation. Actions are called by the same names there: [`RelativeRanks::action`](crate::RelativeRanks::action).
 pub fn encode(observation: &Observation, out: &mut Features) {
-    let (observer, table) = (observation.seat(), observation.table());
-    let players = table.players();
-    let (standing, trick) = (table.standing(), table.trick());
-    standing.cards(observation.hand()).write_flags(&mut out[HAND]);
-    let mut gone = standing.out_of_play();
+    let (observer, public) = (observation.seat(), observation.public());
+    let players = public.players();
+    let (ranks, trick) = (public.relative_ranks(), public.trick());
+    ranks.cards(observation.hand()).write_flags(&mut out[HAND]);
+    let mut gone = ranks.out_of_play();
     out[GONE.end..].fill(0);
     for (seat, card) in trick.plays(players) {
         out[TRICK_SUIT.start + SUITS * seat.relative_to(observer, players) + card.suit().index()] = 1;
     }
     if let (Some(led), Some(winner), Some(card)) = (trick.suit_led(), trick.winner(players), trick.winning_card()) {
-        let (k, card) = (winner.relative_to(observer, players), standing.card(card));
+        let (k, card) = (winner.relative_to(observer, players), ranks.card(card));
         gone = gone.with(card);
         out[SUIT_LED.start + led.index()] = 1;
         out[WINNING.start + k] = 1;
         out[TRICK_RANK.start + k] = card.rank() + 1;
     }
     gone.write_flags(&mut out[GONE]);
-    out[TRUMP.start + table.trump().map_or(SUITS, Suit::index)] = 1;
+    out[TRUMP.start + public.trump().map_or(SUITS, Suit::index)] = 1;
 
-    let totals = &table.context().totals;
+    let totals = &public.context().totals;
     for k in 0..players {
         let seat = observer.after(k, players);
-        let voids = table.voids(seat).bits();
+        let voids = public.voids(seat).bits();
         for suit in 0..SUITS {
             out[VOIDS.start + SUITS * k + suit] = voids >> suit & 1;
         }
-        let won = table.won()[seat];
+        let won = public.won()[seat];
         out[WON.start + k] = won;
-        if let Some(bid) = table.bid(seat) {
+        if let Some(bid) = public.bid(seat) {
             out[BID.start + k] = bid + 1;
             out[NEEDED.start + k] = bid.saturating_sub(won);
             out[OVER.start + k] = u8::from(won > bid);
@@ -136,23 +136,23 @@ pub fn encode(observation: &Observation, out: &mut Features) {
             out[BEHIND.start + k - 1] = saturate(totals[observer].saturating_sub(totals[seat]));
         }
     }
-    out[DEALER.start + table.dealer().relative_to(observer, players)] = 1;
-    match table.phase() {
+    out[DEALER.start + public.dealer().relative_to(observer, players)] = 1;
+    match public.phase() {
         Phase::Bidding => out[PHASE.start] = 1,
         Phase::Playing => out[PHASE.start + 1] = 1,
         Phase::Done => {}
     }
-    let to_play = table.to_play();
+    let to_play = public.to_play();
     if to_play == Some(observer)
-        && let Some(bid) = table.forbidden_bid()
+        && let Some(bid) = public.forbidden_bid()
     {
         out[FORBIDDEN] = bid + 1;
     }
     out[PLAYERS] = players as u8;
-    out[CARDS] = table.cards() as u8;
+    out[CARDS] = public.cards() as u8;
     out[TO_PLAY] = to_play.map_or(0, |seat| seat.relative_to(observer, players) as u8);
-    out[ROUNDS_LEFT] = table.context().rounds_left;
-    let rules = table.rules();
+    out[ROUNDS_LEFT] = public.context().rounds_left;
+    let rules = public.rules();
     out[NO_HOOK] = u8::from(!rules.hook);
     out[TRICK_POINTS] = u8::from(rules.scoring == Scoring::ExactPlusTricks);
 }

@@ -64,7 +64,7 @@ impl GameDeals {
         if self.round + 1 == self.schedule.len() {
             return None;
         }
-        let totals = finished.table().totals_after()?;
+        let totals = finished.public().totals_after()?;
         self.round += 1;
         Some(self.deal(totals).expect("every round fits where the largest does"))
     }
@@ -137,7 +137,7 @@ impl Game {
 
     /// Number of players.
     pub const fn players(&self) -> usize {
-        self.round.table().players()
+        self.round.public().players()
     }
 
     /// Whether all rounds are finished.
@@ -159,8 +159,8 @@ impl Game {
             return Err(RulesError::Done { action: action.to_string(), what: "game" });
         }
         self.round.play(action)?;
-        let table = self.round.table();
-        if let (Some(scores), Some(totals)) = (table.scores(), table.totals_after()) {
+        let public = self.round.public();
+        if let (Some(scores), Some(totals)) = (public.scores(), public.totals_after()) {
             self.history.push(scores);
             self.totals = totals;
             if let Some(next) = self.deals.after(&self.round) {
@@ -186,16 +186,16 @@ mod tests {
     #[test]
     fn the_deal_passes_and_totals_add_up() {
         let mut game = Game::new(3, 2, 1, RoundRules::default(), 0, 5).expect("a legal game");
-        let mut dealers = vec![game.round().table().dealer().index()];
-        let mut left = vec![game.round().table().context().rounds_left];
+        let mut dealers = vec![game.round().public().dealer().index()];
+        let mut left = vec![game.round().public().context().rounds_left];
         while !game.is_done() {
             let rounds = game.history().len();
             let action = game.legal_actions().last().expect("a legal action");
             game.play(action.index()).expect("legal");
             if game.history().len() > rounds && !game.is_done() {
-                dealers.push(game.round().table().dealer().index());
-                left.push(game.round().table().context().rounds_left);
-                assert_eq!(game.round().table().context().totals, *game.totals());
+                dealers.push(game.round().public().dealer().index());
+                left.push(game.round().public().context().rounds_left);
+                assert_eq!(game.round().public().context().totals, *game.totals());
             }
         }
         assert_eq!(dealers, [1, 2, 0, 1, 2]);

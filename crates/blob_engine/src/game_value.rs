@@ -70,23 +70,23 @@ mod tests {
 
     /// The expectation is one: seats that it values at v end with v on average, in games of equal players.
     #[test]
-    fn rule_bots_end_where_their_standing_says() {
+    fn rule_bots_end_where_their_value_says() {
         // By value: below -0.3, between, above 0.3. Sums of the expected and of the actual result, and their number.
         let mut bins = [[0.0_f32; 3]; 3];
         for seed in 0..600 {
             let mut game = Game::new(4, 4, 0, RoundRules::default(), 0, seed).expect("a legal game");
-            let mut standing = None;
+            let mut expected = None;
             let mut rng = stream(seed, &[1]);
             while !game.is_done() {
-                if game.history().len() == 5 && standing.is_none() {
-                    standing = Some(game_values(game.totals(), 4, 5));
+                if game.history().len() == 5 && expected.is_none() {
+                    expected = Some(game_values(game.totals(), 4, 5));
                 }
                 let round = game.round();
                 let seat = round.to_play().expect("a round in progress");
                 let action = rule_action(&round.observe(seat)).or_else(|| round.legal_actions().choose(&mut rng));
                 game.play(action.expect("a legal action").index()).expect("legal");
             }
-            let (expected, result) = (standing.expect("ten rounds"), game_values(game.totals(), 4, 0));
+            let (expected, result) = (expected.expect("ten rounds"), game_values(game.totals(), 4, 0));
             for (expected, result) in expected.0.into_iter().zip(result.0).take(4) {
                 let bin = &mut bins[1 + usize::from(expected > 0.3) - usize::from(expected < -0.3)];
                 *bin = [bin[0] + expected, bin[1] + result, bin[2] + 1.0];

@@ -3,22 +3,22 @@
 use crate::action::ActionSet;
 use crate::card::CardSet;
 use crate::error::RulesError;
+use crate::public_state::PublicState;
 use crate::round::Round;
 use crate::seat::{BySeat, Seat};
-use crate::table::Table;
 
 /// All that one seat knows: its own hand and the public table. It holds no other hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
     seat: Seat,
     hand: CardSet,
-    table: Table,
+    public: PublicState,
 }
 
 impl Observation {
     #[inline]
-    pub(crate) const fn new(seat: Seat, hand: CardSet, table: Table) -> Self {
-        Self { seat, hand, table }
+    pub(crate) const fn new(seat: Seat, hand: CardSet, public: PublicState) -> Self {
+        Self { seat, hand, public }
     }
 
     /// Whose information state this is.
@@ -35,26 +35,26 @@ impl Observation {
 
     /// What everybody sees.
     #[inline]
-    pub const fn table(&self) -> &Table {
-        &self.table
+    pub const fn public(&self) -> &PublicState {
+        &self.public
     }
 
     /// The observer's legal actions; none when another seat is to play.
     #[inline]
     pub fn legal_actions(&self) -> ActionSet {
-        if self.table.to_play() == Some(self.seat) { self.table.legal_actions(self.hand) } else { ActionSet::EMPTY }
+        if self.public.to_play() == Some(self.seat) { self.public.legal_actions(self.hand) } else { ActionSet::EMPTY }
     }
 
     /// Cards whose place the observer does not know: in a hidden hand or not dealt.
     #[inline]
     pub fn unseen(&self) -> CardSet {
-        !(self.hand | self.table.gone())
+        !(self.hand | self.public.gone())
     }
 
     /// The seats other than the observer's, clockwise from it.
     #[inline]
     pub fn others(&self) -> impl Iterator<Item = Seat> + use<> {
-        let (seat, players) = (self.seat, self.table.players());
+        let (seat, players) = (self.seat, self.public.players());
         (1..players).map(move |places| seat.after(places, players))
     }
 
@@ -67,23 +67,23 @@ impl Observation {
         if hands[self.seat] != self.hand {
             return fail(format!("own hand is {}, not {}", self.hand, hands[self.seat]));
         }
-        let mut taken = self.table.gone() | self.hand;
+        let mut taken = self.public.gone() | self.hand;
         for seat in self.others() {
             let hand = hands[seat];
-            let size = self.table.hand_size(seat);
+            let size = self.public.hand_size(seat);
             if hand.len() != size {
                 return fail(format!("seat {seat} has {size} cards, not {}", hand.len()));
             }
             if !hand.is_disjoint(taken) {
                 return fail(format!("{} of seat {seat} seen elsewhere", hand & taken));
             }
-            let voided = hand - self.table.voids(seat).allowed();
+            let voided = hand - self.public.voids(seat).allowed();
             if !voided.is_empty() {
                 return fail(format!("seat {seat} has shown a void and cannot hold {voided}"));
             }
             taken = taken | hand;
         }
-        if let Some(stray) = hands.0[self.table.players()..].iter().find(|hand| !hand.is_empty()) {
+        if let Some(stray) = hands.0[self.public.players()..].iter().find(|hand| !hand.is_empty()) {
             return fail(format!("{stray} in the hand of a seat that is not at the table"));
         }
         Ok(self.world_unchecked(hands))
@@ -92,6 +92,6 @@ impl Observation {
     /// The world of hands that are known to be consistent, as drawn by [`crate::WorldSampler`].
     #[inline]
     pub(crate) const fn world_unchecked(&self, hands: &BySeat<CardSet>) -> Round {
-        Round { table: self.table, hands: *hands }
+        Round { public: self.public, hands: *hands }
     }
 }

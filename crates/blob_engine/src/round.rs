@@ -6,15 +6,15 @@ use crate::action::{Action, ActionSet};
 use crate::card::{Card, CardSet, PACK};
 use crate::error::RulesError;
 use crate::observation::Observation;
+use crate::public_state::{Phase, PublicState};
 use crate::rng::shuffle_front;
 use crate::rules::RoundSpec;
 use crate::seat::{BySeat, Seat};
-use crate::table::{Phase, Table};
 
 /// A round in progress. It cannot hold an illegal state: it is dealt, or built from checked hands, or drawn as a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Round {
-    pub(crate) table: Table,
+    pub(crate) public: PublicState,
     pub(crate) hands: BySeat<CardSet>,
 }
 
@@ -33,7 +33,7 @@ impl Round {
             hands[seat] = cards.iter().copied().collect();
         }
         let turned_up = spec.rules.turn_up.then(|| pack[dealt]);
-        Ok(Self { table: Table::new(spec, dealer, turned_up), hands })
+        Ok(Self { public: PublicState::new(spec, dealer, turned_up), hands })
     }
 
     /// A round with given hands, before the first bid.
@@ -67,13 +67,13 @@ impl Round {
             taken = taken | hand;
             by_seat[seat] = hand;
         }
-        Ok(Self { table: Table::new(spec, dealer, turned_up), hands: by_seat })
+        Ok(Self { public: PublicState::new(spec, dealer, turned_up), hands: by_seat })
     }
 
     /// What everybody sees.
     #[inline]
-    pub const fn table(&self) -> &Table {
-        &self.table
+    pub const fn public(&self) -> &PublicState {
+        &self.public
     }
 
     /// The hand of a seat.
@@ -91,25 +91,25 @@ impl Round {
     /// Bidding, playing or done.
     #[inline]
     pub const fn phase(&self) -> Phase {
-        self.table.phase()
+        self.public.phase()
     }
 
     /// Who acts next; `None` when done.
     #[inline]
     pub fn to_play(&self) -> Option<Seat> {
-        self.table.to_play()
+        self.public.to_play()
     }
 
     /// The legal actions of the seat to play; none when done.
     #[inline]
     pub fn legal_actions(&self) -> ActionSet {
-        self.table.to_play().map_or(ActionSet::EMPTY, |seat| self.table.legal_actions(self.hands[seat]))
+        self.public.to_play().map_or(ActionSet::EMPTY, |seat| self.public.legal_actions(self.hands[seat]))
     }
 
     /// What one seat knows.
     #[inline]
     pub fn observe(&self, seat: Seat) -> Observation {
-        Observation::new(seat, self.hands[seat], self.table)
+        Observation::new(seat, self.hands[seat], self.public)
     }
 
     /// Plays an action, given as its number, for the seat to play.
@@ -133,14 +133,14 @@ impl Round {
     #[inline]
     pub fn play_unchecked(&mut self, action: Action) {
         debug_assert!(self.legal_actions().contains(action), "{action:?} is not legal");
-        if self.table.phase() == Phase::Bidding {
-            self.table.make_bid(action.as_bid());
+        if self.public.phase() == Phase::Bidding {
+            self.public.make_bid(action.as_bid());
         } else {
             let card = action.as_card();
-            if let Some(seat) = self.table.to_play() {
+            if let Some(seat) = self.public.to_play() {
                 self.hands[seat] = self.hands[seat].without(card);
             }
-            self.table.play_card(card);
+            self.public.play_card(card);
         }
     }
 

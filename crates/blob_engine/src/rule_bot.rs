@@ -5,7 +5,7 @@
 use crate::action::Action;
 use crate::card::{Card, CardSet, Suit};
 use crate::observation::Observation;
-use crate::table::{Phase, Table};
+use crate::public_state::{Phase, PublicState};
 use crate::trick::beats;
 
 /// The action of the rule bot, for the seat to play; `None` if the observer is not to play.
@@ -14,7 +14,7 @@ pub fn rule_action(observation: &Observation) -> Option<Action> {
     if legal.len() <= 1 {
         return legal.first();
     }
-    match observation.table().phase() {
+    match observation.public().phase() {
         Phase::Bidding => {
             let estimate: f64 = observation.hand().iter().map(|card| worth(observation, card)).sum();
             // The nearest legal bid; of two at the same distance the lower one.
@@ -30,17 +30,17 @@ pub fn rule_action(observation: &Observation) -> Option<Action> {
 
 /// The chance, estimated card by card, that a card of the observer's hand wins a trick.
 fn worth(observation: &Observation, card: Card) -> f64 {
-    let table = observation.table();
+    let public = observation.public();
     let unseen = observation.unseen();
     if unseen.is_empty() {
         return 0.5;
     }
-    let hidden: usize = observation.others().map(|seat| table.hand_size(seat)).sum();
+    let hidden: usize = observation.others().map(|seat| public.hand_size(seat)).sum();
     // Chance that a given unseen card is in one of the hidden hands rather than undealt.
     let dealt = hidden as f64 / unseen.len() as f64;
     let higher = above(unseen.in_suit(card.suit()), card);
     let highest = every(1.0 - dealt * HIGHER_CARD_WINS, higher);
-    let Some(trump) = table.trump() else {
+    let Some(trump) = public.trump() else {
         return highest * led_chance(observation, card);
     };
     if card.suit() == trump {
@@ -52,10 +52,10 @@ fn worth(observation: &Observation, card: Card) -> f64 {
     let safe: f64 = observation
         .others()
         .map(|seat| {
-            let share = table.hand_size(seat) as f64 / unseen.len() as f64;
+            let share = public.hand_size(seat) as f64 / unseen.len() as f64;
             let out_of_suit =
-                if table.voids(seat).contains(card.suit()) { 1.0 } else { every(1.0 - share, suit_cards) };
-            let holds_trump = if table.voids(seat).contains(trump) { 0.0 } else { 1.0 - every(1.0 - share, trumps) };
+                if public.voids(seat).contains(card.suit()) { 1.0 } else { every(1.0 - share, suit_cards) };
+            let holds_trump = if public.voids(seat).contains(trump) { 0.0 } else { 1.0 - every(1.0 - share, trumps) };
             1.0 - out_of_suit * holds_trump
         })
         .product();
@@ -85,13 +85,13 @@ fn above(cards: CardSet, card: Card) -> usize {
 }
 
 fn card_to_play(observation: &Observation) -> Card {
-    let table = observation.table();
+    let public = observation.public();
     let seat = observation.seat();
-    let legal: CardSet = observation.legal_actions().iter().map(Action::as_card).collect();
-    let wants = table.bid(seat).is_some_and(|bid| bid > table.won()[seat]);
-    let last = table.trick().len() + 1 == table.players();
-    let winners = match table.trick().winning_card() {
-        Some(best) => legal.iter().filter(|&card| beats(card, best, table.trump())).collect(),
+    let legal = observation.legal_actions().as_cards();
+    let wants = public.bid(seat).is_some_and(|bid| bid > public.won()[seat]);
+    let last = public.trick().len() + 1 == public.players();
+    let winners = match public.trick().winning_card() {
+        Some(best) => legal.iter().filter(|&card| beats(card, best, public.trump())).collect(),
         None => legal,
     };
     let losers = legal - winners;
@@ -117,12 +117,12 @@ fn card_to_play(observation: &Observation) -> Card {
 
 /// The card with the most or the least worth; ties by strength in the trick, then by index.
 fn pick(observation: &Observation, cards: CardSet, most: bool) -> Card {
-    let keyed = cards.iter().map(|card| (worth(observation, card), power(observation.table(), card), card));
+    let keyed = cards.iter().map(|card| (worth(observation, card), power(observation.public(), card), card));
     let order = |a: &(f64, u8, Card), b: &(f64, u8, Card)| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)));
     let chosen = if most { keyed.max_by(order) } else { keyed.min_by(order) };
     chosen.expect("one of winners and losers holds the legal cards").2
 }
 
-fn power(table: &Table, card: Card) -> u8 {
-    card.rank() + if table.trump() == Some(card.suit()) { Suit::ALL.len() as u8 * 13 } else { 0 }
+fn power(public: &PublicState, card: Card) -> u8 {
+    card.rank() + if public.trump() == Some(card.suit()) { Suit::ALL.len() as u8 * 13 } else { 0 }
 }

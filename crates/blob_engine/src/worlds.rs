@@ -17,10 +17,10 @@ use rand::Rng;
 
 use crate::card::{Card, CardSet, PACK, SUITS, Suit};
 use crate::observation::Observation;
+use crate::public_state::Voids;
 use crate::rng::{below_u128, shuffle_front};
 use crate::round::Round;
 use crate::seat::{BySeat, Seat};
-use crate::table::Voids;
 
 /// Unseen cards of each suit; or of each class of suits, in the place of its first suit.
 type Counts = [u8; SUITS];
@@ -125,10 +125,10 @@ pub struct WorldSampler {
 impl WorldSampler {
     /// Prepares the counting table of an observation.
     pub fn new(observation: &Observation) -> Self {
-        let table = observation.table();
+        let public = observation.public();
         let mut hidden: Vec<_> = observation
             .others()
-            .map(|seat| HiddenHand { seat, size: table.hand_size(seat), voids: table.voids(seat) })
+            .map(|seat| HiddenHand { seat, size: public.hand_size(seat), voids: public.voids(seat) })
             .filter(|hand| hand.size > 0)
             .collect();
         // Groups with few choices first: the suits they tell apart are then merged for the groups with many.

@@ -104,7 +104,7 @@ impl Golden {
 
 /// Adds the sequences from here to `counts` by depth, and the points at the ends of whole ones.
 fn count(round: &Round, depth: usize, counts: &mut [u64], points: &mut [u64]) {
-    if let Some(scores) = round.table().scores() {
+    if let Some(scores) = round.public().scores() {
         points.iter_mut().zip(scores.0).for_each(|(sum, score)| *sum += u64::from(score));
     }
     if depth < counts.len() {
@@ -147,9 +147,9 @@ fn the_engine_counts_what_the_files_say() {
         let mut golden = Golden::read(&path);
         let round = golden.round();
         let mut counts = vec![0; golden.counts.len()];
-        let mut points = vec![0; round.table().players()];
+        let mut points = vec![0; round.public().players()];
         count(&round, 0, &mut counts, &mut points);
-        let whole = counts.len() == round.table().players() * (round.table().cards() + 1);
+        let whole = counts.len() == round.public().players() * (round.public().cards() + 1);
         let points = whole.then_some(points);
         if std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
             (golden.counts, golden.points) = (counts, points);

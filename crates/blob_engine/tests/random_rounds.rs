@@ -36,27 +36,27 @@ fn play_at_random(mut round: Round, seed: u64, mut check: impl FnMut(&Round)) ->
 proptest! {
     #[test]
     fn cards_are_conserved_and_scores_follow((round, seed) in rounds()) {
-        let (players, cards) = (round.table().players(), round.table().cards());
-        let all = Seat::all(players).fold(round.table().gone(), |set, seat| set | round.hand(seat));
+        let (players, cards) = (round.public().players(), round.public().cards());
+        let all = Seat::all(players).fold(round.public().gone(), |set, seat| set | round.hand(seat));
         let end = play_at_random(round, seed, |round| {
-            let mut seen = round.table().gone();
+            let mut seen = round.public().gone();
             for seat in Seat::all(players) {
                 assert!(seen.is_disjoint(round.hand(seat)));
-                assert_eq!(round.hand(seat).len(), round.table().hand_size(seat));
-                assert!((round.hand(seat) - round.table().voids(seat).allowed()).is_empty());
+                assert_eq!(round.hand(seat).len(), round.public().hand_size(seat));
+                assert!((round.hand(seat) - round.public().voids(seat).allowed()).is_empty());
                 seen = seen | round.hand(seat);
             }
             assert_eq!(seen, all);
             assert_eq!(round.legal_actions().is_empty(), round.to_play().is_none());
         });
-        let table = end.table();
-        prop_assert_eq!(table.won().0.iter().map(|&won| usize::from(won)).sum::<usize>(), cards);
-        let bids: usize = Seat::all(players).filter_map(|seat| table.bid(seat)).map(usize::from).sum();
-        prop_assert!(!table.rules().hook || bids != cards, "the hook keeps the bids from summing to the cards");
-        let scores = table.scores().expect("done");
+        let public = end.public();
+        prop_assert_eq!(public.won().0.iter().map(|&won| usize::from(won)).sum::<usize>(), cards);
+        let bids: usize = Seat::all(players).filter_map(|seat| public.bid(seat)).map(usize::from).sum();
+        prop_assert!(!public.rules().hook || bids != cards, "the hook keeps the bids from summing to the cards");
+        let scores = public.scores().expect("done");
         for seat in Seat::all(players) {
-            let (bid, won) = (table.bid(seat).expect("bid"), table.won()[seat]);
-            prop_assert_eq!(scores[seat], table.rules().scoring.score(bid, won));
+            let (bid, won) = (public.bid(seat).expect("bid"), public.won()[seat]);
+            prop_assert_eq!(scores[seat], public.rules().scoring.score(bid, won));
         }
     }
 
@@ -87,7 +87,7 @@ proptest! {
     fn worlds_keep_what_the_observer_knows((round, seed) in rounds()) {
         let mut rng = stream(seed, &[2]);
         play_at_random(round, seed, |round| {
-            for seat in Seat::all(round.table().players()) {
+            for seat in Seat::all(round.public().players()) {
                 let observation = round.observe(seat);
                 let hands = WorldSampler::new(&observation).sample_hands(&mut rng);
                 let world = observation.world(&hands).expect("a consistent world");
@@ -101,7 +101,7 @@ proptest! {
     fn hidden_cards_change_nothing_that_a_seat_sees((round, seed) in rounds()) {
         // Other cards in the hidden hands, the whole round played again with them: each step looks the same to the seat.
         let mut rng = stream(seed, &[3]);
-        let players = round.table().players();
+        let players = round.public().players();
         let mut history: Vec<Round> = Vec::new();
         play_at_random(round, seed, |round| history.push(*round));
         let now = below(&mut rng, history.len() as u32) as usize;
@@ -110,13 +110,13 @@ proptest! {
         let dealt: Vec<CardSet> = Seat::all(players)
             .map(|other| drawn[other] | (round.hand(other) - history[now].hand(other)))
             .collect();
-        let table = round.table();
-        let trump = if table.rules().turn_up { None } else { table.trump() };
+        let public = round.public();
+        let trump = if public.rules().turn_up { None } else { public.trump() };
         let spec = RoundSpec {
-            rules: table.rules(),
-            ..RoundSpec::new(players, table.cards(), trump, table.dealer().index())
+            rules: public.rules(),
+            ..RoundSpec::new(players, public.cards(), trump, public.dealer().index())
         };
-        let mut other = Round::from_hands(&spec, &dealt, table.turned_up()).expect("a legal deal");
+        let mut other = Round::from_hands(&spec, &dealt, public.turned_up()).expect("a legal deal");
         for pair in history[..=now].windows(2) {
             assert_same_view(&other.observe(seat), &pair[0].observe(seat));
             other.play(action_between(&pair[0], &pair[1])).expect("legal with the hidden cards changed");
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn the_encoding_reads_back((round, seed) in rounds()) {
         play_at_random(round, seed, |round| {
-            for seat in Seat::all(round.table().players()) {
+            for seat in Seat::all(round.public().players()) {
                 assert_reads_back(&round.observe(seat));
             }
         });
@@ -147,7 +147,7 @@ proptest! {
 fn action_between(before: &Round, after: &Round) -> usize {
     let seat = before.to_play().expect("not done");
     match before.phase() {
-        Phase::Bidding => after.table().bid(seat).expect("has bid").into(),
+        Phase::Bidding => after.public().bid(seat).expect("has bid").into(),
         _ => (before.hand(seat) - after.hand(seat)).first().expect("has played").index().into(),
     }
 }
@@ -166,50 +166,51 @@ fn assert_reads_back(observation: &Observation) {
     let mut features = [7; FEATURES];
     encode(observation, &mut features);
     let decoded = encode::decode(&features).expect("an encoding decodes");
-    let table = observation.table();
-    let players = table.players();
+    let public = observation.public();
+    let players = public.players();
     let seats: Vec<Seat> = (0..players).map(|k| observation.seat().after(k, players)).collect();
-    let own_turn = table.to_play() == Some(observation.seat());
+    let own_turn = public.to_play() == Some(observation.seat());
     let relative = |seat: Seat| seats.iter().position(|&other| other == seat).expect("at the table");
     let by_seat = |value: &dyn Fn(Seat) -> u8| seats.iter().map(|&seat| value(seat)).collect::<Vec<_>>();
-    let bid_or = |seat, none: u8| table.bid(seat).unwrap_or(none);
-    let totals = table.context().totals;
+    let bid_or = |seat, none: u8| public.bid(seat).unwrap_or(none);
+    let totals = public.context().totals;
     // By counting down: the highest card still in play is the ace, and so on.
-    let winning: CardSet = table.trick().winning_card().into_iter().collect();
-    let in_play = CardSet::FULL - (table.gone() - winning);
+    let winning: CardSet = public.trick().winning_card().into_iter().collect();
+    let in_play = CardSet::FULL - (public.gone() - winning);
     let name = |card: Card| {
         let above = in_play.in_suit(card.suit()).iter().filter(|&other| other > card).count();
         Card::new(card.suit(), (RANKS - 1 - above) as u8)
     };
     for action in observation.legal_actions().iter() {
-        let named = if table.phase() == Phase::Playing { Action::play(name(action.as_card())) } else { action };
-        assert_eq!(table.standing().action(action), named);
-        assert!(table.standing().actions(observation.legal_actions()).contains(named));
+        let named = public.relative_ranks().action(action);
+        let expected = if public.phase() == Phase::Playing { name(action.as_card()).index() } else { action.as_bid() };
+        assert_eq!(named.index(), usize::from(expected));
+        assert!(public.relative_ranks().actions(observation.legal_actions()).contains(named));
     }
     let expected = encode::Decoded {
         hand: observation.hand().iter().map(name).collect(),
         gone: CardSet::FULL - (observation.hand() | observation.unseen()).iter().map(name).collect(),
-        trick: seats.iter().map(|&seat| table.trick().card_of(seat, players).map(Card::suit)).collect(),
-        winning_card: table.trick().winning_card().map(name),
-        voids: by_seat(&|seat| table.voids(seat).bits()),
-        trump: table.trump(),
-        suit_led: table.trick().suit_led(),
-        bids: seats.iter().map(|&seat| table.bid(seat)).collect(),
-        won: by_seat(&|seat| table.won()[seat]),
-        needed: by_seat(&|seat| bid_or(seat, 0).saturating_sub(table.won()[seat])),
-        over: seats.iter().map(|&seat| table.won()[seat] > bid_or(seat, u8::MAX)).collect(),
-        dealer: relative(table.dealer()),
-        bidding: table.phase() == Phase::Bidding,
-        playing: table.phase() == Phase::Playing,
-        forbidden: table.forbidden_bid().filter(|_| own_turn),
+        trick: seats.iter().map(|&seat| public.trick().card_of(seat, players).map(Card::suit)).collect(),
+        winning_card: public.trick().winning_card().map(name),
+        voids: by_seat(&|seat| public.voids(seat).bits()),
+        trump: public.trump(),
+        suit_led: public.trick().suit_led(),
+        bids: seats.iter().map(|&seat| public.bid(seat)).collect(),
+        won: by_seat(&|seat| public.won()[seat]),
+        needed: by_seat(&|seat| bid_or(seat, 0).saturating_sub(public.won()[seat])),
+        over: seats.iter().map(|&seat| public.won()[seat] > bid_or(seat, u8::MAX)).collect(),
+        dealer: relative(public.dealer()),
+        bidding: public.phase() == Phase::Bidding,
+        playing: public.phase() == Phase::Playing,
+        forbidden: public.forbidden_bid().filter(|_| own_turn),
         players,
-        cards: table.cards(),
-        to_play: table.to_play().map_or(0, relative),
-        winning: table.trick().winner(players).map(relative),
+        cards: public.cards(),
+        to_play: public.to_play().map_or(0, relative),
+        winning: public.trick().winner(players).map(relative),
         ahead: seats[1..].iter().map(|&seat| totals[seat] as i16 - totals[observation.seat()] as i16).collect(),
-        rounds_left: table.context().rounds_left,
-        hook: table.rules().hook,
-        trick_points: table.rules().scoring == Scoring::ExactPlusTricks,
+        rounds_left: public.context().rounds_left,
+        hook: public.rules().hook,
+        trick_points: public.rules().scoring == Scoring::ExactPlusTricks,
     };
     assert_eq!(decoded, expected);
 }

@@ -9,47 +9,47 @@ use proptest::prelude::*;
 
 /// The reference at the start of a round.
 fn naive_of(round: &Round) -> NaiveRound {
-    let table = round.table();
+    let public = round.public();
     let text = |hand: CardSet| hand.iter().map(|card| card.to_string()).collect();
     NaiveRound {
-        hands: Seat::all(table.players()).map(|seat| text(round.hand(seat))).collect(),
-        trump: table.trump().map(Suit::letter),
-        dealer: table.dealer().index(),
-        hook: table.rules().hook,
-        trick_points: table.rules().scoring == Scoring::ExactPlusTricks,
+        hands: Seat::all(public.players()).map(|seat| text(round.hand(seat))).collect(),
+        trump: public.trump().map(Suit::letter),
+        dealer: public.dealer().index(),
+        hook: public.rules().hook,
+        trick_points: public.rules().scoring == Scoring::ExactPlusTricks,
         bids: Vec::new(),
         played: Vec::new(),
     }
 }
 
 fn assert_agree(round: &Round, naive: &NaiveRound) {
-    let table = round.table();
+    let public = round.public();
     assert_eq!(round.phase().name(), naive.phase());
     assert_eq!(round.to_play().map(Seat::index), naive.to_play());
     let legal: Vec<_> = round.legal_actions().iter().map(Action::index).collect();
     assert_eq!(legal, naive.legal_actions(), "{naive:?}");
     let tricks = naive.tricks();
     let (running, complete) = tricks.split_last().expect("one at least");
-    assert_eq!(table.tricks_played(), complete.len());
+    assert_eq!(public.tricks_played(), complete.len());
     let plays: Vec<_> =
-        table.trick().plays(table.players()).map(|(seat, card)| (seat.index(), card.to_string())).collect();
+        public.trick().plays(public.players()).map(|(seat, card)| (seat.index(), card.to_string())).collect();
     assert_eq!(plays, *running);
     if !running.is_empty() {
-        assert_eq!(table.trick().winner(table.players()).map(Seat::index), Some(naive.winner(running)));
+        assert_eq!(public.trick().winner(public.players()).map(Seat::index), Some(naive.winner(running)));
     }
-    for seat in Seat::all(table.players()) {
+    for seat in Seat::all(public.players()) {
         let k = seat.index();
         let hand: Vec<_> = round.hand(seat).iter().map(|card| card.to_string()).collect();
         let mut expected = naive.hand(k);
         expected.sort_by_key(|card| naive::index(card));
         assert_eq!(hand, expected);
-        assert_eq!(table.bid(seat).map(usize::from), naive.bid(k));
-        assert_eq!(usize::from(table.won()[seat]), naive.won(k));
+        assert_eq!(public.bid(seat).map(usize::from), naive.bid(k));
+        assert_eq!(usize::from(public.won()[seat]), naive.won(k));
         for suit in Suit::ALL {
-            assert_eq!(table.voids(seat).contains(suit), naive.shown_void(k, suit.letter()), "{naive:?}");
+            assert_eq!(public.voids(seat).contains(suit), naive.shown_void(k, suit.letter()), "{naive:?}");
         }
     }
-    let scores = table.scores().map(|scores| scores.first(table.players()).iter().map(|&s| s.into()).collect());
+    let scores = public.scores().map(|scores| scores.first(public.players()).iter().map(|&s| s.into()).collect());
     assert_eq!(scores, (naive.phase() == "done").then(|| naive.scores()));
 }
 

@@ -10,8 +10,8 @@ type Hidden = Vec<CardSet>;
 
 /// The seats and sizes of the hidden hands, with the cards that each may hold.
 fn hidden_hands(observation: &Observation) -> Vec<(usize, CardSet)> {
-    let table = observation.table();
-    observation.others().map(|seat| (table.hand_size(seat), table.voids(seat).allowed())).collect()
+    let public = observation.public();
+    observation.others().map(|seat| (public.hand_size(seat), public.voids(seat).allowed())).collect()
 }
 
 /// Every world, by giving the hidden hands every choice of cards, one hand after the other.
@@ -143,10 +143,10 @@ struct Features {
     turned_up: bool,
 }
 
-fn features(observation: &Observation, before: &Table) -> Features {
-    let table = observation.table();
-    let holding: Vec<Seat> = observation.others().filter(|&seat| table.hand_size(seat) > 0).collect();
-    let all: Vec<u8> = holding.iter().map(|&seat| table.voids(seat).bits()).filter(|&bits| bits != 0).collect();
+fn features(observation: &Observation, before: &PublicState) -> Features {
+    let public = observation.public();
+    let holding: Vec<Seat> = observation.others().filter(|&seat| public.hand_size(seat) > 0).collect();
+    let all: Vec<u8> = holding.iter().map(|&seat| public.voids(seat).bits()).filter(|&bits| bits != 0).collect();
     let mut void_sets = all.clone();
     void_sets.sort_unstable();
     void_sets.dedup();
@@ -154,9 +154,9 @@ fn features(observation: &Observation, before: &Table) -> Features {
         hands: holding.len(),
         shared: void_sets.len() < all.len(),
         void_sets,
-        just_shown: !table.trick().is_empty() && holding.iter().any(|&seat| table.voids(seat) != before.voids(seat)),
-        undealt: PACK - table.players() * table.cards() - usize::from(table.turned_up().is_some()),
-        turned_up: table.turned_up().is_some(),
+        just_shown: !public.trick().is_empty() && holding.iter().any(|&seat| public.voids(seat) != before.voids(seat)),
+        undealt: PACK - public.players() * public.cards() - usize::from(public.turned_up().is_some()),
+        turned_up: public.turned_up().is_some(),
     }
 }
 
@@ -172,7 +172,7 @@ fn visit_positions(turn_up: bool, mut visit: impl FnMut(&Observation, &Features)
         let spec = RoundSpec { rules, ..RoundSpec::new(players, cards, None, 0) };
         let mut rng = stream(seed, &[9]);
         let mut round = Round::deal(&spec, &mut rng).expect("a legal spec");
-        let mut before = *round.table();
+        let mut before = *round.public();
         while let Some(action) = round.legal_actions().choose(&mut rng) {
             for seat in Seat::all(players) {
                 let observation = round.observe(seat);
@@ -180,7 +180,7 @@ fn visit_positions(turn_up: bool, mut visit: impl FnMut(&Observation, &Features)
                     return;
                 }
             }
-            before = *round.table();
+            before = *round.public();
             round.play_unchecked(action);
         }
     }
@@ -259,7 +259,7 @@ fn assert_marginals(observation: &Observation, rng: &mut Xoshiro) {
     let (worlds, shares) = marginals(observation);
     assert_eq!(sampler.number_of_worlds(), worlds, "{observation:?}");
     let draws = 40_000;
-    let mut counts = vec![vec![0u32; observation.table().players() - 1]; PACK];
+    let mut counts = vec![vec![0u32; observation.public().players() - 1]; PACK];
     for _ in 0..draws {
         let hands = sampler.sample_hands(rng);
         for (k, seat) in observation.others().enumerate() {
@@ -283,9 +283,9 @@ fn marginals_are_exact_in_big_positions_with_many_voids() {
     for (players, least_cards) in [(4, 5), (8, 2)] {
         let mut found = 0;
         visit_positions(false, |observation, features| {
-            let table = observation.table();
-            let big = table.players() == players && table.cards() - table.tricks_played() > least_cards;
-            if big && features.void_sets.len() >= 3 && table.to_play() == Some(observation.seat()) {
+            let public = observation.public();
+            let big = public.players() == players && public.cards() - public.tricks_played() > least_cards;
+            if big && features.void_sets.len() >= 3 && public.to_play() == Some(observation.seat()) {
                 assert_marginals(observation, &mut rng);
                 found += 1;
             }

@@ -339,7 +339,7 @@ fn records_hold_what_was_played() {
         for row in &record.decisions {
             let sum: f32 = row.policy.iter().map(|share| share.to_f32()).sum();
             assert!((sum - 1.0).abs() < 1e-2, "{sum}");
-            assert!((0..ACTIONS).all(|k| row.legal >> k & 1 == 1 || row.policy[k].to_f32() == 0.0));
+            assert!((0..ACTIONS).all(|k| row.legal.bits() >> k & 1 == 1 || row.policy[k].to_f32() == 0.0));
             let values = record.relative_values(row.seat);
             assert_eq!(values[0], record.values[row.seat]);
             assert_eq!(values[4..], [0.0; 4]);

@@ -45,13 +45,13 @@ impl Naive {
         let (mut policy, mut relative): (Policy, Values) = ([0.0; 52], [0.0; 8]);
         evaluator.evaluate(world, &mut policy, &mut relative);
         let mover = world.to_play().expect("a decision");
-        let players = world.table().players();
+        let players = world.public().players();
         let mut values = BySeat::default();
         for k in 0..players {
             values[mover.after(k, players)] = relative[k];
         }
         let legal: Vec<Action> = world.legal_actions().iter().collect();
-        let named = |action: &Action| policy[world.table().standing().action(*action).index()];
+        let named = |action: &Action| policy[world.public().relative_ranks().action(*action).index()];
         let mass: f32 = legal.iter().map(named).sum();
         let node = Self {
             mover,
@@ -92,7 +92,7 @@ impl Naive {
         while next.legal_actions().len() == 1 {
             next.play(next.legal_actions().first().expect("one").index()).expect("legal");
         }
-        let values = match (&mut self.children[best], next.table().values()) {
+        let values = match (&mut self.children[best], next.public().values()) {
             (_, Some(values)) => values,
             (Some(child), None) => child.simulate(&next, config, credit, evaluator),
             (slot, None) => {

@@ -1,6 +1,6 @@
 //! Rounds carried from one session to the next, as columns.
 
-use blob_engine::{ACTIONS, Action, FEATURES, MAX_PLAYERS, Seat};
+use blob_engine::{ACTIONS, Action, EncodedActionSet, FEATURES, MAX_PLAYERS, Seat};
 use blob_mcts::{DecisionRecord, RoundSoFar};
 use half::f16;
 use numpy::ndarray::{Array1, Array2, ArrayView1, ArrayView2, Dimension, Ix1, Ix2};
@@ -16,7 +16,7 @@ pub(crate) fn to_columns<'py>(py: Python<'py>, rounds: &[RoundSoFar]) -> PyResul
     let count = |of: fn(&RoundSoFar) -> usize| rounds.iter().map(|round| of(round) as u16).collect::<Vec<_>>();
     let rows = || rounds.iter().flat_map(|round| &round.decisions);
     let actions = rounds.iter().flat_map(|round| &round.actions).map(|action| action.index() as u8);
-    let legal = rows().flat_map(|row| (0..ACTIONS).map(|k| row.legal >> k & 1 == 1));
+    let legal = rows().flat_map(|row| (0..ACTIONS).map(|k| row.legal.bits() >> k & 1 == 1));
     let dict = PyDict::new(py);
     dict.set_item("round", PyArray1::from_iter(py, rounds.iter().map(|round| round.index)))?;
     dict.set_item("decisions", PyArray1::from_vec(py, count(|round| round.actions.len())))?;
@@ -71,7 +71,8 @@ pub(crate) fn from_columns(dict: &Bound<'_, PyDict>) -> PyResult<Vec<RoundSoFar>
         let seat = Seat::new(seats[k].into(), MAX_PLAYERS);
         Ok(DecisionRecord {
             features: std::array::from_fn(|j| features[[k, j]]),
-            legal: (0..ACTIONS).map(|j| u64::from(legal[[k, j]]) << j).sum(),
+            legal: EncodedActionSet::from_bits((0..ACTIONS).map(|j| u64::from(legal[[k, j]]) << j).sum())
+                .unwrap_or_default(),
             policy: std::array::from_fn(|j| policy[[k, j]]),
             root_values: std::array::from_fn(|j| root_values[[k, j]]),
             seat: seat.ok_or_else(|| config(format!("carried seat {}; seats are below {MAX_PLAYERS}", seats[k])))?,

@@ -1,7 +1,7 @@
 //! `Observation`: what one seat knows.
 
 use blob_engine::rng::stream;
-use blob_engine::{ACTIONS, Action, FEATURE_SCALE, FEATURES, WorldSampler};
+use blob_engine::{ACTIONS, FEATURE_SCALE, FEATURES, WorldSampler};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -53,16 +53,15 @@ impl Observation {
         legal_mask(py, self.0.legal_actions())
     }
 
-    /// The name of each action by its standing, uint8[52]: where an evaluator's policy speaks of the action. Of meaning for
-    /// legal actions alone; bids keep their numbers.
-    fn standings<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
-        let standing = self.0.table().standing();
-        let names: [u8; ACTIONS] = std::array::from_fn(|k| {
-            let action = Action::from_index(k).expect("below 52");
-            let legal = self.0.legal_actions().contains(action);
-            (if legal { standing.action(action) } else { action }).index() as u8
-        });
-        PyArray1::from_slice(py, &names)
+    /// The place of each legal action in an evaluator's policy, uint8[52]: a card goes by its relative rank, a bid by its number.
+    /// An action that is not legal has its own number.
+    fn encoded_actions<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
+        let ranks = self.0.public().relative_ranks();
+        let mut places: [u8; ACTIONS] = std::array::from_fn(|k| k as u8);
+        for action in self.0.legal_actions().iter() {
+            places[action.index()] = ranks.action(action).index() as u8;
+        }
+        PyArray1::from_slice(py, &places)
     }
 
     /// The encoding as float32[256]; docs/observation.md names every index.
@@ -92,7 +91,7 @@ impl Observation {
             return Err(config(format!("count is {count}; one call draws 1 to {MAX_WORLDS} worlds")));
         }
         let mut rng = stream(number("seed", seed)?, &[WORLDS]);
-        let players = self.0.table().players();
+        let players = self.0.public().players();
         let worlds = py.detach(|| {
             let sampler = WorldSampler::new(&self.0);
             let mut worlds = Array2::zeros((count as usize, players));

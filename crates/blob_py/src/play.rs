@@ -386,7 +386,7 @@ impl Table {
         Self {
             features: columns(decisions().flat_map(|(_, row)| row.features).collect(), FEATURES),
             legal: columns(
-                decisions().flat_map(|(_, row)| (0..ACTIONS).map(|k| row.legal >> k & 1 == 1)).collect(),
+                decisions().flat_map(|(_, row)| (0..ACTIONS).map(|k| row.legal.bits() >> k & 1 == 1)).collect(),
                 ACTIONS,
             ),
             policy: columns(decisions().flat_map(|(_, row)| row.policy).collect(), ACTIONS),

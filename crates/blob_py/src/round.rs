@@ -160,37 +160,37 @@ impl Round {
     /// Number of players, 3 to 8.
     #[getter]
     fn players(&self) -> usize {
-        self.0.table().players()
+        self.0.public().players()
     }
 
     /// Cards dealt to each.
     #[getter]
     fn cards(&self) -> usize {
-        self.0.table().cards()
+        self.0.public().cards()
     }
 
     /// "S" "H" "C" "D", or None for no trump.
     #[getter]
     fn trump(&self) -> Option<char> {
-        trump_text(self.0.table().trump())
+        trump_text(self.0.public().trump())
     }
 
     /// The card turned up for trump, where the rules turn one up.
     #[getter]
     fn turned_up(&self) -> Option<String> {
-        self.0.table().turned_up().map(|card| card.to_string())
+        self.0.public().turned_up().map(|card| card.to_string())
     }
 
     /// The seat that deals and bids last.
     #[getter]
     fn dealer(&self) -> usize {
-        self.0.table().dealer().index()
+        self.0.public().dealer().index()
     }
 
     /// The variants in force.
     #[getter]
     fn rules(&self) -> RoundRules {
-        RoundRules(self.0.table().rules())
+        RoundRules(self.0.public().rules())
     }
 
     /// "bidding", "playing" or "done".
@@ -208,20 +208,20 @@ impl Round {
     /// The bid of each seat; None until made.
     #[getter]
     fn bids(&self) -> Vec<Option<u8>> {
-        Seat::all(self.players()).map(|seat| self.0.table().bid(seat)).collect()
+        Seat::all(self.players()).map(|seat| self.0.public().bid(seat)).collect()
     }
 
     /// Tricks won by each seat.
     #[getter]
     fn tricks_won(&self) -> Vec<usize> {
-        self.0.table().won().first(self.players()).iter().map(|&won| won.into()).collect()
+        self.0.public().won().first(self.players()).iter().map(|&won| won.into()).collect()
     }
 
     /// The running trick: seat and card, in the order played.
     #[getter]
     fn trick(&self) -> Vec<(usize, String)> {
         let players = self.players();
-        self.0.table().trick().plays(players).map(|(seat, card)| (seat.index(), card.to_string())).collect()
+        self.0.public().trick().plays(players).map(|(seat, card)| (seat.index(), card.to_string())).collect()
     }
 
     /// The hand of a seat, in ascending card index.
@@ -254,7 +254,7 @@ impl Round {
 
     /// Points of each seat, when done.
     fn scores(&self) -> PyResult<Vec<usize>> {
-        match self.0.table().scores() {
+        match self.0.public().scores() {
             Some(scores) => Ok(scores.first(self.players()).iter().map(|&score| score.into()).collect()),
             None => Err(rules(RulesError::NotDone { phase: self.phase() })),
         }
@@ -274,11 +274,16 @@ impl Round {
     }
 
     fn __repr__(&self) -> String {
-        let table = self.0.table();
-        let trump = table.trump().map_or_else(|| "no trump".into(), |suit| format!("trump {suit}"));
-        let to_play = table.to_play().map_or_else(String::new, |seat| format!(", seat {seat} to play"));
+        let public = self.0.public();
+        let trump = public.trump().map_or_else(|| "no trump".into(), |suit| format!("trump {suit}"));
+        let to_play = public.to_play().map_or_else(String::new, |seat| format!(", seat {seat} to play"));
         let phase = self.phase();
-        format!("<Round {}x{}, {trump}, dealer {}, {phase}{to_play}>", table.players(), table.cards(), table.dealer())
+        format!(
+            "<Round {}x{}, {trump}, dealer {}, {phase}{to_play}>",
+            public.players(),
+            public.cards(),
+            public.dealer()
+        )
     }
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn search(
     if search.is_forced() {
         outcome.values = search.playout_values();
     }
-    Ok(SearchResult { outcome, players: observation.table().players() })
+    Ok(SearchResult { outcome, players: observation.public().players() })
 }
 
 /// Evaluations between two looks whether Python has a signal to handle: some milliseconds.
@@ -203,7 +203,7 @@ fn run(search: &mut Search, evaluator: &Bound<'_, PyAny>) -> PyResult<Outcome> {
         for ((&leaf, bytes), mut mask) in leaves.iter().zip(&mut bytes).zip(legal.rows_mut()) {
             let observation = search.observe(leaf);
             encode(&observation, bytes);
-            let names = observation.table().standing().actions(observation.legal_actions());
+            let names = observation.public().relative_ranks().actions(observation.legal_actions());
             names.iter().for_each(|action| mask[action.index()] = true);
         }
         let result = evaluator.call1((decode(&bytes).into_pyarray(py), legal.into_pyarray(py)))?;

@@ -60,8 +60,8 @@ class Records:
 
     Attributes:
         features: uint8[N, 256], encoded observations; times `feature_scale()`.
-        legal: bool[N, 52], legal actions, by their standing as in the encoding.
-        policy: float16[N, 52], shares of the actions in the root's visits, by their standing; each row sums to 1.
+        legal: bool[N, 52], legal actions; cards by relative rank, as in the encoding.
+        policy: float16[N, 52], shares of the actions in the root's visits, cards by relative rank; each row sums to 1.
         values: float32[N, 8], the round's result in [-1, 1] for each relative seat from the row's; 0 past the players.
             With `result_share` m it is (1 - m) of it and m of the game's.
         root_values: float32[N, 8], the mean value of the search's simulations, in the same order.

@@ -28,7 +28,7 @@ class Evaluator(Protocol):
 
         Args:
             features: float32[B, 256], encoded observations of the seat to move (docs/observation.md).
-            legal: bool[B, 52], the legal actions of that seat, cards by their standing as in the encoding.
+            legal: bool[B, 52], the legal actions of that seat, cards by relative rank as in the encoding.
 
         Returns:
             Policy float32[B, 52], probabilities over actions by the same names, of which the search keeps the legal

@@ -1,6 +1,6 @@
 //! What a round remembers of its evaluations.
 //!
-//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their standing),
+//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their relative rank),
 //! and the worlds of a search share much of their trees. Between rounds they hardly do; a cache for all rounds found
 //! nothing that these did not (docs/LOG.md). So each round has its own, which no other thread touches: there is nothing to
 //! lock, and what is found in it does not depend on timing. It lives as long as the round is in progress in one run, whose
@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use blob_engine::rng::stream;
-use blob_engine::{ACTIONS, ActionSet, FEATURES, Features, MAX_PLAYERS};
+use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS};
 use rand::RngExt;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -38,7 +38,7 @@ pub(crate) const MAX_ENTRIES: usize = 1 << 15;
 struct Entry {
     key: Key,
     /// The names of the legal actions.
-    legal: ActionSet,
+    legal: EncodedActionSet,
     state: State,
 }
 
@@ -98,7 +98,7 @@ impl EvaluationCache {
     }
 
     /// Looks a row up, and notes that it is asked for in row `row` of the run if nothing is known of it.
-    pub(crate) fn find(&mut self, key: Key, legal: ActionSet, row: u32) -> Found {
+    pub(crate) fn find(&mut self, key: Key, legal: EncodedActionSet, row: u32) -> Found {
         let mask = self.slots.len() - 1;
         let mut slot = key.0 as usize & mask;
         while self.slots[slot] != EMPTY {
@@ -182,7 +182,7 @@ pub fn time_cache(cache_use: CacheUse, entries: usize, times: u64) -> Duration {
     let mut rng = stream(1, &[]);
     let mut rows = || -> Vec<Features> { (0..entries).map(|_| [(); FEATURES].map(|()| rng.random())).collect() };
     let (known, others) = (rows(), rows());
-    let legal = ActionSet::bids(4);
+    let legal = EncodedActionSet::bids(4);
     let evaluation = Evaluation { policy: &[0.2; ACTIONS], values: &[0.5; MAX_PLAYERS] };
     let mut cache = EvaluationCache::new(entries);
     let insert = |cache: &mut EvaluationCache, row: &Features| {
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn rows_are_found_until_there_is_no_room() {
         let mut cache = EvaluationCache::new(40);
-        let legal = |k: u64| ActionSet::bids(1 + k as usize % 5);
+        let legal = |k: u64| EncodedActionSet::bids(1 + k as usize % 5);
         let policy: [f32; ACTIONS] = std::array::from_fn(|k| 1.0 + k as f32);
         for k in 0..40 {
             let Found::New(Some(id)) = cache.find(key(k), legal(k), k as u32) else { panic!("room for 40") };

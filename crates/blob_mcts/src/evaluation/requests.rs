@@ -1,7 +1,7 @@
 //! A search whose leaves are evaluated elsewhere, with a cache of the round's earlier evaluations.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{ActionSet, FEATURES, Features, Observation, Round, encode};
+use blob_engine::{EncodedActionSet, FEATURES, Features, Observation, Round, encode};
 
 use crate::error::EvaluationError;
 use crate::evaluation::cache::{EntryId, EvaluationCache, Found, Key};
@@ -13,7 +13,7 @@ use crate::search::evaluate::Evaluation;
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) features: Features,
-    pub(crate) legal: ActionSet,
+    pub(crate) legal: EncodedActionSet,
 }
 
 /// A leaf that waits for its evaluation.
@@ -138,7 +138,7 @@ impl RequestingSearch {
 fn source(
     cache: &mut EvaluationCache,
     position: &Round,
-    names: ActionSet,
+    names: EncodedActionSet,
     rows: &mut Vec<Row>,
     repeats: &mut u64,
 ) -> EvaluationSource {

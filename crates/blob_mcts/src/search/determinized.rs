@@ -1,7 +1,7 @@
 //! One search: worlds drawn from an observation, a tree in each, visits summed over the worlds.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{ACTIONS, ActionSet, BySeat, MAX_PLAYERS, Observation, Round, Seat, WorldSampler};
+use blob_engine::{ACTIONS, ActionSet, BySeat, EncodedActionSet, MAX_PLAYERS, Observation, Round, Seat, WorldSampler};
 
 use crate::error::EvaluationError;
 use crate::search::config::SearchConfig;
@@ -142,7 +142,7 @@ impl Search {
     }
 
     /// [`Self::select`] that gives each leaf with its position and the names of its legal actions, which are at hand then.
-    pub(crate) fn select_each(&mut self, mut found: impl FnMut(Leaf, &Round, ActionSet)) {
+    pub(crate) fn select_each(&mut self, mut found: impl FnMut(Leaf, &Round, EncodedActionSet)) {
         match self.stage {
             _ if self.is_forced() => {}
             Stage::New => {
@@ -280,7 +280,7 @@ impl Search {
         let mut values = BySeat::default();
         for _ in 0..self.config.worlds {
             let world = sampler.sample(&mut self.rng);
-            let end = playout(world, &mut self.rng).table().values().unwrap_or_default();
+            let end = playout(world, &mut self.rng).public().values().unwrap_or_default();
             for (sum, value) in values.0.iter_mut().zip(end.0) {
                 *sum += value / self.config.worlds as f32;
             }

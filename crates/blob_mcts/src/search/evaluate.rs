@@ -1,6 +1,6 @@
 //! Evaluations of a leaf, and evaluators that are written in Rust.
 
-use blob_engine::{ACTIONS, Action, ActionSet, BySeat, MAX_PLAYERS, Round, Seat};
+use blob_engine::{ACTIONS, BySeat, EncodedAction, EncodedActionSet, MAX_PLAYERS, Round, Seat};
 use rand::Rng;
 
 use crate::error::EvaluationError;
@@ -11,19 +11,18 @@ const VALUE_TOLERANCE: f32 = 1e-3;
 /// One row of an evaluator's output, as the evaluator gives it.
 #[derive(Clone, Copy, Debug)]
 pub struct Evaluation<'a> {
-    /// Probabilities over actions, each at its name by [`Standing`](blob_engine::Standing), as in the encoding; only the
-    /// legal ones count, scaled to 1.
+    /// Probabilities by [`EncodedAction`]; only the legal ones count, scaled to 1.
     pub policy: &'a [f32; ACTIONS],
     /// The value in [-1, 1] of each relative seat from the seat to move.
     pub values: &'a [f32; MAX_PLAYERS],
 }
 
 impl Evaluation<'_> {
-    /// The sum of the policy over the legal actions, given by their names.
+    /// The sum of the policy over the legal actions.
     ///
     /// # Errors
     /// If a legal entry is negative or no number, if there is nothing on a legal action, or if the sum is not finite.
-    pub(crate) fn legal_mass(&self, legal: ActionSet) -> Result<f32, EvaluationError> {
+    pub(crate) fn legal_mass(&self, legal: EncodedActionSet) -> Result<f32, EvaluationError> {
         let mut mass = 0.0;
         for action in legal.iter() {
             let value = self.policy[action.index()];
@@ -36,9 +35,9 @@ impl Evaluation<'_> {
             return Err(EvaluationError::NothingLegal { legal: legal.iter().map(|action| action.index()).collect() });
         }
         if mass.is_infinite() {
-            let of = |action: &Action| self.policy[action.index()];
+            let of = |action: &EncodedAction| self.policy[action.index()];
             let largest = legal.iter().max_by(|a, b| of(a).total_cmp(&of(b)));
-            let action = largest.map_or(0, Action::index);
+            let action = largest.map_or(0, EncodedAction::index);
             return Err(EvaluationError::Sum { action, value: self.policy[action] });
         }
         Ok(mass)
@@ -90,8 +89,8 @@ impl<R: Rng> Evaluate for Rollout<'_, R> {
         values.fill(0.0);
         let mover = world.to_play();
         let end = playout(*world, self.rng);
-        if let (Some(mover), Some(absolute)) = (mover, end.table().values()) {
-            let players = end.table().players();
+        if let (Some(mover), Some(absolute)) = (mover, end.public().values()) {
+            let players = end.public().players();
             for (k, value) in values[..players].iter_mut().enumerate() {
                 *value = absolute[mover.after(k, players)];
             }

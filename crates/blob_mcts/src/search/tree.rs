@@ -8,7 +8,7 @@
 //! position is played out from the root, which needs no memory, and its edges are made at once. How often a node was visited
 //! stands in the edge to it alone, which the walk has just read.
 
-use blob_engine::{Action, ActionSet, BySeat, MAX_PLAYERS, PACK, Round, Seat};
+use blob_engine::{Action, BySeat, EncodedActionSet, MAX_PLAYERS, PACK, Round, Seat};
 
 use crate::error::EvaluationError;
 use crate::search::config::SearchConfig;
@@ -36,7 +36,7 @@ enum State {
 #[derive(Clone, Debug)]
 struct Node {
     /// The names of its actions in the encoding, in the order of its edges.
-    names: ActionSet,
+    names: EncodedActionSet,
     parent: NodeId,
     parent_edge: u32,
     first_edge: u32,
@@ -116,7 +116,7 @@ impl Path {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Walk {
     /// A new node that wants an evaluation, its position, and the names of its legal actions there.
-    Leaf(NodeId, Round, ActionSet),
+    Leaf(NodeId, Round, EncodedActionSet),
     /// The end of the round, backed up at once.
     Ended,
     /// A node that already waits for its evaluation; nothing was changed.
@@ -193,7 +193,7 @@ impl Tree {
     }
 
     /// The world at the root, and the names of the legal actions there.
-    pub(crate) fn root(&self) -> (&Round, ActionSet) {
+    pub(crate) fn root(&self) -> (&Round, EncodedActionSet) {
         (&self.world, self.nodes[ROOT as usize].names)
     }
 
@@ -282,9 +282,9 @@ impl Tree {
         let above = &mut self.nodes[parent as usize];
         above.visited_prior += *prior;
         let mover = position.to_play().unwrap_or(above.mover);
-        if let Some(values) = position.table().values() {
+        if let Some(values) = position.public().values() {
             self.nodes.push(Node {
-                names: ActionSet::EMPTY,
+                names: EncodedActionSet::EMPTY,
                 parent,
                 parent_edge: edge,
                 first_edge: self.terminal.len() as u32,
@@ -312,9 +312,9 @@ impl Tree {
     }
 
     /// Adds a node that waits, with its edges; returns the names of its actions.
-    fn add_node(&mut self, position: &Round, mover: Seat, parent: NodeId, parent_edge: u32) -> ActionSet {
+    fn add_node(&mut self, position: &Round, mover: Seat, parent: NodeId, parent_edge: u32) -> EncodedActionSet {
         let legal = position.legal_actions();
-        let names = position.table().standing().actions(legal);
+        let names = position.public().relative_ranks().actions(legal);
         self.nodes.push(Node {
             names,
             parent,
@@ -345,7 +345,7 @@ impl Tree {
         let node = &mut self.nodes[id as usize];
         assert!(node.state == State::Waiting, "leaf {id} was received already");
         let mass = evaluation.legal_mass(node.names)?;
-        let values = evaluation.absolute_values(node.mover, self.world.table().players())?;
+        let values = evaluation.absolute_values(node.mover, self.world.public().players())?;
         node.state = State::Expanded;
         for (edge, name) in self.edges[node.edges()].iter_mut().zip(node.names.iter()) {
             edge.prior = evaluation.policy[name.index()] / mass;

@@ -1,6 +1,6 @@
 //! Where a round stands, or a whole game: the round in progress, and the tables of those before it.
 
-use blob_engine::{GameDeals, Round, RulesError, Seat, Table, game_values};
+use blob_engine::{GameDeals, PublicState, Round, RulesError, Seat, game_values};
 
 use crate::selfplay::agent::Plan;
 use crate::selfplay::record::{DecisionRecord, RoundRecord};
@@ -13,7 +13,7 @@ pub(crate) struct Course {
     /// Deals the rounds of a game; `None` where the round stands alone.
     deals: Option<GameDeals>,
     /// The tables of a game's earlier rounds.
-    before: Vec<Table>,
+    before: Vec<PublicState>,
     /// Decisions taken in the round in progress.
     decisions: u32,
 }
@@ -33,7 +33,7 @@ impl Course {
                 return Some(seat);
             }
             let next = self.deals.as_mut()?.after(&self.round)?;
-            self.before.push(*self.round.table());
+            self.before.push(*self.round.public());
             self.round = next;
             self.decisions = 0;
         }
@@ -69,14 +69,14 @@ impl Course {
 
     /// Bids made and cards played.
     pub(crate) fn turns_done(&self) -> u64 {
-        let turns = |table: &Table| table.players() * (table.cards() + 1);
+        let turns = |public: &PublicState| public.players() * (public.cards() + 1);
         let before: usize = self.before.iter().map(turns).sum();
         before as u64 + turns_done(&self.round)
     }
 
     /// The records of all rounds at the end, each with its decisions; values hold the game's result.
     pub(crate) fn records(&self, index: u64, decisions: Vec<DecisionRecord>) -> Vec<RoundRecord> {
-        let last = self.round.table();
+        let last = self.round.public();
         if self.deals.is_none() {
             let values = last.values().unwrap_or_default();
             return vec![RoundRecord::new(index, 0, last, values, decisions)];
@@ -84,10 +84,10 @@ impl Course {
         let results = game_values(&last.totals_after().unwrap_or_default(), last.players(), 0);
         let mut decisions = decisions.into_iter().peekable();
         let mut records = Vec::with_capacity(self.before.len() + 1);
-        for (game_round, table) in self.before.iter().chain([last]).enumerate() {
+        for (game_round, public) in self.before.iter().chain([last]).enumerate() {
             let own = std::iter::from_fn(|| decisions.next_if(|row| usize::from(row.game_round) == game_round));
-            let values = table.values_with(&results).unwrap_or_default();
-            records.push(RoundRecord::new(index, game_round as u8, table, values, own.collect()));
+            let values = public.values_with(&results).unwrap_or_default();
+            records.push(RoundRecord::new(index, game_round as u8, public, values, own.collect()));
         }
         records
     }
@@ -95,10 +95,10 @@ impl Course {
 
 /// Bids made and cards played in a round.
 fn turns_done(round: &Round) -> u64 {
-    let (table, players) = (round.table(), round.table().players());
-    let bids = Seat::all(players).filter(|&seat| table.bid(seat).is_some()).count();
+    let (public, players) = (round.public(), round.public().players());
+    let bids = Seat::all(players).filter(|&seat| public.bid(seat).is_some()).count();
     let held: usize = round.hands().first(players).iter().map(|hand| hand.len()).sum();
-    (bids + players * table.cards() - held) as u64
+    (bids + players * public.cards() - held) as u64
 }
 
 #[cfg(test)]

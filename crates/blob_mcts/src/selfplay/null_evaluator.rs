@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use blob_engine::{ACTIONS, ActionSet, FEATURES, MAX_PLAYERS};
+use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, MAX_PLAYERS};
 
 use crate::error::SchedulerError;
 use crate::evaluation::batch_buffer::RowClaim;
@@ -61,7 +61,7 @@ pub fn time_hand_over(batch_rows: usize, rows_of_a_run: usize, batches: u64) -> 
     // Three batches are out at once, as in a run with the default settings.
     let groups = (3 * batch_rows).div_ceil(rows_of_a_run);
     let queue = BatchQueue::new(batch_rows, 1, groups);
-    let rows = vec![Row { features: [1; FEATURES], legal: ActionSet::bids(5) }; rows_of_a_run];
+    let rows = vec![Row { features: [1; FEATURES], legal: EncodedActionSet::bids(5) }; rows_of_a_run];
     let policy = vec![1.0; batch_rows * ACTIONS];
     let values = vec![0.0; batch_rows * MAX_PLAYERS];
     let mut claims: Vec<Vec<RowClaim>> = (0..groups).map(|_| Vec::new()).collect();

@@ -1,6 +1,6 @@
 //! What a played round leaves behind.
 
-use blob_engine::{ACTIONS, BySeat, Features, MAX_PLAYERS, Seat, Table};
+use blob_engine::{ACTIONS, BySeat, EncodedActionSet, Features, MAX_PLAYERS, PublicState, Seat};
 use half::f16;
 
 /// One decision of a self-play round: a row of training data.
@@ -8,9 +8,9 @@ use half::f16;
 pub struct DecisionRecord {
     /// What the mover knew, encoded.
     pub features: Features,
-    /// One bit for each legal action.
-    pub legal: u64,
-    /// The share of each action in the root's visits.
+    /// The legal actions.
+    pub legal: EncodedActionSet,
+    /// The share of each action in the root's visits, by [`EncodedAction`](blob_engine::EncodedAction).
     pub policy: [f16; ACTIONS],
     /// The mean value of the search's simulations to each relative seat from the mover; 0 past the players.
     pub root_values: [f32; MAX_PLAYERS],
@@ -44,28 +44,28 @@ pub struct RoundRecord {
 }
 
 impl RoundRecord {
-    /// The record of a finished round, by its table and what it was worth.
+    /// The record of a finished round, by its last public state and what it was worth.
     pub(crate) fn new(
         index: u64,
         game_round: u8,
-        table: &Table,
+        public: &PublicState,
         values: BySeat<f32>,
         decisions: Vec<DecisionRecord>,
     ) -> Self {
         let mut bids = BySeat::default();
-        for seat in Seat::all(table.players()) {
-            bids[seat] = table.bid(seat).unwrap_or_default();
+        for seat in Seat::all(public.players()) {
+            bids[seat] = public.bid(seat).unwrap_or_default();
         }
         Self {
             index,
             game_round,
             decisions,
-            points: table.scores().unwrap_or_default(),
+            points: public.scores().unwrap_or_default(),
             bids,
-            tricks: *table.won(),
+            tricks: *public.won(),
             values,
-            players: table.players(),
-            cards: table.cards(),
+            players: public.players(),
+            cards: public.cards(),
         }
     }
 

@@ -189,17 +189,17 @@ impl RoundTask {
         if context.record {
             let mut features = [0; blob_engine::FEATURES];
             encode(observation, &mut features);
-            let standing = observation.table().standing();
+            let ranks = observation.public().relative_ranks();
             let shares = outcome.policy();
             let mut policy = [f16::ZERO; ACTIONS];
             for action in outcome.legal.iter() {
-                policy[standing.action(action).index()] = f16::from_f32(shares[action.index()]);
+                policy[ranks.action(action).index()] = f16::from_f32(shares[action.index()]);
             }
             self.so_far.decisions.push(DecisionRecord {
                 features,
-                legal: standing.actions(outcome.legal).bits(),
+                legal: ranks.actions(outcome.legal),
                 policy,
-                root_values: relative_to(observation.seat(), observation.table().players(), &outcome.values),
+                root_values: relative_to(observation.seat(), observation.public().players(), &outcome.values),
                 seat: observation.seat(),
                 game_round: self.course.game_round() as u8,
             });

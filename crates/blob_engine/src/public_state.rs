@@ -72,7 +72,7 @@ const _: () = assert!(SUITS <= 8, "a set of suits fits a byte");
 
 /// The public state of a round. It holds no hand, so nothing made from it can leak one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Table {
+pub struct PublicState {
     gone: CardSet,
     context: GameContext,
     bids: BySeat<u8>,
@@ -90,7 +90,7 @@ pub struct Table {
     rules: RoundRules,
 }
 
-impl Table {
+impl PublicState {
     /// The table of a checked spec, before the first bid.
     pub(crate) fn new(spec: &RoundSpec, dealer: Seat, turned_up: Option<Card>) -> Self {
         let first = dealer.after(1, spec.players);

@@ -91,7 +91,7 @@ def decode(features):
 
 
 def relative_ranks(reference):
-    """The relative rank of every card in play, as a card: the highest of its suit is the ace, the next the king, and so on."""
+    """The relative rank of each card in play, as a card: the highest of its suit is the ace, the next the king."""
     out = set(reference.gone()) - {winning_card(reference)}
     names = {}
     for suit in SUITS:

@@ -23,7 +23,9 @@ from blob_zero._core import (
     rule_action,
     search,
 )
-from blob_zero.arena.match import Agent, MatchRecord, play_match
+from blob_zero.arena.agent import Agent
+from blob_zero.arena.match import MatchRecord, play_match
+from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import (
     BlobError,
     CheckpointError,
@@ -34,8 +36,9 @@ from blob_zero.errors import (
     RunLockedError,
 )
 from blob_zero.selfplay.carry_over import CarryOver
-from blob_zero.selfplay.engine import Records, SelfPlay
-from blob_zero.selfplay.serving import BatchEvaluator, Evaluator
+from blob_zero.selfplay.engine import SelfPlay
+from blob_zero.selfplay.evaluator import BatchEvaluator, Evaluator
+from blob_zero.selfplay.records import Records
 
 if TYPE_CHECKING:
     from blob_zero.model.blobnet import BlobNet
@@ -63,6 +66,7 @@ __all__ = [
     "Round",
     "RoundRules",
     "RunLockedError",
+    "SearchOptions",
     "SearchResult",
     "SelfPlay",
     "__version__",

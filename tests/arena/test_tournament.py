@@ -6,10 +6,12 @@ from support.command_line import command, screen
 from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero import _core
+from blob_zero.arena.deal_kinds import TRUMPS, parse_hand_sizes, trumps_of_deals
 from blob_zero.arena.judge import LocalJudge
-from blob_zero.arena.tournament import TRUMPS, Settings, parse_hand_sizes, play, to_json, trumps_of_deals
+from blob_zero.arena.tournament import Settings, play
+from blob_zero.arena.tournament_json import to_json
 from blob_zero.cli.tables import tournament_tables
-from blob_zero.config.schema import SearchConfig
+from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.learning.loop import train
 
@@ -50,21 +52,7 @@ def test_other_hand_sizes_are_refused(text):
 def test_trumps_are_those_of_the_matches_deals(players, cards):
     trumps = trumps_of_deals(players=players, cards=cards, deals=40, seed=7)
     # A match of two searches, with its rows recorded: they show the deals as they were played.
-    agent = _core.AgentSpec.search(
-        evaluator="uniform",
-        worlds=1,
-        simulations=1,
-        c_puct=1.5,
-        fpu_reduction=0.25,
-        worlds_in_flight=None,
-        leaves_in_flight=1,
-        virtual_loss=1,
-        noise_fraction=0.0,
-        noise_alpha=1.0,
-        temperature=0.0,
-        final_temperature=0.0,
-        temperature_decisions=0,
-    )
+    agent = SearchOptions(worlds=1, simulations=1).greedy().spec("uniform")
     plan = _core.Plan(players=players, cards=cards, agents=[agent, agent], rounds=40 * players, seed=7, rotate=True)
     session = plan.start()
     assert session.next_batch() is None
@@ -76,7 +64,7 @@ def test_trumps_are_those_of_the_matches_deals(players, cards):
 
 def test_trumps_do_not_depend_on_how_many_are_asked_for(monkeypatch):
     whole = trumps_of_deals(players=4, cards=2, deals=30, seed=3)
-    monkeypatch.setattr("blob_zero.arena.tournament._DEALS_AT_A_TIME", 7)
+    monkeypatch.setattr("blob_zero.arena.deal_kinds._DEALS_AT_A_TIME", 7)
     np.testing.assert_array_equal(trumps_of_deals(players=4, cards=2, deals=30, seed=3), whole)
 
 
@@ -125,15 +113,15 @@ def test_an_agent_against_itself_is_even():
 
 def test_networks_search_as_their_run_did_with_the_worlds_asked_for(tmp_path):
     run = trained(tmp_path / "run", search={"c_puct": 2.5, "fpu_reduction": 0.0, "worlds": 9})
-    asked = SearchConfig(worlds=1, simulations=2, c_puct=2.5, fpu_reduction=0.0)
+    asked = SearchOptions(worlds=1, simulations=2, c_puct=2.5, fpu_reduction=0.0).greedy()
     newest = run / "checkpoints" / "000003"
     for path in (run, newest, newest / "weights.safetensors"):
         assert play(settings(str(path), "rule")).searches == {str(path): asked}
     elsewhere = tmp_path / "weights.safetensors"
     elsewhere.write_bytes((newest / "weights.safetensors").read_bytes())
     tournament = play(settings(str(elsewhere), str(run), "rollout:3x4"))
-    assert tournament.searches[str(elsewhere)] == SearchConfig(worlds=1, simulations=2)
-    assert tournament.searches["rollout:3x4"] == SearchConfig(worlds=3, simulations=4)
+    assert tournament.searches[str(elsewhere)] == SearchOptions(worlds=1, simulations=2).greedy()
+    assert tournament.searches["rollout:3x4"] == SearchOptions(worlds=3, simulations=4).greedy()
     assert len(tournament.pairings) == 3
 
 

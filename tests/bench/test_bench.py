@@ -10,21 +10,36 @@ import torch
 from support.training_fakes import SMALL
 
 from blob_zero.bench import compare, inference, iteration, search, selfplay, tables, training, tune
-from blob_zero.bench.limits import run_for, sample_batch
+from blob_zero.bench.limits import sample_batch
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
+from blob_zero.bench.timed_run import run_for
 from blob_zero.cli.main import main
 from blob_zero.config.load import parse_config
 from blob_zero.config.schema import TrainingConfig
+from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.machine import forget_peak_memory, machine, peak_memory
 from blob_zero.model.blobnet import BlobNet, NetworkShape, seeded_network
 from blob_zero.selfplay.sizes import Sizes
 
+TINY_SEARCH = SearchOptions(worlds=2, simulations=6)
 TINY = PlaySettings(
-    cards=3, worlds=2, simulations=6, rounds=300, evaluator="null", batch_rows=32, rounds_in_flight=64, threads=2
+    cards=3,
+    search=TINY_SEARCH,
+    rounds=300,
+    evaluator="null",
+    batch_rows=32,
+    rounds_in_flight=64,
+    threads=2,
 )
 SMALL_NET = PlaySettings(
-    cards=3, worlds=2, simulations=6, rounds=300, batch_rows=32, rounds_in_flight=64, threads=1, device="cpu"
+    cards=3,
+    search=TINY_SEARCH,
+    rounds=300,
+    batch_rows=32,
+    rounds_in_flight=64,
+    threads=1,
+    device="cpu",
 )
 
 

@@ -10,7 +10,8 @@ from support.training_fakes import SMALL, SilentDisplay, small_config
 
 from blob_zero.arena import match
 from blob_zero.arena.judge import LocalJudge
-from blob_zero.config.schema import InferenceConfig, SearchConfig
+from blob_zero.config.schema import InferenceConfig
+from blob_zero.config.search_options import SearchOptions
 from blob_zero.inference.inference import Inference
 from blob_zero.learning.loop import train
 from blob_zero.model.blobnet import NetworkShape, seeded_network
@@ -116,7 +117,7 @@ def test_matches_are_ready_before_they_are_timed(clocks):
     judge = LocalJudge(
         players=3,
         cards=2,
-        search=SearchConfig(worlds=1, simulations=4),
+        search=SearchOptions(worlds=1, simulations=4),
         inference=InferenceConfig(),
         device="cpu",
         batch_rows="auto",
@@ -134,7 +135,7 @@ def test_every_agent_can_be_met(opponent):
     judge = LocalJudge(
         players=3,
         cards=2,
-        search=SearchConfig(worlds=1, simulations=4),
+        search=SearchOptions(worlds=1, simulations=4),
         inference=InferenceConfig(),
         device="cpu",
         batch_rows=16,

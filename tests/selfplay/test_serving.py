@@ -68,7 +68,7 @@ def test_the_core_can_judge_alone():
 
 def test_a_batch_that_is_dropped_ends_the_run():
     player = bz.SelfPlay(players=4, cards=5, rounds=10, batch_rows=8)
-    session = player._plan(0).start()
+    session = player.plan().start()
     batch = session.next_batch()
     assert batch is not None
     del batch

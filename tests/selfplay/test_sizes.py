@@ -3,6 +3,7 @@
 import pytest
 
 from blob_zero import _core
+from blob_zero.config.search_options import SearchOptions
 from blob_zero.selfplay.sizes import auto_batch_rows, batches_in_flight
 
 
@@ -25,21 +26,7 @@ def test_a_gpu_always_takes_the_same_since_each_number_is_compiled(leaves):
 
 @pytest.mark.parametrize("workers", [1, 2, 5, 16])
 def test_the_core_has_the_same_rule_for_batches_in_flight(workers):
-    agent = _core.AgentSpec.search(
-        evaluator=0,
-        worlds=4,
-        simulations=8,
-        c_puct=1.5,
-        fpu_reduction=0.25,
-        worlds_in_flight=None,
-        leaves_in_flight=1,
-        virtual_loss=1,
-        noise_fraction=0.0,
-        noise_alpha=1.0,
-        temperature=0.0,
-        final_temperature=0.0,
-        temperature_decisions=0,
-    )
+    agent = SearchOptions(worlds=4, simulations=8).spec(0)
     plan = _core.Plan(
         agents=[agent], rounds=10, seed=1, players=4, cards=5, threads=1, batch_rows=1024, evaluator_threads=workers
     )

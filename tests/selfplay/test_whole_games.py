@@ -9,7 +9,7 @@ import pytest
 from support.training_fakes import SMALL
 
 import blob_zero as bz
-from blob_zero.arena.judge import deal_differences, summarize
+from blob_zero.arena.statistics import deal_differences, summarize
 from blob_zero.cli.display import PlainDisplay
 from blob_zero.cli.main import main
 from blob_zero.config.load import parse_config

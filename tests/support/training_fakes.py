@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from blob_zero.arena.judge import MatchSummary, Side
+from blob_zero.arena.statistics import MatchSummary, Side
 from blob_zero.config.load import parse_config
 from blob_zero.config.schema import Config
 from blob_zero.model.blobnet import BlobNet

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from blob_zero.arena.judge import MatchSummary
+from blob_zero.arena.statistics import MatchSummary
 from blob_zero.config.schema import Config, FixedOpponent
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.run.atomic_files import write_atomically

@@ -1,114 +1,29 @@
-"""Matches: two agents on the same deals, each deal once with the first agent in every seat."""
+"""Matches: two agents on the same deals. Each deal is played once for each seat that the first agent can have."""
 
 import time
 from dataclasses import dataclass
-from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
-from blob_zero.selfplay.engine import Stats, stats
-from blob_zero.selfplay.serving import BatchEvaluator, Evaluator, OnProgress, drive, serving_threads
-
-
-@dataclass(frozen=True, kw_only=True)
-class Agent:
-    """A way to choose actions. Searching agents play the most visited action, without noise.
-
-    Attributes:
-        kind: "random", "rule", "rollout" or "network".
-        evaluator: judges positions, for a network.
-        worlds: worlds drawn for each search.
-        simulations: simulations in each world.
-        c_puct: weight of the prior against the value.
-        fpu_reduction: how much less than its parent an unvisited action is taken to be worth.
-        leaves_in_flight: leaves of one tree that may wait at once.
-        virtual_loss: lost visits that a waiting leaf counts as.
-    """
-
-    kind: Literal["random", "rule", "rollout", "network"]
-    evaluator: Evaluator | BatchEvaluator | None = None
-    worlds: int = 3
-    simulations: int = 30
-    c_puct: float = 1.5
-    fpu_reduction: float = 0.25
-    leaves_in_flight: int = 1
-    virtual_loss: int = 1
-
-    @classmethod
-    def random(cls) -> Self:
-        """Uniformly over the legal actions."""
-        return cls(kind="random")
-
-    @classmethod
-    def rule(cls) -> Self:
-        """The rule bot."""
-        return cls(kind="rule")
-
-    @classmethod
-    def rollout(cls, *, worlds: int = 3, simulations: int = 30, c_puct: float = 1.5) -> Self:
-        """A search that judges positions by random playouts."""
-        return cls(kind="rollout", worlds=worlds, simulations=simulations, c_puct=c_puct)
-
-    @classmethod
-    def network(
-        cls,
-        evaluator: Evaluator | BatchEvaluator,
-        *,
-        worlds: int = 3,
-        simulations: int = 30,
-        c_puct: float = 1.5,
-        fpu_reduction: float = 0.25,
-        leaves_in_flight: int = 1,
-        virtual_loss: int = 1,
-    ) -> Self:
-        """A search that judges positions by an evaluator."""
-        return cls(
-            kind="network",
-            evaluator=evaluator,
-            worlds=worlds,
-            simulations=simulations,
-            c_puct=c_puct,
-            fpu_reduction=fpu_reduction,
-            leaves_in_flight=leaves_in_flight,
-            virtual_loss=virtual_loss,
-        )
-
-    def spec(self, model: int) -> _core.AgentSpec:
-        """The agent as the core takes it; `model` is the number its batches ask."""
-        if self.kind == "random":
-            return _core.AgentSpec.random()
-        if self.kind == "rule":
-            return _core.AgentSpec.rule()
-        return _core.AgentSpec.search(
-            evaluator=model if self.kind == "network" else "rollout",
-            worlds=self.worlds,
-            simulations=self.simulations,
-            c_puct=self.c_puct,
-            fpu_reduction=self.fpu_reduction,
-            worlds_in_flight=None,
-            leaves_in_flight=self.leaves_in_flight,
-            virtual_loss=self.virtual_loss,
-            noise_fraction=0.0,
-            noise_alpha=1.0,
-            temperature=0.0,
-            final_temperature=0.0,
-            temperature_decisions=0,
-        )
+from blob_zero.arena.agent import Agent
+from blob_zero.selfplay.evaluator import serving_threads
+from blob_zero.selfplay.records import Stats, stats
+from blob_zero.selfplay.serving import OnProgress, drive
 
 
 @dataclass(frozen=True, kw_only=True)
 class MatchRecord:
-    """Results of a match, int16[deals, rotations, seats] each; rotations and seats are both the number of players.
+    """Results of a match: arrays int16[deals, players (rotation), players (seat)].
 
-    Of whole games, int16[games, rotations, rounds, seats]: each round of a game. In rotation r of a deal, seat r is
-    played by the first agent and all other seats by the second.
+    In rotation r of a deal the first agent has seat r, and the second agent all other seats. Arrays of whole games are
+    int16[games, players (rotation), rounds, players (seat)].
 
     Attributes:
         points: points of each seat.
         bids: bid of each seat.
-        tricks: tricks of each seat.
+        tricks: tricks that each seat won.
         stats: what the match did.
     """
 
@@ -133,26 +48,26 @@ def play_match(
     batch_rows: int = 1024,
     progress: OnProgress | None = None,
 ) -> MatchRecord:
-    """Plays `deals` deals, each `players` times: once with `a` in every seat, `b` in the others.
+    """Plays `deals` deals, each `players` times: `a` has each seat once, and `b` has the others.
 
     Args:
-        a: the agent that sits alone.
+        a: the agent in one seat.
         b: the agent in all other seats.
         players: 3 to 8.
-        cards: cards dealt to each.
+        cards: cards dealt to each player.
         deals: number of deals; trump and dealer of each are drawn uniformly.
-        seed: with the number of a deal, all its randomness.
+        seed: together with the number of a deal, the source of all its randomness.
         first_deal: number of the first deal.
         result_share: None plays single rounds. A share of 0 to 1, in steps of 0.01, plays whole games from `cards` down
-            to 1 and up again, each in place of a deal; searches play for so much of its result, as in `SelfPlay`.
+            to 1 and up again, each in place of a deal; the share is the one of `SelfPlay`.
         rules: rule variants; Blob's own if None.
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
         progress: called about four times a second.
 
     Raises:
-        ConfigError: for a setting out of its range.
-        EvaluatorError: if an evaluator breaks its contract.
+        ConfigError: a setting is out of its range.
+        EvaluatorError: an evaluator breaks its contract.
     """
     started = time.perf_counter()
     evaluators = [agent.evaluator for agent in (a, b) if agent.evaluator is not None]

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 import blob_zero as bz
 from blob_zero.bench.inference import steps
-from blob_zero.bench.limits import Workers, run_for
-from blob_zero.bench.settings import PlaySettings, build_evaluator, parse_shape
+from blob_zero.bench.settings import PlaySettings, build_evaluator
 from blob_zero.bench.tables import Row
+from blob_zero.bench.timed_run import ServedEvaluator, run_for
+from blob_zero.config.search_options import SearchChanges, SearchOptions, parse_search
 from blob_zero.machine import cores, peak_memory
+from blob_zero.selfplay.evaluator import Outputs
 
 if TYPE_CHECKING:
-    from blob_zero.selfplay.engine import Records
+    from blob_zero.selfplay.records import Records
 
 LEVELS = {"light": "2x20", "medium": "3x30", "heavy": "5x50"}
 
@@ -44,28 +46,35 @@ class Design:
 
     Attributes:
         name: for people.
-        changes: fields of `PlaySettings`.
-        kind: `search` designs differ in what is in flight, `inference` designs in how the network is computed.
+        changes: fields of `PlaySettings`, how the network is computed and what is in flight.
+        search: fields of `SearchOptions`, what is in flight inside one search.
     """
 
     name: str
     changes: dict[str, Any] = field(default_factory=dict)
-    kind: Literal["search", "inference"] = "search"
+    search: SearchChanges = field(default_factory=lambda: SearchChanges())
+
+    def of(self, settings: PlaySettings) -> PlaySettings:
+        """The settings with this design's changes."""
+        return replace(settings, **self.changes, search=replace(settings.search, **self.search))
 
 
 def designs(worlds: int, device: str = "cpu") -> list[Design]:
-    """All designs for a search of so many worlds on a kind of device; the first is what others are compared with."""
-    one = {"rounds_in_flight": 1}
+    """All designs for a search of `worlds` worlds on a kind of device; the first is what others are compared with."""
+
+    def one_round(rows: int, **search: Unpack[SearchChanges]) -> tuple[dict[str, Any], SearchChanges]:
+        return {"rounds_in_flight": 1, "batch_rows": rows}, search
+
     return [
-        Design("sequential: one round, one leaf", one | {"batch_rows": 1, "worlds_in_flight": 1}),
-        Design("virtual loss, 10 leaves", one | {"batch_rows": 10, "worlds_in_flight": 1, "leaves_in_flight": 10}),
-        Design("virtual loss, 30 leaves", one | {"batch_rows": 30, "worlds_in_flight": 1, "leaves_in_flight": 30}),
-        Design("worlds in parallel", one | {"batch_rows": worlds}),
+        Design("sequential: one round, one leaf", *one_round(1, worlds_in_flight=1)),
+        Design("virtual loss, 10 leaves", *one_round(10, worlds_in_flight=1, leaves_in_flight=10)),
+        Design("virtual loss, 30 leaves", *one_round(30, worlds_in_flight=1, leaves_in_flight=30)),
+        Design("worlds in parallel", *one_round(worlds)),
         Design("8 rounds, one evaluator", {"batch_rows": 8 * worlds, "rounds_in_flight": 8}),
         Design("64 rounds, one evaluator", {"batch_rows": 64 * worlds // 2, "rounds_in_flight": 64}),
         Design("thousands of rounds"),
         Design("thousands, nothing remembered", {"cache_entries": 0}),
-        *(Design(f"thousands, {name}", changes, "inference") for name, changes in steps(device).items()),
+        *(Design(f"thousands, {name}", changes) for name, changes in steps(device).items()),
     ]
 
 
@@ -83,9 +92,7 @@ class ExactEvaluator:
         self._policy = rng.integers(-99, 99, (256, 52))
         self._values = rng.integers(-99, 99, (256, 8))
 
-    def evaluate_batch(
-        self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def evaluate_batch(self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> Outputs:
         """Some smooth function of the features."""
         del legal
         rows = features.astype(np.int64)
@@ -117,24 +124,23 @@ def bench_compare(
     """
     rows: list[Row] = []
     for level in levels:
-        worlds, simulations = parse_shape(LEVELS.get(level, level))
+        search = parse_search(LEVELS.get(level, level))
         for count in threads or sorted({1, cores()}):
-            at = replace(settings, worlds=worlds, simulations=simulations, threads=count)
-            rows += _level(at, f"{worlds}x{simulations}", seconds, policy_rounds, deals, notice)
+            rows += _level(replace(settings, search=search, threads=count), seconds, policy_rounds, deals, notice)
     return rows
 
 
 def _level(
-    settings: PlaySettings, level: str, seconds: float, policy_rounds: int, deals: int, notice: Callable[[str], None]
+    settings: PlaySettings, seconds: float, policy_rounds: int, deals: int, notice: Callable[[str], None]
 ) -> list[Row]:
     rows: list[Row] = []
     exact = ExactEvaluator()
     decisions = _decisions_a_round(settings)
     first: tuple[Records, Records] | None = None
     sequential_rate = 0.0
-    for design in designs(settings.worlds, settings.where.type):
-        here = replace(settings, **design.changes)
-        notice(f"{level}, {here.threads} threads: {design.name}")
+    for design in designs(settings.search.worlds, settings.where.type):
+        here = design.of(settings)
+        notice(f"{settings.search}, {here.threads} threads: {design.name}")
         evaluator = build_evaluator(here)
         run = run_for(here, evaluator, seconds=seconds)
         done = run.progress
@@ -148,7 +154,7 @@ def _level(
         first = first or (played, exactly)
         distances = policy_distances(played, first[0])
         row: Row = {
-            "level": level,
+            "level": str(settings.search),
             "threads": here.threads,
             "design": design.name,
             "rounds_per_min": rate,
@@ -164,7 +170,7 @@ def _level(
             "device": str(getattr(evaluator, "device", "none")),
             "peak_memory_bytes": peak_memory(),
         }
-        if here.leaves_in_flight > 1:
+        if here.search.leaves_in_flight > 1:
             row |= _points(here, settings, build_evaluator(replace(settings, batch_rows=256)), deals)
         rows.append(row)
     return rows
@@ -190,22 +196,22 @@ def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.
 
 def _decisions_a_round(settings: PlaySettings) -> float:
     """Searched decisions of a round: those of other rounds of the same shape, told by a judge that costs nothing."""
-    quick = replace(settings, worlds=1, simulations=8, rounds=500, batch_rows=256, rounds_in_flight=None)
+    quick = replace(
+        settings, search=SearchOptions(worlds=1, simulations=8), rounds=500, batch_rows=256, rounds_in_flight=None
+    )
     records = quick.self_play().run("uniform")
     return len(records.round) / 500
 
 
-def _points(design: PlaySettings, settings: PlaySettings, evaluator: Workers, deals: int) -> Row:
+def _points(design: PlaySettings, settings: PlaySettings, evaluator: ServedEvaluator, deals: int) -> Row:
     """Points a round of a design against the same search with one leaf in flight, on paired deals."""
-    from blob_zero.arena.judge import summarize
+    from blob_zero.arena.statistics import summarize
 
     def agent(leaves: int) -> bz.Agent:
-        return bz.Agent.network(
-            evaluator, worlds=settings.worlds, simulations=settings.simulations, leaves_in_flight=leaves
-        )
+        return bz.Agent.network(evaluator, search=settings.search, leaves_in_flight=leaves)
 
     match = bz.play_match(
-        agent(design.leaves_in_flight),
+        agent(design.search.leaves_in_flight),
         agent(1),
         players=settings.players,
         cards=settings.cards,

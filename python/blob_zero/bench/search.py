@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import blob_zero as bz
-from blob_zero.bench.limits import plan_of, run_for
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
 from blob_zero.bench.tables import Row
+from blob_zero.bench.timed_run import ENDLESS, run_for
 from blob_zero.machine import cores, peak_memory
 
 COLUMNS = {
@@ -63,8 +63,8 @@ def _alone(settings: PlaySettings) -> Row:
         found = bz.search(
             position,
             evaluator="uniform",
-            worlds=settings.worlds,
-            simulations=settings.simulations,
+            worlds=settings.search.worlds,
+            simulations=settings.search.simulations,
             seed=searches,
         )
         searches += 1
@@ -82,7 +82,8 @@ def _alone(settings: PlaySettings) -> Row:
 def _in_rust(settings: PlaySettings) -> Row:
     end = time.perf_counter() + SECONDS
     started = time.perf_counter()
-    done = plan_of(settings, rounds=2**40).play_with_null_evaluator(lambda: time.perf_counter() < end)
+    plan = settings.self_play(rounds=ENDLESS).plan(evaluator_threads=2, record=False)
+    done = plan.play_with_null_evaluator(lambda: time.perf_counter() < end)
     seconds = time.perf_counter() - started
     return {
         "path": "rounds, queue in Rust",

@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 
 from blob_zero import _core
-from blob_zero.bench.limits import Workers, inference_limit, search_limit
+from blob_zero.bench.limits import inference_limit, search_limit
 from blob_zero.bench.settings import NullEvaluator, PlaySettings, build_evaluator, check_at_least_1
 from blob_zero.bench.tables import Row
+from blob_zero.bench.timed_run import ServedEvaluator
 from blob_zero.machine import cores, peak_memory
 from blob_zero.selfplay.serving import OnProgress
 
@@ -83,7 +84,7 @@ def bench_selfplay(
 
 def measure_selfplay(
     settings: PlaySettings,
-    evaluator: Workers,
+    evaluator: ServedEvaluator,
     *,
     limit_seconds: float = 2.0,
     notice: Callable[[str], None] = lambda _: None,

@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 import blob_zero as bz
 from blob_zero.bench.tables import Row
+from blob_zero.config.choices import Dtype, Switch
+from blob_zero.config.search_options import DEFAULT_SEARCH, SearchOptions
 from blob_zero.errors import ConfigError
+from blob_zero.selfplay.evaluator import Outputs
 from blob_zero.selfplay.sizes import MOST_BATCH_ROWS
 
 if TYPE_CHECKING:
@@ -18,9 +21,6 @@ if TYPE_CHECKING:
 
     from blob_zero.inference.inference import Inference
     from blob_zero.model.blobnet import BlobNet
-
-Dtype = Literal["auto", "fp32", "bf16", "fp16"]
-Switch = Literal["auto"] | bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,7 @@ class PlaySettings:
     Attributes:
         players: 3 to 8.
         cards: cards dealt to each.
-        worlds: worlds of each search.
-        simulations: simulations in each world.
+        search: how each decision is searched.
         rounds: rounds to play.
         evaluator: `network`, or `null`, which answers equal priors and values of 0 without computing anything.
         network: a run or checkpoint; the full BlobNet with fresh weights if None.
@@ -39,8 +38,6 @@ class PlaySettings:
         threads: threads of the search, and on a CPU of the network; one for each core if None.
         batch_rows: rows of a batch; `rows` is what is taken.
         rounds_in_flight: rounds in progress at once.
-        worlds_in_flight: worlds of one search in progress at once; all if None.
-        leaves_in_flight: leaves of one tree in flight.
         cache_entries: evaluations that a round remembers.
         fold: whether the network is folded.
         dtype: numbers that it computes with.
@@ -54,8 +51,7 @@ class PlaySettings:
 
     players: int = 4
     cards: int = 5
-    worlds: int = 3
-    simulations: int = 30
+    search: SearchOptions = DEFAULT_SEARCH
     rounds: int = 4000
     evaluator: Literal["network", "null"] = "network"
     network: Path | None = None
@@ -63,8 +59,6 @@ class PlaySettings:
     threads: int | None = None
     batch_rows: int | None = None
     rounds_in_flight: int | None = None
-    worlds_in_flight: int | None = None
-    leaves_in_flight: int = 1
     cache_entries: int | None = None
     fold: bool = True
     dtype: Dtype = "auto"
@@ -101,24 +95,23 @@ class PlaySettings:
 
     def columns(self) -> Row:
         """The settings as columns."""
-        values = asdict(self) | {"batch_rows": self.rows}
+        values = asdict(self) | asdict(self.search) | {"batch_rows": self.rows}
+        del values["search"]
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
-    def self_play(self, *, rounds: int | None = None, carry_over: int = 0) -> bz.SelfPlay:
-        """The rounds to play, all or so many, of which the last may be left unfinished."""
+    def self_play(self, *, rounds: int | None = None, first_round: int = 0, carry_over: int = 0) -> bz.SelfPlay:
+        """Self-play of these settings; `rounds` replaces their number, the last `carry_over` may stay unfinished."""
         return bz.SelfPlay(
             players=self.players,
             cards=self.cards,
-            worlds=self.worlds,
-            simulations=self.simulations,
+            search=self.search,
             rounds=self.rounds if rounds is None else rounds,
+            first_round=first_round,
             carry_over=carry_over,
             seed=self.seed,
             threads=self.threads,
             batch_rows=self.rows,
             rounds_in_flight=self.rounds_in_flight,
-            worlds_in_flight=self.worlds_in_flight,
-            leaves_in_flight=self.leaves_in_flight,
             cache_entries=self.cache_entries,
         )
 
@@ -135,9 +128,7 @@ class NullEvaluator:
     def __init__(self, rows: int) -> None:
         self.outputs = np.ones((rows, 52), np.float32), np.zeros((rows, 8), np.float32)
 
-    def evaluate_batch(
-        self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def evaluate_batch(self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> Outputs:
         """The same outputs whatever is asked."""
         del features, legal
         return self.outputs
@@ -200,18 +191,6 @@ def build_inference(settings: PlaySettings) -> "Inference":
         copy_streams=settings.copy_streams,
         workers=settings.threads if settings.where.type == "cpu" else None,
     )
-
-
-def parse_shape(text: str) -> tuple[int, int]:
-    """Read `WxS`: worlds and simulations in each.
-
-    Raises:
-        ConfigError: it has another form.
-    """
-    from blob_zero.config.schema import parse_search
-
-    search = parse_search(text)
-    return search.worlds, search.simulations
 
 
 def check_at_least_1(**values: int | None) -> None:

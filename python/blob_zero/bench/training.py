@@ -11,6 +11,7 @@ import numpy as np
 from blob_zero.bench.settings import PlaySettings, build_network
 from blob_zero.bench.tables import Row
 from blob_zero.config.schema import TrainingConfig
+from blob_zero.config.search_options import SearchOptions
 from blob_zero.machine import peak_memory
 
 if TYPE_CHECKING:
@@ -142,7 +143,9 @@ def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
     from blob_zero.learning.replay import ReplayRing
 
     ring = ReplayRing(rows)
-    quick = replace(play, worlds=1, simulations=8, batch_rows=256, threads=None, rounds_in_flight=None)
+    quick = replace(
+        play, search=SearchOptions(worlds=1, simulations=8), batch_rows=256, threads=None, rounds_in_flight=None
+    )
     turn, rounds = 0, max(64, rows // (4 * play.players))
     while len(ring) < rows:
         ring.append(replace(quick, seed=play.seed + turn).self_play(rounds=rounds).run("uniform"))

@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from blob_zero.bench.limits import Workers, inference_limit, run_for, search_limit
+from blob_zero.bench.limits import inference_limit, search_limit
 from blob_zero.bench.settings import PlaySettings, build_inference
 from blob_zero.bench.tables import Row
+from blob_zero.bench.timed_run import ServedEvaluator, run_for
 from blob_zero.machine import forget_peak_memory, peak_memory
 from blob_zero.selfplay.sizes import Sizes, batches_in_flight
 
@@ -122,7 +123,7 @@ def bench_tune(
     return Tuning(
         rows=sorted(rows, key=lambda row: (int(row["batch_rows"] or 0), int(row["rounds_in_flight"] or 0))),
         sizes=sizes,
-        leaves=settings.worlds * settings.leaves_in_flight,
+        leaves=settings.search.leaves,
         noise=float(np.sort(np.abs(rates[:, -1] / rates[:, 0] - 1))[-2]),
         device=str(inference.device),
     )
@@ -196,7 +197,7 @@ def _around(sizes: Sizes, settings: PlaySettings) -> list[PlaySettings]:
     return [changed(factor, factor) for factor in BATCH_ROWS] + [changed(1, factor) for factor in ROUNDS_IN_FLIGHT]
 
 
-def _measure(settings: PlaySettings, evaluator: Workers, seconds: float) -> _Pass:
+def _measure(settings: PlaySettings, evaluator: ServedEvaluator, seconds: float) -> _Pass:
     forget_peak_memory()
     run = run_for(settings, evaluator, seconds=seconds)
     memory = peak_memory()

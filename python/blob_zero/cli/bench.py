@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 
 from blob_zero.bench import tables
-from blob_zero.bench.settings import PlaySettings, check_at_least_1, parse_shape
+from blob_zero.bench.settings import PlaySettings, check_at_least_1
 from blob_zero.bench.tables import Row
 from blob_zero.config.schema import TrainingConfig
+from blob_zero.config.search_options import parse_search
 from blob_zero.errors import ConfigError
 from blob_zero.machine import machine
 
@@ -229,7 +230,7 @@ def compare(
     settings.self_play()
     for name in level or ():
         if name not in LEVELS:
-            parse_shape(name)
+            parse_search(name)
     for count in threads or ():
         check_at_least_1(threads=count)
     check_at_least_1(policy_rounds=policy_rounds)
@@ -284,12 +285,10 @@ def _settings(
     threads: int | None = None,
     net: Path | None = None,
 ) -> PlaySettings:
-    worlds, simulations = parse_shape(search)
     return PlaySettings(
         players=players,
         cards=cards,
-        worlds=worlds,
-        simulations=simulations,
+        search=parse_search(search),
         device=device,
         threads=threads,
         network=net,

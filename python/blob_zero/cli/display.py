@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from blob_zero._core import Progress
-from blob_zero.arena.judge import MatchSummary
 from blob_zero.arena.ratings import INTERVAL_SIGMAS
+from blob_zero.arena.statistics import MatchSummary
 from blob_zero.learning.display import Display
 from blob_zero.metrics.log import MetricsRow, MetricValue
 

@@ -122,7 +122,9 @@ def arena(
     turn, against the other in all others. Differences are in points a round,
     with their 95 % interval. More than two agents are rated as well.
     """
-    from blob_zero.arena.tournament import Settings, parse_hand_sizes, play, to_json
+    from blob_zero.arena.deal_kinds import parse_hand_sizes
+    from blob_zero.arena.tournament import Settings, play
+    from blob_zero.arena.tournament_json import to_json
     from blob_zero.cli.tables import tournament_tables
     from blob_zero.run.atomic_files import write_atomically
 

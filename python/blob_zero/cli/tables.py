@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from blob_zero.arena.judge import MatchSummary, Side
+from blob_zero.arena.breakdown import Pairing, Slice
 from blob_zero.arena.ratings import INTERVAL_SIGMAS
-from blob_zero.arena.tournament import Pairing, Slice, Tournament
+from blob_zero.arena.statistics import MatchSummary, Side
+from blob_zero.arena.tournament import Tournament
 from blob_zero.cli.display import standings_table
 
 _TRUMP_NAMES = {"S": "spades", "H": "hearts", "C": "clubs", "D": "diamonds", "none": "no trump"}

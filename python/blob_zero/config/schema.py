@@ -3,8 +3,8 @@
 A configuration is one TOML file. Every knob has its meaning here and its reason in the presets (`config/presets`).
 """
 
-import re
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal, Unpack
 
 from pydantic import (
     AfterValidator,
@@ -16,26 +16,23 @@ from pydantic import (
     model_validator,
 )
 
+from blob_zero.config.bots import BOT_NAMES, find_bot
+from blob_zero.config.choices import Dtype, Switch
 from blob_zero.config.schedule import Scheduled
-from blob_zero.errors import ConfigError
-
-Dtype = Literal["auto", "fp32", "bf16", "fp16"]
-Switch = Literal["auto"] | bool
+from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
 
 BatchRows = int | Literal["auto"]
 """Rows of a batch, or the choice of `blob_zero.selfplay.sizes.auto_batch_rows`."""
 
 
 def _check_opponent(name: str) -> str:
-    if name.startswith("rollout:"):
-        parse_search(name.removeprefix("rollout:"))
-    elif name not in ("untrained", "random", "rule"):
-        raise ValueError(f"unknown opponent {name!r}: should be untrained, random, rule or rollout:WxS")
+    if name != "untrained" and find_bot(name) is None:
+        raise ValueError(f"unknown opponent {name!r}: should be untrained, {BOT_NAMES}")
     return name
 
 
 FixedOpponent = Annotated[str, AfterValidator(_check_opponent)]
-"""Whom networks are measured against: `untrained`, `random`, `rule`, or `rollout:WxS`, a search by random playouts."""
+"""An opponent that networks are measured against: `untrained`, or the name of a bot (`config/bots.py`)."""
 
 
 class _Section(BaseModel):
@@ -147,18 +144,22 @@ class GameConfig(_Section):
 class SearchConfig(_Section):
     """The search that self-play and judging share."""
 
-    worlds: int = Field(default=3, ge=1)
+    worlds: int = Field(default=DEFAULT_SEARCH.worlds, ge=1)
     """Deals drawn for each decision."""
-    simulations: int = Field(default=30, ge=1)
+    simulations: int = Field(default=DEFAULT_SEARCH.simulations, ge=1)
     """Simulations in each world."""
-    c_puct: float = Field(default=1.5, ge=0)
+    c_puct: float = Field(default=DEFAULT_SEARCH.c_puct, ge=0)
     """Weight of the prior against the value in PUCT."""
-    fpu_reduction: float = Field(default=0.25, ge=0)
+    fpu_reduction: float = Field(default=DEFAULT_SEARCH.fpu_reduction, ge=0)
     """How far below its parent an unvisited action is valued."""
-    leaves_in_flight: int = Field(default=1, ge=1)
+    leaves_in_flight: int = Field(default=DEFAULT_SEARCH.leaves_in_flight, ge=1)
     """Leaves of one tree that may wait for the network at a time."""
-    virtual_loss: int = Field(default=1, ge=0)
+    virtual_loss: int = Field(default=DEFAULT_SEARCH.virtual_loss, ge=0)
     """Lost visits that a leaf counts as while it waits."""
+
+    def options(self, **changes: Unpack[SearchChanges]) -> SearchOptions:
+        """This search as options, with some of them changed."""
+        return replace(SearchOptions(**self.model_dump()), **changes)
 
 
 class SelfPlayConfig(_Section):
@@ -183,16 +184,16 @@ class SelfPlayConfig(_Section):
     """Rounds played at the same time; none is enough to fill the batches (`blob_zero.selfplay.sizes`)."""
     threads: int | None = Field(default=None, ge=1)
     """Search threads; none is one for each core."""
-    noise_fraction: float = Field(default=0.25, ge=0, le=1)
+    noise_fraction: float = Field(default=DEFAULT_SEARCH.noise_fraction, ge=0, le=1)
     """Share of Dirichlet noise in the priors at the root."""
-    noise_alpha: float = Field(default=1.0, gt=0)
+    noise_alpha: float = Field(default=DEFAULT_SEARCH.noise_alpha, gt=0)
     """Concentration of that noise."""
-    temperature: float = Field(default=1.0, ge=0)
-    """How freely a round's first decisions are drawn: 1 in proportion to visits, 0 the most visited."""
-    final_temperature: float = Field(default=0.25, ge=0)
-    """The same for the later decisions."""
-    temperature_decisions: int = Field(default=8, ge=0)
-    """How many decisions of a round are its first ones."""
+    temperature: float = Field(default=DEFAULT_SEARCH.temperature, ge=0)
+    """Actions are drawn in proportion to `visits ** (1 / temperature)`; 0 takes the most visited."""
+    final_temperature: float = Field(default=DEFAULT_SEARCH.final_temperature, ge=0)
+    """Temperature after the first `temperature_decisions` decisions of a round."""
+    temperature_decisions: int = Field(default=DEFAULT_SEARCH.temperature_decisions, ge=0)
+    """Decisions of a round, of all seats together, that are drawn with `temperature`."""
 
 
 class NetworkConfig(_Section):
@@ -311,15 +312,3 @@ class Config(_Section):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     promotion: PromotionConfig = PromotionConfig()
-
-
-def parse_search(text: str) -> SearchConfig:
-    """Read `WxS`: worlds and simulations in each, both at least 1.
-
-    Raises:
-        ConfigError: it has another form.
-    """
-    form = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
-    if form is None:
-        raise ConfigError(f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations")
-    return SearchConfig(worlds=int(form[1]), simulations=int(form[2]))

@@ -17,7 +17,7 @@ from blob_zero.inference.lanes import Answer, Legal
 from blob_zero.learning.setup import configure_torch
 from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.seeds import Purpose, stream_seed
-from blob_zero.selfplay.engine import Records
+from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.worker import LocalWorker, RoundRange, configured_self_play
 
 FP32_BOUND = 1e-5

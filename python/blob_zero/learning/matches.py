@@ -1,8 +1,9 @@
 """The matches of a run: promotion, measurement against fixed opponents, and the table at the end."""
 
 from blob_zero.arena.final_table import Comparison, FinalTable
-from blob_zero.arena.judge import Judge, MatchSummary
+from blob_zero.arena.judge import Judge
 from blob_zero.arena.ratings import network_name
+from blob_zero.arena.statistics import MatchSummary
 from blob_zero.config.schema import FixedOpponent
 from blob_zero.learning.display import Display
 from blob_zero.learning.run import Run

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
-from blob_zero.selfplay.engine import Records
+from blob_zero.selfplay.records import Records
 
 Array = npt.NDArray[Any]
 

@@ -1,62 +1,20 @@
-"""Evaluators, and the loop that feeds them the batches of a session."""
+"""The loop that feeds the batches of a session to its evaluators, and its clock."""
 
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
-
-Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Policy float32[B, 52] over actions, and values float32[B, 8] in [-1, 1] by relative seat."""
+from blob_zero.selfplay.evaluator import BatchEvaluator, Evaluator, serving_threads
 
 OnProgress = Callable[[_core.Progress], None]
 
 PROGRESS_INTERVAL = 0.25
 """Seconds between two calls of a progress callback."""
-
-
-class Evaluator(Protocol):
-    """Anything that judges positions: BlobNet behind `Inference`, or any function."""
-
-    def __call__(self, features: NDArray[np.float32], legal: NDArray[np.bool_], /) -> Outputs:
-        """Judges positions.
-
-        Args:
-            features: float32[B, 256], encoded observations of the seat to move (docs/observation.md).
-            legal: bool[B, 52], the legal actions of that seat, cards by relative rank as in the encoding.
-
-        Returns:
-            Policy float32[B, 52], probabilities over actions by the same names, of which the search keeps the legal
-            ones and scales them to 1; and values float32[B, 8] in [-1, 1], one for each relative seat from the seat to
-            move, on the scale `2 * score / (10 + cards) - 1`; entries past the players in play are ignored.
-        """
-        ...
-
-
-@runtime_checkable
-class BatchEvaluator(Protocol):
-    """An evaluator that takes whole buffers of one shape, as they lie in memory.
-
-    With an attribute `workers` above 1 it is called by so many threads at once.
-    """
-
-    def evaluate_batch(self, features: NDArray[np.uint8], legal: NDArray[np.bool_], /) -> Outputs:
-        """Judges all rows of a buffer.
-
-        Args:
-            features: uint8[batch_rows, 256], to be multiplied by `feature_scale()`. Rows past the filled ones are stale
-                but valid. Read-only; not to be kept after the call.
-            legal: bool[batch_rows, 52]. A row that was never filled has no legal action.
-
-        Returns:
-            Policy float32[batch_rows, 52] and values float32[batch_rows, 8], as for `Evaluator`.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +41,6 @@ class Serving:
     def python(self) -> float:
         """Seconds in the loop's own Python code: what is none of the others."""
         return max(self.total - self.waiting - self.evaluating - self.handing_over, 0.0)
-
-
-def serving_threads(evaluators: Sequence[Evaluator | BatchEvaluator]) -> int:
-    """Threads that `drive` serves these evaluators with: one that several threads may call at once says so."""
-    return min((getattr(evaluator, "workers", 1) for evaluator in evaluators), default=1)
 
 
 def drive(

@@ -13,11 +13,12 @@ import torch
 
 import blob_zero as bz
 from blob_zero.config.schema import Config
+from blob_zero.config.search_options import SearchOptions
 from blob_zero.inference.devices import auto_workers, resolve_device
 from blob_zero.inference.inference import Inference
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.selfplay.carry_over import CarryOver
-from blob_zero.selfplay.engine import Records
+from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.serving import OnProgress
 from blob_zero.selfplay.sizes import Sizes, auto_batch_rows
 
@@ -135,12 +136,11 @@ class LocalWorker:
 
 def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.device) -> bz.SelfPlay:
     """A range of rounds, as the settings have them played with a network on this device."""
-    search, options = config.search, config.selfplay
+    options = config.selfplay
     return bz.SelfPlay(
         shapes=config.game.played(),
         result_share=config.game.game_result,
-        worlds=rounds.worlds or search.worlds,
-        simulations=rounds.simulations or search.simulations,
+        search=_search(config, rounds),
         rounds=rounds.rounds,
         seed=rounds.seed,
         first_round=rounds.first_round,
@@ -148,15 +148,19 @@ def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.de
         threads=options.threads,
         batch_rows=_batch_rows(config, rounds, device),
         rounds_in_flight=options.rounds_in_flight,
-        c_puct=search.c_puct,
-        fpu_reduction=search.fpu_reduction,
+    )
+
+
+def _search(config: Config, rounds: RoundRange) -> SearchOptions:
+    options = config.selfplay
+    return config.search.options(
+        worlds=rounds.worlds or config.search.worlds,
+        simulations=rounds.simulations or config.search.simulations,
         noise_fraction=options.noise_fraction,
         noise_alpha=options.noise_alpha,
         temperature=options.temperature,
         final_temperature=options.final_temperature,
         temperature_decisions=options.temperature_decisions,
-        leaves_in_flight=search.leaves_in_flight,
-        virtual_loss=search.virtual_loss,
     )
 
 
@@ -170,14 +174,13 @@ def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int
     wanted = config.selfplay.batch_rows
     if wanted != "auto":
         return wanted
-    search = config.search
     in_progress = _in_progress(rounds)
     if config.selfplay.rounds_in_flight is not None:
         in_progress = min(in_progress, config.selfplay.rounds_in_flight)
     return auto_batch_rows(
         device.type,
         workers=auto_workers(device.type),
-        leaves=in_progress * (rounds.worlds or search.worlds) * search.leaves_in_flight,
+        leaves=in_progress * _search(config, rounds).leaves,
     )
 
 

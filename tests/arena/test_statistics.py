@@ -3,15 +3,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from blob_zero.arena.judge import (
+from blob_zero.arena.statistics import (
     MatchSummary,
     Side,
     bootstrap_interval,
     deal_differences,
-    parse_agent,
     summarize,
 )
-from blob_zero.config.schema import SearchConfig, parse_search
 from blob_zero.errors import ConfigError
 
 
@@ -98,23 +96,3 @@ def test_the_verdict_is_the_intervals(low, high, verdict):
 def test_one_deal_has_no_interval():
     with pytest.raises(ConfigError, match=r"1 deal"):
         summarize(records(np.zeros((1, 4, 4), np.int16)))
-
-
-def test_agents_are_named(tmp_path):
-    assert parse_agent("random") == "random"
-    assert parse_agent("rule") == "rule"
-    assert parse_agent("rollout:9x10") == SearchConfig(worlds=9, simulations=10)
-    assert parse_agent(str(tmp_path)) == tmp_path
-
-
-@pytest.mark.parametrize("text", ["rulebot", "rollout", "rollout:3", "rollout:0x5", "runs/none"])
-def test_other_names_are_refused_with_the_ones_there_are(text):
-    with pytest.raises(ConfigError, match="should be"):
-        parse_agent(text)
-
-
-@pytest.mark.parametrize("text", ["3", "3x", "x30", "3x-1", "3 x 30", "03x30", "3x30x2"])
-def test_a_search_is_worlds_x_simulations(text):
-    assert parse_search("3x30") == SearchConfig(worlds=3, simulations=30)
-    with pytest.raises(ConfigError, match="such as 3x30"):
-        parse_search(text)

@@ -1,0 +1,79 @@
+"""Agents: ways to choose actions in a match."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, Self, Unpack
+
+from blob_zero import _core
+from blob_zero.config.bots import Bot, BotKind
+from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
+from blob_zero.errors import ConfigError
+from blob_zero.selfplay.evaluator import BatchEvaluator, Evaluator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """A way to choose actions. Agents that search play the most visited action, without noise.
+
+    Attributes:
+        kind: the kind of a bot, or "network" for a search whose positions an evaluator judges.
+        search: the search of an agent that searches, with its exploration taken out; None for others.
+        evaluator: the evaluator of a network.
+    """
+
+    kind: BotKind | Literal["network"]
+    search: SearchOptions | None = None
+    evaluator: Evaluator | BatchEvaluator | None = None
+
+    def __post_init__(self) -> None:
+        if self.search is not None:
+            object.__setattr__(self, "search", self.search.greedy())
+
+    @classmethod
+    def random(cls) -> Self:
+        """An agent that plays uniformly over the legal actions."""
+        return cls(kind="random")
+
+    @classmethod
+    def rule(cls) -> Self:
+        """The rule bot."""
+        return cls(kind="rule")
+
+    @classmethod
+    def rollout(cls, search: SearchOptions = DEFAULT_SEARCH, **changes: Unpack[SearchChanges]) -> Self:
+        """A search that judges positions by random playouts; `changes` are fields of `SearchOptions`."""
+        return cls(kind="rollout", search=replace(search, **changes))
+
+    @classmethod
+    def network(
+        cls,
+        evaluator: Evaluator | BatchEvaluator,
+        *,
+        search: SearchOptions = DEFAULT_SEARCH,
+        **changes: Unpack[SearchChanges],
+    ) -> Self:
+        """A search that judges positions by an evaluator; `changes` are fields of `SearchOptions`."""
+        return cls(kind="network", search=replace(search, **changes), evaluator=evaluator)
+
+    @classmethod
+    def bot(cls, bot: Bot) -> Self:
+        """A bot that `read_bot` read."""
+        return cls(kind=bot.kind, search=bot.search)
+
+    @property
+    def leaves(self) -> int:
+        """Rows of one round that may wait for this agent's evaluator at the same time."""
+        return 0 if self.evaluator is None or self.search is None else self.search.leaves
+
+    def spec(self, model: int) -> _core.AgentSpec:
+        """The agent as the core takes it; `model` is the number that its batches name."""
+        match self.kind, self.search:
+            case "random", _:
+                return _core.AgentSpec.random()
+            case "rule", _:
+                return _core.AgentSpec.rule()
+            case "rollout", SearchOptions() as search:
+                return search.spec("rollout")
+            case "network", SearchOptions() as search:
+                return search.spec(model)
+            case _:
+                raise ConfigError(f"an agent of kind {self.kind!r} needs a search")

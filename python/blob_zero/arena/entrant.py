@@ -1,0 +1,72 @@
+"""Entrants: agents of a match by name, a bot or the path of a network."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from blob_zero.config.bots import BOT_NAMES, Bot, find_bot
+from blob_zero.config.load import parse_config
+from blob_zero.config.search_options import SearchOptions
+from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.model.blobnet import BlobNet
+from blob_zero.run.checkpoint import STATE, load_network, network_folder
+
+
+class NetworkEntrant(NamedTuple):
+    """A network and the search that it plays with."""
+
+    net: BlobNet
+    search: SearchOptions
+
+
+Entrant = Bot | NetworkEntrant
+
+
+def read_entrant(name: str, search: SearchOptions) -> Entrant:
+    """Reads the agent of a name.
+
+    Args:
+        name: the name of a bot, or the path of a run or checkpoint.
+        search: worlds and simulations of networks. The other options are those that the network was trained with.
+
+    Raises:
+        ConfigError: the name is neither.
+        CheckpointError: the network cannot be read.
+    """
+    found = parse_agent(name)
+    if isinstance(found, Bot):
+        return found
+    net = load_network(found)
+    return NetworkEntrant(net, _trained_search(found, worlds=search.worlds, simulations=search.simulations))
+
+
+def parse_agent(text: str) -> Bot | Path:
+    """Reads an agent's name: a bot, or the path of a network that exists.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    bot = find_bot(text)
+    if bot is not None:
+        return bot
+    path = Path(text)
+    if not path.exists():
+        raise ConfigError(f"unknown agent {text!r}: should be {BOT_NAMES}, or a path of a run or checkpoint")
+    return path
+
+
+def _trained_search(path: Path, *, worlds: int, simulations: int) -> SearchOptions:
+    """The search that the checkpoint of a network names; the default for a network outside of a checkpoint."""
+    with warnings.catch_warnings():  # loading the network has warned of damage already
+        warnings.simplefilter("ignore", RuntimeWarning)
+        folder = network_folder(path)
+    state = (folder if folder.is_dir() else folder.parent) / STATE
+    if not state.exists():
+        return SearchOptions(worlds=worlds, simulations=simulations)
+    try:
+        section = json.loads(state.read_bytes())["config"]["search"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{state} does not say which search its network was trained with: {error!r}") from error
+    trained = parse_config({"search": section}, source=str(state)).search
+    return trained.options(worlds=worlds, simulations=simulations)

@@ -1,0 +1,114 @@
+"""How one decision is searched, and how an action is chosen from the visits.
+
+`SearchOptions` is the one place that names these options and their defaults. Self-play, matches, benchmarks and the
+`[search]` section of a configuration all use it. Importing it needs numpy alone.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypedDict
+
+from blob_zero import _core
+from blob_zero.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """Options of a determinized PUCT search; the defaults explore, as self-play needs.
+
+    Attributes:
+        worlds: deals drawn for each decision, at least 1.
+        simulations: simulations in each world, at least 1.
+        c_puct: weight of the prior against the value in PUCT.
+        fpu_reduction: first-play urgency: how far below its parent an unvisited action is valued.
+        worlds_in_flight: worlds of one search whose trees grow at the same time; None for all.
+        leaves_in_flight: leaves of one tree that may wait for an evaluation; more than 1 costs strength.
+        virtual_loss: lost visits that a waiting leaf counts as.
+        noise_fraction: share of Dirichlet noise in the priors at the root; 0 for none.
+        noise_alpha: concentration of that noise.
+        temperature: actions are drawn in proportion to `visits ** (1 / temperature)`; 0 takes the most visited.
+        final_temperature: temperature after the first `temperature_decisions` decisions of a round.
+        temperature_decisions: number of decisions, of all seats together, that are drawn with `temperature`.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    worlds: int = 3
+    simulations: int = 30
+    c_puct: float = 1.5
+    fpu_reduction: float = 0.25
+    worlds_in_flight: int | None = None
+    leaves_in_flight: int = 1
+    virtual_loss: int = 1
+    noise_fraction: float = 0.25
+    noise_alpha: float = 1.0
+    temperature: float = 1.0
+    final_temperature: float = 0.25
+    temperature_decisions: int = 8
+
+    def __post_init__(self) -> None:
+        self.spec("uniform")  # refuses what is out of range
+
+    def __str__(self) -> str:
+        """The search as `WxS`."""
+        return f"{self.worlds}x{self.simulations}"
+
+    @property
+    def leaves(self) -> int:
+        """Leaves of one round that may wait for an evaluation at the same time."""
+        return self.leaves_in_flight * min(self.worlds, self.worlds_in_flight or self.worlds)
+
+    def greedy(self) -> Self:
+        """The same search without exploration: no noise, and always the most visited action."""
+        return replace(self, noise_fraction=0.0, temperature=0.0, final_temperature=0.0)
+
+    def spec(self, evaluator: Literal["uniform", "rollout"] | int) -> _core.AgentSpec:
+        """The searching agent as the core takes it; an integer is the number of the model that judges positions."""
+        return _core.AgentSpec.search(
+            evaluator=evaluator,
+            worlds=self.worlds,
+            simulations=self.simulations,
+            c_puct=self.c_puct,
+            fpu_reduction=self.fpu_reduction,
+            worlds_in_flight=self.worlds_in_flight,
+            leaves_in_flight=self.leaves_in_flight,
+            virtual_loss=self.virtual_loss,
+            noise_fraction=self.noise_fraction,
+            noise_alpha=self.noise_alpha,
+            temperature=self.temperature,
+            final_temperature=self.final_temperature,
+            temperature_decisions=self.temperature_decisions,
+        )
+
+
+class SearchChanges(TypedDict, total=False):
+    """Keyword arguments that replace fields of `SearchOptions`, for calls such as `SelfPlay(simulations=50)`."""
+
+    worlds: int
+    simulations: int
+    c_puct: float
+    fpu_reduction: float
+    worlds_in_flight: int | None
+    leaves_in_flight: int
+    virtual_loss: int
+    noise_fraction: float
+    noise_alpha: float
+    temperature: float
+    final_temperature: float
+    temperature_decisions: int
+
+
+DEFAULT_SEARCH = SearchOptions()
+
+
+def parse_search(text: str) -> SearchOptions:
+    """Reads `WxS`, worlds x simulations in each; all other options have their defaults.
+
+    Raises:
+        ConfigError: the text has another form.
+    """
+    form = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
+    if form is None:
+        raise ConfigError(f"cannot read the search {text!r}; should be WxS, such as 3x30: worlds x simulations")
+    return SearchOptions(worlds=int(form[1]), simulations=int(form[2]))

@@ -1,0 +1,26 @@
+import pytest
+
+from blob_zero.arena.entrant import parse_agent
+from blob_zero.config.bots import Bot
+from blob_zero.config.search_options import SearchOptions, parse_search
+from blob_zero.errors import ConfigError
+
+
+def test_agents_are_named(tmp_path):
+    assert parse_agent("random") == Bot("random")
+    assert parse_agent("rule") == Bot("rule")
+    assert parse_agent("rollout:9x10") == Bot("rollout", SearchOptions(worlds=9, simulations=10))
+    assert parse_agent(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize("text", ["rulebot", "rollout", "rollout:3", "rollout:0x5", "runs/none"])
+def test_other_names_are_refused_with_the_ones_there_are(text):
+    with pytest.raises(ConfigError, match="should be"):
+        parse_agent(text)
+
+
+@pytest.mark.parametrize("text", ["3", "3x", "x30", "3x-1", "3 x 30", "03x30", "3x30x2"])
+def test_a_search_is_worlds_x_simulations(text):
+    assert parse_search("3x30") == SearchOptions(worlds=3, simulations=30)
+    with pytest.raises(ConfigError, match="such as 3x30"):
+        parse_search(text)

@@ -47,7 +47,7 @@ def slow_losses(logits, values, batch):
         target /= target.sum()
         policy_terms.append(-sum(target * np.log(weights / weights.sum())))
         players = batch.features[row, 228]
-        value_terms.extend((values[row, :players] - batch.values[row, :players]) ** 2)
+        value_terms.append(np.mean((values[row, :players] - batch.values[row, :players]) ** 2))
     return np.mean(policy_terms), np.mean(value_terms)
 
 
@@ -60,6 +60,18 @@ def test_losses_are_those_of_the_slow_oracle():
     policy, value = slow_losses(logits, values, rows)
     assert losses.policy.item() == pytest.approx(policy, rel=1e-4)
     assert losses.value.item() == pytest.approx(value, rel=1e-4)
+
+
+def test_rows_weigh_the_same_however_many_play():
+    rng = np.random.default_rng(0)
+    rows = random_rows(rng, 2)
+    rows.features[:, 228] = [3, 8]
+    batch = on_device(rows)
+    # Each row is wrong by the same in all of its seats.
+    errors = torch.tensor([[1.0], [3.0]])
+    losses = batch_losses(torch.zeros(2, 52), batch.values + errors, batch)
+    assert losses.value.item() == pytest.approx((1 + 9) / 2)
+    assert losses.value_error.item() == pytest.approx(2)
 
 
 def test_illegal_logits_and_absent_seats_do_not_matter():

@@ -4,7 +4,7 @@ import torch
 from support.training_fakes import random_rows
 
 import blob_zero as bz
-from blob_zero.learning.loss import batch_losses, part_shares
+from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceRows
 from blob_zero.learning.replay import ReplayRing
 
@@ -38,13 +38,16 @@ def test_a_batch_has_the_rows_of_its_slots_scaled(ring):
 def test_a_renamed_batch_has_the_same_rows_by_other_names(ring):
     rows = DeviceRows(ring.columns(), device=CPU)
     slots = torch.arange(40)
-    plain, renamed = rows.batch(slots), rows.batch(slots, order=17)
+    plain, renamed = rows.batch(slots), rows.batch(slots, torch.full((40,), 17))
     assert not torch.equal(plain.features, renamed.features)
     assert torch.equal(plain.features.sort(dim=1).values, renamed.features.sort(dim=1).values)
     playing = plain.features[:, 226] == 1
     assert torch.equal(plain.policy[~playing], renamed.policy[~playing])
     assert not torch.equal(plain.policy[playing], renamed.policy[playing])
     assert torch.equal(plain.values, renamed.values)
+    mixed = rows.batch(slots, torch.arange(40) % 2 * 17)
+    assert torch.equal(mixed.features[::2], plain.features[::2])
+    assert torch.equal(mixed.features[1::2], renamed.features[1::2])
 
 
 def test_rows_that_do_not_fit_on_the_device_stay_where_they_are(ring, monkeypatch):
@@ -67,6 +70,6 @@ def test_the_losses_of_parts_add_up_to_those_of_the_whole(ring, parts, sizes):
     summed = torch.zeros(2)
     for piece, *outputs in zip(pieces, logits.split(sizes), values.split(sizes), strict=True):
         losses = batch_losses(*outputs, piece)
-        summed += torch.stack([losses.policy, losses.value]) * part_shares(piece, whole, values=8)
+        summed += torch.stack([losses.policy, losses.value]) * piece.rows / whole.rows
     expected = batch_losses(logits, values, whole)
     torch.testing.assert_close(summed, torch.stack([expected.policy, expected.value]))

@@ -40,10 +40,14 @@ def rows(order, seed):
     return np.array(features), np.array(legal), np.array(policy, np.float16)
 
 
-@pytest.mark.parametrize("order", SUIT_ORDERS)
-def test_renaming_rows_is_playing_with_renamed_cards(order):
+@pytest.mark.parametrize("seed", range(5))
+def test_renaming_rows_is_playing_with_renamed_cards(seed):
     rename = SuitRenaming(torch.device("cpu"))
-    for seed in range(5):
-        plain = map(torch.from_numpy, rows(SUIT_ORDERS[0], seed))
-        for got, expected in zip(rename(*plain, order=SUIT_ORDERS.index(order)), rows(order, seed), strict=True):
-            np.testing.assert_array_equal(got.numpy(), expected)
+    plain = [torch.from_numpy(column) for column in rows(SUIT_ORDERS[0], seed)]
+    played = [rows(order, seed) for order in SUIT_ORDERS]
+    # Every row of the round in all 24 orders, each row of the batch in one of its own.
+    count = len(plain[0])
+    orders = torch.arange(24).repeat_interleave(count)
+    got = rename(*(column.repeat(24, 1) for column in plain), orders=orders)
+    for column, expected in zip(got, zip(*played, strict=True), strict=True):
+        np.testing.assert_array_equal(column.numpy(), np.concatenate(expected))

@@ -162,13 +162,14 @@ def _learning(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], No
     rows = DeviceRows(ring.columns(), device=learner.device, notice=notice)
     config = learner.config
     learner.net.train()
-    left: list[torch.Tensor] = []
+    left: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def step() -> object:
         if not left:
-            left.extend(rows.upload(ring.epoch(rng, config.batch_size)))
-        order = int(rng.integers(len(SUIT_ORDERS))) if config.rename_suits else 0
-        return learner.step(rows.batch(left.pop(), order=order), rate=config.learning_rate, notice=notice)
+            epoch = ring.epoch(rng, config.batch_size)
+            orders = rng.integers(len(SUIT_ORDERS) if config.rename_suits else 1, size=epoch.shape)
+            left.extend(zip(rows.upload(epoch), rows.upload(orders), strict=True))
+        return learner.step(rows.batch(*left.pop()), rate=config.learning_rate, notice=notice)
 
     return step
 

@@ -12,7 +12,7 @@ from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import DeviceError
 from blob_zero.inference.devices import auto_precision
 from blob_zero.learning.display import Notice
-from blob_zero.learning.loss import batch_losses, part_shares
+from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceBatch
 from blob_zero.model.blobnet import BlobNet
 
@@ -77,11 +77,10 @@ class Gradients:
 
     def _accumulate(self, batch: DeviceBatch) -> Tensor:
         loss_of = _compiled() if self.compiled else _loss
-        values = self.net.shape.values
         measured = torch.zeros(4, device=self.device)
         for part in batch.split(self.parts):
-            shares = part_shares(part, batch, values=values)
-            loss, losses = loss_of(self.net, part, shares, self.value_weight, self.precision)
+            share = torch.full((), part.rows / batch.rows, device=self.device)
+            loss, losses = loss_of(self.net, part, share, self.value_weight, self.precision)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             measured += losses
         return measured
@@ -112,14 +111,14 @@ class Gradients:
 
 
 def _loss(
-    net: BlobNet, batch: DeviceBatch, shares: Tensor, value_weight: float, precision: str
+    net: BlobNet, batch: DeviceBatch, share: Tensor, value_weight: float, precision: str
 ) -> tuple[Tensor, Tensor]:
     """The contribution of a part of a batch to the loss of the whole: forward, in the given precision.
 
     Args:
         net: the network in training.
         batch: the part.
-        shares: float32[2] from `part_shares`.
+        share: float32 scalar, the share of the batch's rows in this part.
         value_weight: weight of the value loss beside the policy loss.
         precision: fp32, bf16 or fp16.
 
@@ -129,10 +128,8 @@ def _loss(
     with _autocast(batch.features.device, precision):
         logits, values = net(batch.features)
     losses = batch_losses(logits, values, batch)
-    rows, seats = shares
-    policy, value = losses.policy * rows, losses.value * seats
-    measured = torch.stack([policy, losses.entropy * rows, value, losses.value_error * seats])
-    return policy + value_weight * value, measured.detach()
+    measured = share * torch.stack([losses.policy, losses.entropy, losses.value, losses.value_error])
+    return share * (losses.policy + value_weight * losses.value), measured.detach()
 
 
 @cache

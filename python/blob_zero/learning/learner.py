@@ -1,7 +1,7 @@
 """The learner: optimizer steps that move BlobNet towards what the search found."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import torch
@@ -77,18 +77,25 @@ class Learner:
         total = size = 0
         self.net.train()
         for _ in range(epochs):
-            epoch = rows.upload(replay.epoch(rng, self.config.batch_size))
+            epoch = replay.epoch(rng, self.config.batch_size)
             batches, size = epoch.shape
             total = epochs * batches
-            for slots in epoch:
-                order = int(rng.integers(len(SUIT_ORDERS))) if self.config.rename_suits else 0
+            for slots, orders in zip(rows.upload(epoch), self._suit_orders(rows, rng, epoch.shape), strict=True):
                 done = (len(results) + 1) / total
                 rate = learning_rate(iteration + done, iterations=self.iterations, config=self.config)
-                results.add(self.step(rows.batch(slots, order=order), rate=rate, notice=notice), rate=rate)
+                results.add(self.step(rows.batch(slots, orders), rate=rate, notice=notice), rate=rate)
                 if progress is not None and (len(results) % reading == 0 or len(results) == total):
                     progress(len(results), total, results.mean_loss())
         self._check_steps(results.taken(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
+
+    def _suit_orders(
+        self, rows: DeviceRows, rng: np.random.Generator, shape: tuple[int, ...]
+    ) -> Iterable[Tensor | None]:
+        """For each minibatch of an epoch, the renaming of each row."""
+        if not self.config.rename_suits:
+            return [None] * shape[0]
+        return rows.upload(rng.integers(len(SUIT_ORDERS), size=shape))
 
     def _check_steps(self, taken: int, total: int, *, iteration: int, notice: Notice) -> None:
         if not taken:

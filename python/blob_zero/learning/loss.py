@@ -1,4 +1,4 @@
-"""What BlobNet is trained to make small."""
+"""The losses that BlobNet is trained to reduce. Every row weighs the same, however many seats are in play."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _MASKED_LOGIT = -1e9
 
 @dataclass(frozen=True)
 class Losses:
-    """Parts of the loss of one batch, each a scalar tensor."""
+    """The losses of one batch, means over its rows, each a scalar tensor."""
 
     policy: Tensor
     entropy: Tensor
@@ -23,11 +23,11 @@ class Losses:
 
 
 def batch_losses(logits: Tensor, values: Tensor, batch: DeviceBatch) -> Losses:
-    """Cross-entropy over the legal actions and mean squared error over the seats in play, in float32.
+    """Cross-entropy over the legal actions, and mean squared error over each row's seats in play, in float32.
 
     Args:
         logits: [B, 52], over all actions.
-        values: [B, V], by relative seat; with V below 8, the first V seats are learned.
+        values: [B, V], by relative seat; with V below 8, only the first V seats are learned.
         batch: the targets.
     """
     log_policy = functional.log_softmax(logits.float().masked_fill(~batch.legal, _MASKED_LOGIT), dim=1)
@@ -35,19 +35,9 @@ def batch_losses(logits: Tensor, values: Tensor, batch: DeviceBatch) -> Losses:
     entropy = torch.special.entr(batch.policy).sum(dim=1).mean()
     seats = values.shape[1]
     in_play = torch.arange(seats, device=values.device) < batch.players[:, None]
-    error = (values.float() - batch.values[:, :seats]) * in_play
-    count = in_play.sum()
-    return Losses(policy_loss, entropy, error.square().sum() / count, error.detach().abs().sum() / count)
-
-
-def part_shares(part: DeviceBatch, whole: DeviceBatch, *, values: int) -> Tensor:
-    """What the means of a part count for in those of the whole: float32[2], by rows and by seats in play.
-
-    Args:
-        part: some rows of the whole.
-        whole: the batch.
-        values: values of the network; seats past them are not learned.
-    """
-    seats_here, seats = (batch.players.clamp(max=values).sum() for batch in (part, whole))
-    rows = torch.full_like(seats_here, part.rows / whole.rows, dtype=torch.float32)
-    return torch.stack([rows, seats_here / seats])
+    # A row's weight is split evenly over its seats in play.
+    weights = in_play / in_play.sum(dim=1, keepdim=True)
+    error = values.float() - batch.values[:, :seats]
+    value_loss = (weights * error.square()).sum(dim=1).mean()
+    value_error = (weights * error.detach().abs()).sum(dim=1).mean()
+    return Losses(policy_loss, entropy, value_loss, value_error)

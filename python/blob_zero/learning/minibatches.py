@@ -70,22 +70,22 @@ class DeviceRows:
         """Where the columns are."""
         return self._columns["features"].device
 
-    def upload(self, slots: npt.NDArray[np.int64]) -> Tensor:
-        """Numbers of rows, int64[N], for `batch`."""
-        return torch.from_numpy(slots).to(self.home)
+    def upload(self, numbers: npt.NDArray[np.int64]) -> Tensor:
+        """Copies slots or suit orders, in minibatches of an epoch, to where the columns are."""
+        return torch.from_numpy(numbers).to(self.home)
 
-    def batch(self, slots: Tensor, *, order: int = 0) -> DeviceBatch:
+    def batch(self, slots: Tensor, orders: Tensor | None = None) -> DeviceBatch:
         """The rows of these slots, with their suits renamed.
 
         Args:
             slots: int64[B], from `upload`.
-            order: index of the renaming in `SUIT_ORDERS`; 0 changes nothing.
+            orders: int64[B], from `upload`: each row's renaming as an index into `SUIT_ORDERS`; None for no renaming.
         """
         raw, legal, policy, values = (
             self._columns[name].index_select(0, slots) for name in ("features", "legal", "policy", "values")
         )
-        if order:
-            raw, legal, policy = self._rename(raw, legal, policy, order=order)
+        if orders is not None:
+            raw, legal, policy = self._rename(raw, legal, policy, orders=orders)
         raw, policy = raw.to(self._device), policy.to(self._device).float()
         return DeviceBatch(
             features=raw.float() * self._scale,

@@ -1,4 +1,4 @@
-"""The suits are alike: a position with its suits renamed is the same position, so a row can be learned in 24 ways."""
+"""The suits are alike: a position with its suits renamed is the same position, so each row stands for 24."""
 
 from itertools import permutations
 
@@ -11,7 +11,7 @@ from blob_zero.model.blobnet import ACTIONS, FEATURES
 
 SUITS, RANKS = 4, 13
 
-# Where encoding v2 speaks of suits (docs/observation.md): flags by card, and flags by suit.
+# Where encoding v2 names suits (docs/observation.md): flags by card, and flags by suit.
 _CARD_BLOCKS = (0, 52)  # own hand, cards gone
 _SUIT_BLOCKS = (
     *range(112, 144, SUITS),  # suit of each seat's card in the trick
@@ -22,37 +22,39 @@ _SUIT_BLOCKS = (
 _PLAYING = 226
 
 SUIT_ORDERS: tuple[tuple[int, ...], ...] = tuple(permutations(range(SUITS)))
-"""All renamings: suit s becomes suit `order[s]`; the first one changes nothing."""
+"""All renamings: suit s becomes suit `order[s]`; the first one is the identity."""
 
 
 class SuitRenaming:
-    """Renames the suits of rows on a device; bids keep their meaning."""
+    """Renames the suits of rows on a device. Policies over bids stay as they are."""
 
     def __init__(self, device: torch.device) -> None:
         features, actions = zip(*map(_sources, SUIT_ORDERS), strict=True)
         self._features = torch.from_numpy(np.stack(features)).to(device)  # int64[24, 256]
         self._actions = torch.from_numpy(np.stack(actions)).to(device)  # int64[24, 52]
 
-    def __call__(self, features: Tensor, legal: Tensor, policy: Tensor, *, order: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The same rows with their suits renamed.
+    def __call__(
+        self, features: Tensor, legal: Tensor, policy: Tensor, *, orders: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the rows with their suits renamed, each row by an order of its own.
 
         Args:
             features: uint8[B, 256].
             legal: bool[B, 52].
             policy: [B, 52].
-            order: index of one of `SUIT_ORDERS`.
+            orders: int64[B], indices into `SUIT_ORDERS`.
         """
         playing = features[:, _PLAYING : _PLAYING + 1] == 1
-        actions = self._actions[order]
+        actions = self._actions[orders]
         return (
-            features.index_select(1, self._features[order]),
-            torch.where(playing, legal.index_select(1, actions), legal),
-            torch.where(playing, policy.index_select(1, actions), policy),
+            features.gather(1, self._features[orders]),
+            torch.where(playing, legal.gather(1, actions), legal),
+            torch.where(playing, policy.gather(1, actions), policy),
         )
 
 
 def _sources(order: tuple[int, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """For each feature and each card of the renamed row, its index in the row as it was."""
+    """For each feature and each card of the renamed row, its index in the original row."""
     features, cards = np.arange(FEATURES, dtype=np.int64), np.arange(ACTIONS, dtype=np.int64)
     for old, new in enumerate(order):
         cards[new * RANKS : (new + 1) * RANKS] = np.arange(old * RANKS, (old + 1) * RANKS)

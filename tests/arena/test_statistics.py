@@ -10,6 +10,7 @@ from blob_zero.arena.statistics import (
     deal_differences,
     summarize,
 )
+from blob_zero.config.load import load_config, preset_path
 from blob_zero.errors import ConfigError
 
 
@@ -96,3 +97,24 @@ def test_the_verdict_is_the_intervals(low, high, verdict):
 def test_one_deal_has_no_interval():
     with pytest.raises(ConfigError, match=r"1 deal"):
         summarize(records(np.zeros((1, 4, 4), np.int16)))
+
+
+def passing_share(*, true_difference, deals, margin, matches=60):
+    """Share of simulated matches that exceed the margin; single deals scatter by 3.2 points, as measured."""
+    rng = np.random.default_rng(0)
+    side = Side(points=5, exact=1, over=0, under=0)
+    passed = 0
+    for _ in range(matches):
+        low, high = bootstrap_interval(rng.normal(true_difference, 3.2, deals), rng)
+        passed += MatchSummary(deals, side, side, 0.0, low, high, won=0, tied=0).exceeds(margin)
+    return passed / matches
+
+
+@pytest.mark.parametrize("preset", ["reference", "standard"])
+def test_promotion_passes_an_equal_network_and_keeps_out_one_at_the_margin(monkeypatch, preset):
+    monkeypatch.setattr("blob_zero.arena.statistics.RESAMPLES", 200)
+    options = load_config(preset_path(preset)).promotion
+    assert options.enabled
+    assert passing_share(true_difference=0, deals=options.deals, margin=options.margin) > 0.7
+    # 2.5 % by the rule's own level; 8 or more of 60 matches have a chance of 1 in 10,000.
+    assert passing_share(true_difference=options.margin, deals=options.deals, margin=options.margin) < 0.13

@@ -17,12 +17,13 @@ from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_c
 from blob_zero import _core
 from blob_zero.config.load import to_toml
 from blob_zero.doctor import Finding, Request, examine
-from blob_zero.doctor.needs import Needs, available_memory
+from blob_zero.doctor.needs import Needs
 from blob_zero.doctor.versions import check_versions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.inference import Inference
 from blob_zero.inference.lanes import HostLane
 from blob_zero.learning.loop import train
+from blob_zero.machine.memory import available_memory
 from blob_zero.run.checkpoint import checkpoint_paths
 from blob_zero.run.lock import lock_run
 
@@ -89,6 +90,9 @@ def test_a_machine_that_works_has_no_failure(monkeypatch, capsys, tmp_path, sett
     assert found["device", "device"].found == "cpu, as asked"
     assert found["network", "folding"].figures["values"] <= 1e-5
     assert found["network", "precision"].figures["policy"] <= 0.02
+    # Speed is measured here, and not taken from another machine.
+    assert f"{found['network', 'speed'].figures['speedup']:.1f} times as fast" in found["network", "speed"].found
+    assert "times as fast" not in found["CPU", "instructions"].found
     assert "16 of 16 rounds" in found["network", "self-play"].found
     assert found["memory", "memory"].figures["needed_bytes"] > 0
     assert found["disk", "space"].figures["free_bytes"] == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
@@ -530,8 +534,8 @@ def test_limits_of_control_groups_count(monkeypatch, tmp_path, membership, files
         path = tmp_path / "groups" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{content}\n")
-    monkeypatch.setattr("blob_zero.doctor.needs.GROUPS", tmp_path / "groups")
-    monkeypatch.setattr("blob_zero.doctor.needs.OWN_GROUP", own)
+    monkeypatch.setattr("blob_zero.machine.memory.GROUPS", tmp_path / "groups")
+    monkeypatch.setattr("blob_zero.machine.memory.OWN_GROUP", own)
     assert available_memory() == (5_000_000, 3_000_000)
 
 

@@ -17,14 +17,11 @@ from blob_zero.seeds import Purpose, stream
 Verdict = Literal["beats", "not told apart", "loses to"]
 
 RESAMPLES = 2000
-"""Bootstrap samples; the interval's ends then move by about 2 % of its width from seed to seed."""
+"""Bootstrap samples; with these the ends of an interval move by about 2 % of its width from seed to seed."""
 
 
 class MatchRecords(Protocol):
-    """What a match leaves, each int16[deals, players, players] by deal, rotation and seat.
-
-    In rotation r the first agent has seat r, and the second all others.
-    """
+    """Records of a match, in the form of `MatchRecord`."""
 
     @property
     def points(self) -> npt.NDArray[np.int16]:
@@ -32,7 +29,7 @@ class MatchRecords(Protocol):
 
     @property
     def bids(self) -> npt.NDArray[np.int16]:
-        """Tricks each seat said it would win."""
+        """Bid of each seat."""
 
     @property
     def tricks(self) -> npt.NDArray[np.int16]:
@@ -41,7 +38,7 @@ class MatchRecords(Protocol):
 
 @dataclass(frozen=True)
 class Side:
-    """How one side of a match did; shares are of its bids and add up to 1."""
+    """Results of one side of a match; the three shares of its bids add up to 1."""
 
     points: float
     """Mean points a round."""
@@ -55,37 +52,47 @@ class Side:
 
 @dataclass(frozen=True)
 class MatchSummary:
-    """The first agent against the second."""
+    """Results of a match of a first agent against a second."""
 
     deals: int
     first: Side
     second: Side
     difference: float
-    """Points a round of the first less those of the second, mean over deals."""
+    """Points a round of the first agent less the second agent's, mean over deals."""
     low: float
     """Lower end of the difference's 95 % interval."""
     high: float
-    """Upper end of it."""
+    """Upper end of that interval."""
     won: int
     """Deals in which the first did better than the second."""
     tied: int
     """Deals in which they did equally well."""
     games_won: float | None = None
-    """Share of games that the first won from its one seat, shared first places counted in part; None for rounds."""
+    """Share of whole games that the first won from its one seat; a shared first place counts in part."""
+
+    def exceeds(self, margin: float) -> bool:
+        """Whether the match shows that the first agent scores more than the second plus `margin`, in points a round.
+
+        The lower end of the 95 % interval has to lie above the margin. For a margin of 0 this is a test of superiority,
+        for a negative one a test of non-inferiority (Walker and Nowacki 2011, "Understanding equivalence and
+        noninferiority testing"). An agent exactly at the margin passes in 2.5 % of matches; how often one above it
+        passes follows from its distance to the margin and the interval's width (docs/training.md).
+        """
+        return self.low > margin
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval says of the first agent: it beats or loses to the second where 0 lies outside."""
+        """`beats` or `loses to` where the interval excludes 0."""
         if self.low > 0:
             return "beats"
         return "loses to" if self.high < 0 else "not told apart"
 
 
 def summarize(records: MatchRecords, *, seed: int = 0) -> MatchSummary:
-    """Points, bids and the paired difference of a match, with its bootstrap interval by deal.
+    """Points, bids, and the paired difference with its bootstrap interval over deals.
 
     Raises:
-        ConfigError: fewer than 2 deals, of which no interval can be made.
+        ConfigError: there are fewer than 2 deals, so there is no interval.
     """
     deals, players = records.points.shape[:2]
     if deals < 2:
@@ -115,10 +122,12 @@ def _games_won(points: npt.NDArray[np.int16]) -> float:
 
 
 def deal_differences(points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """For each deal the first agent's points less the mean of the other seats', mean over rotations.
+    """For each deal, the first agent's points less the mean points of the other seats, mean over rotations.
+
+    The differences are paired: both agents play the same deals from the same seats (common random numbers).
 
     Args:
-        points: [deals, players (rotation), players (seat)]; of whole games [games, rotation, rounds, seat].
+        points: [deals, players (rotation), players (seat)]; for whole games [games, rotation, rounds, seat].
 
     Returns:
         float64[deals], points a round.
@@ -129,7 +138,7 @@ def deal_differences(points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         points = points.sum(axis=2)
     first = np.diagonal(points, axis1=1, axis2=2).astype(np.int64)  # [deals, rotation]
     others = points.sum(axis=2) - first
-    # Whole numbers to the end: equal play makes exactly 0.
+    # Integers up to the last division, so that equal play makes exactly 0.
     difference: npt.NDArray[np.float64] = ((players - 1) * first - others).sum(axis=1) / (
         players * (players - 1) * rounds
     )
@@ -139,7 +148,7 @@ def deal_differences(points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def bootstrap_interval(
     samples: npt.NDArray[np.float64], rng: np.random.Generator, *, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean (Efron and Tibshirani 1993, chapter 13).
+    """Percentile bootstrap interval of a mean (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", ch. 13).
 
     Args:
         samples: [N] independent values, N at least 1.

@@ -9,7 +9,7 @@ import numpy as np
 from blob_zero.bench.limits import inference_limit, sample_batch
 from blob_zero.bench.settings import PlaySettings, build_evaluator
 from blob_zero.bench.tables import Row
-from blob_zero.machine import peak_memory
+from blob_zero.machine.memory import peak_memory
 
 COLUMNS = {
     "step": "step",

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from blob_zero.bench.tables import Row
 from blob_zero.config.schema import Config
-from blob_zero.machine import peak_memory
+from blob_zero.machine.memory import peak_memory
 from blob_zero.selfplay.serving import OnProgress
 
 COLUMNS = {
@@ -29,17 +29,18 @@ def bench_iteration(
     notice: Callable[[str], None] = lambda _: None,
     progress: OnProgress | None = None,
 ) -> Row:
-    """Play an iteration's rounds with the untrained network and train on them, as `blob-zero train` does.
+    """Plays an iteration's rounds with the untrained network and trains on them, as `blob-zero train` does.
 
-    Compilation is done before the clock starts: a run pays it once. The replay ring holds one iteration, so training
-    sees the rows of these rounds alone.
+    Compilation precedes the clock, for self-play and for training: a run pays it once. The replay ring holds only the
+    rows of this iteration.
 
     Args:
         config: the settings of a run.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        notice: is told of each step.
-        progress: is told how far self-play is.
+        notice: called with a line before each step.
+        progress: called about four times a second during self-play.
     """
+    from blob_zero.bench.training import warm_up
     from blob_zero.config.schedule import at
     from blob_zero.inference.devices import resolve_device
     from blob_zero.learning.learner import Learner
@@ -63,6 +64,8 @@ def bench_iteration(
     replay = ReplayRing(config.training.replay_rows)
     replay.append(played.rows, root_value_weight=config.training.root_value_weight)
     learner = Learner(net, config.training, device=where, iterations=config.run.iterations)
+    notice("warming up the learner, and compiling where asked for")
+    warm_up(learner, replay, notice)
     notice("training")
     learning = time.perf_counter()
     learned = learner.train(replay, stream(seed, Purpose.MINIBATCHES, 0), iteration=0)

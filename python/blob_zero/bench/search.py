@@ -8,7 +8,8 @@ import blob_zero as bz
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
 from blob_zero.bench.tables import Row
 from blob_zero.bench.timed_run import ENDLESS, run_for
-from blob_zero.machine import cores, peak_memory
+from blob_zero.machine.facts import cores
+from blob_zero.machine.memory import peak_memory
 
 COLUMNS = {
     "path": "what is timed",

@@ -1,6 +1,5 @@
-"""`bench selfplay`: how fast rounds are played, and what keeps them from being played faster."""
+"""`bench selfplay`: how fast rounds are played, and which limit binds."""
 
-import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,8 +9,10 @@ from blob_zero import _core
 from blob_zero.bench.limits import inference_limit, search_limit
 from blob_zero.bench.settings import NullEvaluator, PlaySettings, build_evaluator, check_at_least_1
 from blob_zero.bench.tables import Row
-from blob_zero.bench.timed_run import ServedEvaluator
-from blob_zero.machine import cores, peak_memory
+from blob_zero.bench.timed_run import ServedEvaluator, begun_rounds
+from blob_zero.machine.facts import cores
+from blob_zero.machine.gpu import gpu_meter
+from blob_zero.machine.memory import peak_memory
 from blob_zero.selfplay.serving import OnProgress
 
 Limit = Literal["inference", "search"]
@@ -22,8 +23,8 @@ COLUMNS = {
     "simulations_per_s": "simulations/s",
     "evaluations_per_simulation": "evaluations a simulation",
     "batch_fill_mean": "batch fill, mean",
-    "batch_fill_p50": "batch fill, half of batches at least",
-    "batch_fill_p99": "batch fill, 99 % of batches at least",
+    "batch_fill_p50": "batch fill, median",
+    "batch_fill_p01": "batch fill, 1st percentile",
     "hand_over_us": "hand-over, µs a batch",
     "between_batches_us": "between two batches of a thread, µs",
     "python_share": "Python's share of the serving threads' time",
@@ -33,7 +34,6 @@ COLUMNS = {
     "limit_share": "share of it reached",
     "gpu_use": "GPU use",
     "peak_memory_bytes": "peak memory, bytes",
-    "whole_run_rounds_per_min": "rounds/min with the tail",
     "seconds": "seconds",
     "rounds": "rounds",
     "device": "device",
@@ -42,20 +42,16 @@ COLUMNS = {
 
 
 class _Watch:
-    """Notes how far a run is, and the last moment when there were rounds left to begin."""
+    """Passes progress on, and measures how busy the GPU is meanwhile."""
 
     def __init__(self, outer: OnProgress | None, gpu_use: Callable[[], float] | None) -> None:
-        self.started = time.perf_counter()
-        self.full: tuple[float, _core.Progress] | None = None
         self.uses: list[float] = []
         self._outer = outer
         self._gpu_use = gpu_use
 
     def __call__(self, progress: _core.Progress) -> None:
-        if progress.rounds_begun < progress.rounds:
-            self.full = time.perf_counter() - self.started, progress
-            if self._gpu_use is not None:
-                self.uses.append(self._gpu_use())
+        if self._gpu_use is not None:
+            self.uses.append(self._gpu_use())
         if self._outer is not None:
             self._outer(progress)
 
@@ -63,15 +59,15 @@ class _Watch:
 def bench_selfplay(
     settings: PlaySettings, *, notice: Callable[[str], None] = lambda _: None, progress: OnProgress | None = None
 ) -> Row:
-    """Play the rounds and measure them, after warm-up and compilation, with both limits from the same minutes.
+    """Plays rounds and measures them, after warm-up and compilation, with both limits from the same minutes.
 
-    Rates are those while rounds were left to begin. What comes after, the tail, is carried over to the next iteration
-    in a training run; the rate of the run as a whole is a column of its own.
+    Rounds begin and end at every stage, as in an iteration of a training run: the first ones are under way already,
+    and the last ones are carried over.
 
     Args:
         settings: what to play.
-        notice: is told of each step.
-        progress: is told how far the run is.
+        notice: called with a line before each step.
+        progress: called about four times a second.
 
     Raises:
         BlobError: a setting cannot be used.
@@ -90,37 +86,35 @@ def measure_selfplay(
     notice: Callable[[str], None] = lambda _: None,
     progress: OnProgress | None = None,
 ) -> Row:
-    """The same with an evaluator that is ready."""
+    """Measures self-play as `bench_selfplay` does, with an evaluator that is ready."""
     device = str(getattr(evaluator, "device", "none"))
     notice("the limits: inference alone, search alone")
     # Before and after, since the machine may not be the same in both moments.
     inference = [inference_limit(settings, evaluator, seconds=limit_seconds / 2)]
     search = [search_limit(settings, seconds=limit_seconds / 2)]
     notice(f"self-play, {settings.rounds:,} rounds")
-    watch = _Watch(progress, _gpu_meter(device))
-    records = settings.self_play().run(evaluator, progress=watch)
+    watch = _Watch(progress, gpu_meter(device))
+    rounds, carried = begun_rounds(settings, evaluator.workers, rounds=settings.rounds)
+    records = rounds.run(evaluator, carried=carried, progress=watch)
     inference.append(inference_limit(settings, evaluator, seconds=limit_seconds / 2))
     search.append(search_limit(settings, seconds=limit_seconds / 2))
 
     stats = records.stats
     serving = stats.serving
-    seconds, rows, batches = stats.seconds, stats.rows, stats.batches
-    if watch.full is not None and watch.full[0] > 0.2 * stats.seconds:
-        seconds, rows, batches = watch.full[0], watch.full[1].rows, watch.full[1].batches
-    fills = np.sort(serving.batch_sizes[:batches]) / settings.rows
-    rate = rows / seconds
+    fills = np.sort(serving.batch_sizes) / settings.rows
+    rate = stats.rows / stats.seconds
     limits: dict[Limit, float] = {"inference": sum(inference) / 2, "search": sum(search) / 2}
     if isinstance(evaluator, NullEvaluator):
         del limits["inference"]
     binding = min(limits, key=lambda name: limits[name])
     return {
-        "rounds_per_min": 60 * rate * stats.rounds / stats.rows,
+        "rounds_per_min": stats.rounds_per_minute,
         "evaluations_per_s": rate,
-        "simulations_per_s": rate * stats.simulations / stats.rows,
+        "simulations_per_s": stats.simulations / stats.seconds,
         "evaluations_per_simulation": stats.evaluations / stats.simulations,
         "batch_fill_mean": float(fills.mean()),
         "batch_fill_p50": float(fills[len(fills) // 2]),
-        "batch_fill_p99": float(fills[len(fills) // 100]),
+        "batch_fill_p01": float(fills[len(fills) // 100]),
         "hand_over_us": 1e6 * serving.handing_over / stats.batches,
         "between_batches_us": 1e6 * (serving.total - serving.evaluating) / stats.batches,
         "python_share": serving.python / serving.total,
@@ -130,24 +124,10 @@ def measure_selfplay(
         "limit_share": rate / limits[binding],
         "gpu_use": sum(watch.uses) / len(watch.uses) if watch.uses else None,
         "peak_memory_bytes": peak_memory(),
-        "whole_run_rounds_per_min": stats.rounds_per_minute,
         "seconds": stats.seconds,
         "rounds": stats.rounds,
+        "batches": stats.batches,
         "device": device,
         "evaluator_threads": serving.threads,
         "search_threads": settings.threads or cores(),
     }
-
-
-def _gpu_meter(device: str) -> Callable[[], float] | None:
-    """A function that gives the GPU's use, 0 to 1, where there is one and its driver says."""
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    where = torch.device(device)
-    try:
-        torch.cuda.utilization(where)
-    except Exception:
-        return None
-    return lambda: torch.cuda.utilization(where) / 100

@@ -12,7 +12,7 @@ from blob_zero.bench.settings import PlaySettings, build_network
 from blob_zero.bench.tables import Row
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import SearchOptions
-from blob_zero.machine import peak_memory
+from blob_zero.machine.memory import peak_memory
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +42,7 @@ COLUMNS = {
 _BATCHES = 8
 # A GPU is waited for after so many steps; without it the queue of work would grow without an end.
 _STEPS_A_WAIT = 16
+_WARM_UP_STEPS = 3
 
 
 def bench_training(
@@ -84,11 +85,10 @@ def bench_training(
         ring = _ring(play, rows=_BATCHES * config.batch_size)
         learner = Learner(build_network(play), config, device=device, iterations=100)
         notice("warming up, and compiling where asked for")
-        learn = _learning(learner, ring, notice)
+        learn = warm_up(learner, ring, notice)
         products = _products(learner.net.shape, config.batch_size, device=device, precision=learner.gradients.precision)
-        for work in (learn, products):
-            for _ in range(3):
-                work()
+        for _ in range(_WARM_UP_STEPS):
+            products()
         rates, limits = [], []
         for turn in range(1, passes + 1):
             notice(f"pass {turn} of {passes}: training")
@@ -153,8 +153,8 @@ def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
     return ring
 
 
-def _learning(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
-    """A function that takes one step each time, on the next batch."""
+def warm_up(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
+    """Takes a few steps, which compile the step where asked for, and returns a function that takes the next one."""
     from blob_zero.learning.minibatches import DeviceRows
     from blob_zero.model.suit_symmetry import SUIT_ORDERS
 
@@ -171,6 +171,8 @@ def _learning(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], No
             left.extend(zip(rows.upload(epoch), rows.upload(orders), strict=True))
         return learner.step(rows.batch(*left.pop()), rate=config.learning_rate, notice=notice)
 
+    for _ in range(_WARM_UP_STEPS):
+        step()
     return step
 
 

@@ -10,7 +10,7 @@ from blob_zero.bench.limits import inference_limit, search_limit
 from blob_zero.bench.settings import PlaySettings, build_inference
 from blob_zero.bench.tables import Row
 from blob_zero.bench.timed_run import ServedEvaluator, run_for
-from blob_zero.machine import forget_peak_memory, peak_memory
+from blob_zero.machine.memory import forget_peak_memory, peak_memory
 from blob_zero.selfplay.sizes import Sizes, batches_in_flight
 
 COLUMNS = {

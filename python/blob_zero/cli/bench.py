@@ -14,7 +14,7 @@ from blob_zero.bench.tables import Row
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import parse_search
 from blob_zero.errors import ConfigError
-from blob_zero.machine import machine
+from blob_zero.machine.facts import machine
 
 app = typer.Typer(
     help="Measure this machine: how fast rounds are played and learned from, and what binds.",

@@ -290,14 +290,16 @@ class EvaluationConfig(_Section):
 
 
 class PromotionConfig(_Section):
-    """Whether a network must beat the best one before it plays the rounds to learn from."""
+    """The match that a new network plays against the best one before it makes the rounds to learn from."""
 
     enabled: bool = True
-    """If not, the newest network always plays."""
+    """Whether there is a match; without one, the newest network always plays."""
     deals: int = Field(default=200, ge=2)
     """Fresh deals between the candidate and the best, each played from every seat."""
     margin: float = 0.0
-    """Points a round that the lower end of the 95 % interval must exceed; negative promotes more readily."""
+    """Points a round that the whole 95 % interval of the candidate's difference must exceed. 0 demands that it is shown
+    to be better, a negative margin that it is shown to be at most this much worse. `deals` decide how often an equal
+    network passes (docs/training.md)."""
 
 
 class Config(_Section):

@@ -10,7 +10,7 @@ import blob_zero as bz
 from blob_zero.doctor.findings import Finding
 from blob_zero.doctor.known import Known
 from blob_zero.inference.devices import cpu_has_bf16
-from blob_zero.machine import cores, machine
+from blob_zero.machine.facts import cores, machine
 
 
 def check_cpu(known: Known) -> Iterator[Finding]:
@@ -43,8 +43,8 @@ def _instructions() -> Finding:
     capability = torch.backends.cpu.get_cpu_capability()
     half = cpu_has_bf16()
     features = about["cpu_features"] or "none of those that matter"
-    found = f"{about['cpu']}: {features}; PyTorch uses {capability}, " + (
-        "and bf16, about five times as fast as fp32" if half else "and fp32, as bf16 would be emulated"
+    found = f"{about['cpu']}: {features}; PyTorch uses {capability}, and " + (
+        "bf16" if half else "fp32, as bf16 would be emulated"
     )
     figures = {"cpu": about["cpu"], "features": about["cpu_features"], "capability": capability, "bf16": half}
     if capability == "DEFAULT" and platform.machine() in ("x86_64", "AMD64"):

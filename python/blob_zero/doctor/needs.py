@@ -15,7 +15,7 @@ from blob_zero.doctor.findings import Finding, size
 from blob_zero.doctor.known import Known
 from blob_zero.errors import CheckpointError
 from blob_zero.learning.replay import ROW_BYTES
-from blob_zero.machine import machine, peak_memory
+from blob_zero.machine.memory import available_memory, peak_memory
 from blob_zero.metrics.log import COLUMNS
 from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS, BlobNet
 from blob_zero.run.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
@@ -27,9 +27,6 @@ _ROUND_BYTES, _SIMULATION_BYTES = 4096, 650
 _CARRIED_ROW_BYTES = FEATURES + ACTIONS + 2 * ACTIONS + 4 * SEATS + 2
 _RECORD_BYTES = _CARRIED_ROW_BYTES + 4 * SEATS + 8
 """A decision in a checkpoint's unfinished rounds, and in the records of self-play (docstrings of both)."""
-
-GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-"""Where Linux has the control groups, and says which of them this process is in."""
 
 _CLOSE = 0.8
 """Share of what is available from which on it is called close."""
@@ -88,7 +85,7 @@ class Needs:
 def check_memory(known: Known) -> Iterator[Finding]:
     """Memory in all and available, against what the settings need beside what this process holds by now."""
     total, available = available_memory()
-    there = f"{size(total)} in all" + ("" if available is None else f", {size(available)} available")
+    there = f"{size(total)} in all, {size(available)} available"
     if known.config is None:
         yield Finding("memory", "ok", there, figures={"total_bytes": total, "available_bytes": available})
         return
@@ -97,7 +94,7 @@ def check_memory(known: Known) -> Iterator[Finding]:
         Needs(known.config, device=known.device or torch.device("cpu")).memory,
         held=peak_memory(),
         total=total,
-        free=total if available is None else available,
+        free=available,
         there=there,
         remedy="end other programs, or lower training.replay_rows, selfplay.rounds or selfplay.rounds_in_flight",
     )
@@ -112,15 +109,6 @@ def check_memory(known: Known) -> Iterator[Finding]:
             there=f"{size(gpu_total)} in all, {size(free)} free",
             remedy="end what else uses the GPU, or lower training.batch_size or selfplay.batch_rows",
         )
-
-
-def available_memory() -> tuple[int, int | None]:
-    """Bytes of memory in all and available, the limits of control groups counted; None where that is not known."""
-    total, available = int(machine()["memory_bytes"] or 0), _meminfo("MemAvailable")
-    for limit, used in _group_limits():
-        total = min(total, limit)
-        available = min(limit if available is None else available, max(limit - used, 0))
-    return total, available
 
 
 def check_disk(known: Known) -> Iterator[Finding]:
@@ -203,32 +191,3 @@ def _size_of(folder: Path) -> int:
         with suppress(OSError):
             count += path.stat().st_size if path.is_file() and PARTIAL not in path.name else 0
     return count
-
-
-def _meminfo(name: str) -> int | None:
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith(f"{name}:"):
-                return 1024 * int(line.split()[1])
-    return None
-
-
-def _group_limits() -> list[tuple[int, int]]:
-    """Limit and use in bytes of each control group that limits this process' memory, versions 1 and 2."""
-    try:
-        lines = [line.split(":", 2) for line in OWN_GROUP.read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return []
-    limits = []
-    for _, controllers, name in lines:
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top = GROUPS / "memory" if controllers else GROUPS
-        files = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
-        own_group = top / name.lstrip("/")
-        # In a container the path may be that outside of it; its own group is then the top.
-        for group in {top, own_group, *(path for path in own_group.parents if top in path.parents)}:
-            with suppress(OSError, ValueError):  # not there, or "max"
-                limit, used = (int((group / file).read_text(encoding="ascii")) for file in files)
-                limits.append((limit, used))
-    return limits

@@ -30,7 +30,7 @@ class Matches:
         seed = stream_seed(run.config.run.seed, Purpose.PROMOTION, run.iteration)
         match = self._judge.match(run.learner.net, run.best, deals=options.deals, seed=seed)
         self._rate(run.iteration, network_name(run.best_iteration), match, predecessor=run.best_iteration)
-        promoted = match.low > options.margin
+        promoted = match.exceeds(options.margin)
         if promoted:
             run.promote()
         return {

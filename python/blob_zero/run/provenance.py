@@ -5,7 +5,7 @@ from importlib import metadata
 
 import torch
 
-from blob_zero.machine import machine
+from blob_zero.machine.facts import machine
 
 
 def versions() -> dict[str, str]:

@@ -1,10 +1,7 @@
-"""What a measurement was made on: hardware and versions, as columns."""
+"""Hardware and versions: what a measurement was made on."""
 
-import contextlib
 import os
 import platform
-import resource
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -41,20 +38,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def peak_memory() -> int:
-    """The most memory that this process has held at once, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def forget_peak_memory() -> None:
-    """Let `peak_memory` begin anew at what the process holds now, where the system allows that: Linux mostly does."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
 def _cpu_facts() -> dict[str, str]:
-    """The first processor of /proc/cpuinfo; nothing where there is none."""
+    """The first processor in /proc/cpuinfo; empty where there is no such file."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

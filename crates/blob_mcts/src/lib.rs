@@ -6,15 +6,17 @@
 
 mod error;
 mod evaluation;
+mod replay;
 mod search;
 mod selfplay;
 
 pub use error::{ConfigError, EvaluationError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, CacheUse, FilledBatch, NextBatch, time_cache};
+pub use replay::{Decision, PlayedRound, RoundStore};
 pub use search::{
     Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, choose, puct,
 };
 pub use selfplay::{
-    Agent, DecisionRecord, LeafEvaluator, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar, Scheduler,
-    SchedulerConfig, Seating, play_with_null_evaluator, time_hand_over,
+    Agent, DecisionRecord, Exploration, LeafEvaluator, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar,
+    Scheduler, SchedulerConfig, Seating, play_with_null_evaluator, time_hand_over,
 };

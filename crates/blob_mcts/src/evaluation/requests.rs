@@ -25,6 +25,15 @@ pub(crate) struct PendingLeaf {
     pub(crate) source: EvaluationSource,
 }
 
+/// A decision that waits for its own evaluation, without a search.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PendingDecision {
+    /// The task of its group that requested it.
+    pub(crate) task: u32,
+    /// The requested row.
+    pub(crate) row: u32,
+}
+
 /// Where a leaf's evaluation comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EvaluationSource {
@@ -41,6 +50,8 @@ pub(crate) struct Requests {
     pub(crate) rows: Vec<Row>,
     /// The pending leaves, in the order in which they receive their evaluations.
     pub(crate) leaves: Vec<PendingLeaf>,
+    /// The decisions that wait for rows.
+    pub(crate) decisions: Vec<PendingDecision>,
     /// Leaves of the current search whose evaluations are cached and received at once.
     cached: Vec<(Leaf, EntryId)>,
 }

@@ -1,4 +1,4 @@
-//! The choice of an action from the visits of a search.
+//! The choice of an action: by the visits of a search, or by a policy.
 
 use blob_engine::rng::unit;
 use blob_engine::{ACTIONS, Action, ActionSet};
@@ -9,18 +9,32 @@ use rand::Rng;
 /// # Panics
 /// If no action is legal.
 pub fn choose(visits: &[u32; ACTIONS], legal: ActionSet, temperature: f32, rng: &mut impl Rng) -> Action {
+    choose_by(|action| f64::from(visits[action.index()]), legal, temperature, rng)
+}
+
+/// Chooses in proportion to `weight(action)^(1/temperature)`; at temperature 0 the action of the largest weight, the
+/// lowest of several. Weights are finite and at least 0.
+///
+/// # Panics
+/// If no action is legal.
+pub(crate) fn choose_by(
+    weight: impl Fn(Action) -> f64,
+    legal: ActionSet,
+    temperature: f32,
+    rng: &mut impl Rng,
+) -> Action {
     let mut best = legal.first().expect("a legal action to choose");
+    let mut most = weight(best);
     for action in legal.iter() {
-        if visits[action.index()] > visits[best.index()] {
-            best = action;
+        if weight(action) > most {
+            (best, most) = (action, weight(action));
         }
     }
-    let most = f64::from(visits[best.index()]);
     if temperature == 0.0 || most == 0.0 {
         return best;
     }
-    // Relative to the most visited, so that a small temperature does not overflow.
-    let weight = |action: Action| libm::pow(f64::from(visits[action.index()]) / most, 1.0 / f64::from(temperature));
+    // Relative to the largest, so that a small temperature does not overflow.
+    let weight = |action: Action| libm::pow(weight(action) / most, 1.0 / f64::from(temperature));
     let total: f64 = legal.iter().map(weight).sum();
     let mut draw = unit(rng) * total;
     for action in legal.iter() {

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use crate::error::ConfigError;
 use crate::search::config::{SearchConfig, Temperature};
+use crate::selfplay::policy_play::Exploration;
 use crate::selfplay::round_mix::{RoundMix, RoundShape};
 
 /// Names the deals among the streams of a seed.
@@ -32,6 +33,13 @@ pub enum Agent {
     Random,
     /// The rule bot.
     Rule,
+    /// The policy of a model, without search.
+    Policy {
+        /// The model with this number, through the batch queue.
+        model: usize,
+        /// How its policy becomes an action.
+        exploration: Exploration,
+    },
     /// The visits of a search.
     Search {
         /// Its settings.
@@ -103,9 +111,13 @@ impl Plan {
             "it is 0 to the number of rounds, and at most 1048576",
         )?;
         for agent in &self.agents {
-            if let Agent::Search { config, temperature, .. } = agent {
-                config.check()?;
-                temperature.check()?;
+            match agent {
+                Agent::Search { config, temperature, .. } => {
+                    config.check()?;
+                    temperature.check()?;
+                }
+                Agent::Policy { exploration, .. } => exploration.check()?,
+                Agent::Random | Agent::Rule => {}
             }
         }
         Ok(())
@@ -114,7 +126,7 @@ impl Plan {
     /// Number of models that the agents ask.
     pub fn models(&self) -> usize {
         let model = |agent: &Agent| match agent {
-            Agent::Search { evaluator: LeafEvaluator::Model(model), .. } => model + 1,
+            Agent::Policy { model, .. } | Agent::Search { evaluator: LeafEvaluator::Model(model), .. } => model + 1,
             _ => 0,
         };
         self.agents.iter().map(model).max().unwrap_or(0)

@@ -3,7 +3,7 @@
 use blob_engine::{GameDeals, PublicState, Round, RulesError, Seat, game_values};
 
 use crate::selfplay::agent::Plan;
-use crate::selfplay::record::{DecisionRecord, RoundRecord};
+use crate::selfplay::record::{DecisionRecord, Moves, RoundRecord};
 
 /// A round that stands alone, or the rounds of a game one after the other.
 #[derive(Debug)]
@@ -16,13 +16,15 @@ pub(crate) struct Course {
     before: Vec<PublicState>,
     /// Decisions taken in the round in progress.
     decisions: u32,
+    /// Deal and actions of each round begun.
+    moves: Vec<Moves>,
 }
 
 impl Course {
     /// Deals round or game `index` of a plan.
     pub(crate) fn begin(plan: &Plan, index: u64) -> Result<Self, RulesError> {
         let (round, deals) = plan.begin(index)?;
-        Ok(Self { round, deals, before: Vec::new(), decisions: 0 })
+        Ok(Self { round, deals, before: Vec::new(), decisions: 0, moves: Vec::new() })
     }
 
     /// Walks through forced moves, into the next round of a game where one ends; then the seat that decides, `None` at the end.
@@ -56,15 +58,24 @@ impl Course {
 
     /// Plays a legal action of the seat that decides.
     pub(crate) fn decide(&mut self, action: blob_engine::Action) {
-        self.decisions += 1;
+        self.note(action);
         self.round.play_unchecked(action);
     }
 
     /// Plays an action that may be illegal.
     pub(crate) fn try_decide(&mut self, action: blob_engine::Action) -> Result<(), RulesError> {
         self.next_decision();
-        self.decisions += 1;
+        self.note(action);
         self.round.play(action.index())
+    }
+
+    /// Notes the next decision. The first one of a round is its first bid, which is never forced.
+    fn note(&mut self, action: blob_engine::Action) {
+        if self.decisions == 0 {
+            self.moves.push(Moves { deal: self.round, actions: Vec::new() });
+        }
+        self.decisions += 1;
+        self.moves.last_mut().expect("the round has begun").actions.push(action);
     }
 
     /// Bids made and cards played.
@@ -75,11 +86,13 @@ impl Course {
     }
 
     /// The records of all rounds at the end, each with its decisions; values hold the game's result.
-    pub(crate) fn records(&self, index: u64, decisions: Vec<DecisionRecord>) -> Vec<RoundRecord> {
+    pub(crate) fn records(&mut self, index: u64, decisions: Vec<DecisionRecord>) -> Vec<RoundRecord> {
         let last = self.round.public();
+        let mut moves = std::mem::take(&mut self.moves).into_iter();
+        let mut next_moves = || moves.next().expect("each round has a decision");
         if self.deals.is_none() {
             let values = last.values().unwrap_or_default();
-            return vec![RoundRecord::new(index, 0, last, values, decisions)];
+            return vec![RoundRecord::new(index, 0, next_moves(), last, values, decisions)];
         }
         let results = game_values(&last.totals_after().unwrap_or_default(), last.players(), 0);
         let mut decisions = decisions.into_iter().peekable();
@@ -87,7 +100,7 @@ impl Course {
         for (game_round, public) in self.before.iter().chain([last]).enumerate() {
             let own = std::iter::from_fn(|| decisions.next_if(|row| usize::from(row.game_round) == game_round));
             let values = public.values_with(&results).unwrap_or_default();
-            records.push(RoundRecord::new(index, game_round as u8, public, values, own.collect()));
+            records.push(RoundRecord::new(index, game_round as u8, next_moves(), public, values, own.collect()));
         }
         records
     }

@@ -1,7 +1,9 @@
 //! What a played round leaves behind.
 
-use blob_engine::{ACTIONS, BySeat, EncodedActionSet, Features, MAX_PLAYERS, PublicState, Seat};
+use blob_engine::{ACTIONS, Action, BySeat, EncodedActionSet, Features, MAX_PLAYERS, PublicState, Round, Seat};
 use half::f16;
+
+use crate::replay::PlayedRound;
 
 /// One decision of a self-play round: a row of training data.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,15 @@ pub struct DecisionRecord {
     pub game_round: u8,
 }
 
+/// A round as it was dealt, and the actions of its decisions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moves {
+    /// The round before its first bid.
+    pub deal: Round,
+    /// The action of each decision in order.
+    pub actions: Vec<Action>,
+}
+
 /// One finished round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundRecord {
@@ -27,6 +38,8 @@ pub struct RoundRecord {
     pub index: u64,
     /// Number of the round in its game, from 0; 0 where it stands alone.
     pub game_round: u8,
+    /// All that was played.
+    pub moves: Moves,
     /// Its searched decisions in order, where they are recorded.
     pub decisions: Vec<DecisionRecord>,
     /// Points of each seat.
@@ -48,6 +61,7 @@ impl RoundRecord {
     pub(crate) fn new(
         index: u64,
         game_round: u8,
+        moves: Moves,
         public: &PublicState,
         values: BySeat<f32>,
         decisions: Vec<DecisionRecord>,
@@ -59,6 +73,7 @@ impl RoundRecord {
         Self {
             index,
             game_round,
+            moves,
             decisions,
             points: public.scores().unwrap_or_default(),
             bids,
@@ -67,6 +82,12 @@ impl RoundRecord {
             players: public.players(),
             cards: public.cards(),
         }
+    }
+
+    /// The round in its shortest form.
+    pub fn into_played(self) -> PlayedRound {
+        let Moves { deal, actions } = self.moves;
+        PlayedRound { number: self.index, game_round: self.game_round, deal, actions, values: self.values }
     }
 
     /// The result as a training target: the value of each relative seat from `seat`; 0 past the players.

@@ -7,8 +7,9 @@
 use crate::error::SchedulerError;
 use crate::evaluation::batch_buffer::RowClaim;
 use crate::evaluation::batch_queue::{BatchQueue, GroupId};
-use crate::evaluation::requests::{EvaluationSource, PendingLeaf, Requests, Row};
+use crate::evaluation::requests::{EvaluationSource, PendingDecision, PendingLeaf, Requests, Row};
 use crate::search::evaluate::Evaluation;
+use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
 use crate::selfplay::record::RoundRecord;
 use crate::selfplay::round_task::{Counts, Pause, RoundTask};
@@ -22,6 +23,8 @@ pub(crate) const GROUP_ROUNDS: usize = 32;
 struct InFlight {
     /// Leaves that wait for rows.
     leaves: Vec<PendingLeaf>,
+    /// Decisions that wait for rows.
+    decisions: Vec<PendingDecision>,
     /// Where the rows are, in their order.
     claims: Vec<RowClaim>,
 }
@@ -68,7 +71,7 @@ impl RoundGroup {
     /// One run: results in, rounds on, leaves out.
     pub(crate) fn run(&mut self, context: &RunContext, queue: &BatchQueue) -> Result<RunResult, SchedulerError> {
         let mut result = RunResult::default();
-        self.receive()?;
+        self.receive(&context.plan)?;
         if !self.started {
             self.started = true;
             for task in &mut self.tasks {
@@ -85,6 +88,7 @@ impl RoundGroup {
                 asked.rows.clear();
             }
             std::mem::swap(&mut in_flight.leaves, &mut asked.leaves);
+            std::mem::swap(&mut in_flight.decisions, &mut asked.decisions);
         }
         Ok(result)
     }
@@ -102,9 +106,9 @@ impl RoundGroup {
         queue.end_run(filled, self.read.drain(..));
     }
 
-    /// Gives each leaf its result.
-    fn receive(&mut self) -> Result<(), SchedulerError> {
-        for InFlight { leaves, claims } in &mut self.in_flight {
+    /// Gives each leaf and each decision its result.
+    fn receive(&mut self, plan: &Plan) -> Result<(), SchedulerError> {
+        for InFlight { leaves, decisions, claims } in &mut self.in_flight {
             for pending in leaves.drain(..) {
                 let task = self.tasks[pending.task as usize].as_mut().expect("a task with leaves out is there");
                 // What is remembered needs no row; then any does.
@@ -113,6 +117,14 @@ impl RoundGroup {
                 let (policies, values) = claim.outputs();
                 let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
                 task.receive(&pending, &evaluation)
+                    .map_err(|error| SchedulerError::Evaluation { row: claim.rows().start + place, error })?;
+            }
+            for PendingDecision { task, row } in decisions.drain(..) {
+                let task = self.tasks[task as usize].as_mut().expect("a task with a decision out is there");
+                let (claim, place) = place_of(claims, row as usize);
+                let (policies, values) = claim.outputs();
+                let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
+                task.decide_by(plan, &evaluation)
                     .map_err(|error| SchedulerError::Evaluation { row: claim.rows().start + place, error })?;
             }
             self.read.append(claims);

@@ -15,6 +15,7 @@ use crate::search::exploration::choose;
 use crate::selfplay::agent::{Agent, LeafEvaluator, Plan};
 use crate::selfplay::carry_over::{RoundSoFar, pause_turn};
 use crate::selfplay::episode::Course;
+use crate::selfplay::policy_play;
 use crate::selfplay::record::{DecisionRecord, RoundRecord, relative_to};
 use crate::selfplay::run_context::RunContext;
 
@@ -59,6 +60,8 @@ pub(crate) struct RoundTask {
     /// One search for each agent that searches, kept for its memory.
     searches: Vec<Option<RequestingSearch>>,
     searching: bool,
+    /// The action that a policy chose for the decision in progress.
+    chosen: Option<Action>,
 }
 
 impl RoundTask {
@@ -70,6 +73,7 @@ impl RoundTask {
             pause_turn: pause_turn(plan, start.index),
             searches: (0..plan.agents.len()).map(|_| None).collect(),
             searching: false,
+            chosen: None,
             so_far: start,
         })
     }
@@ -80,6 +84,7 @@ impl RoundTask {
         self.seats = plan.seats(start.index);
         self.pause_turn = pause_turn(plan, start.index);
         self.searching = false;
+        self.chosen = None;
         self.so_far = start;
         self.searches.iter_mut().flatten().for_each(RequestingSearch::clear_cache);
         Ok(())
@@ -115,6 +120,14 @@ impl RoundTask {
             let action = match plan.agents[agent] {
                 Agent::Random => self.course.round().legal_actions().choose(&mut stream(plan.seed, &self.name(CHOICE))),
                 Agent::Rule => rule_action(&self.course.round().observe(seat)),
+                Agent::Policy { model, .. } => match self.chosen.take() {
+                    Some(action) => Some(action),
+                    None => {
+                        policy_play::request(id, &self.course.round().observe(seat), &mut requests[model]);
+                        counts.evaluations += 1;
+                        return Ok(Pause::Waiting);
+                    }
+                },
                 Agent::Search { config, evaluator, temperature } => {
                     let observation = self.course.round().observe(seat);
                     let names = (self.name(SEARCH), self.name(PLAYOUT));
@@ -165,6 +178,18 @@ impl RoundTask {
             Some(search) => search.receive(leaf, row),
             None => unreachable!("a leaf is out, so its search exists"),
         }
+    }
+
+    /// Takes the evaluation of the decision in progress, whose agent plays by its policy.
+    pub(crate) fn decide_by(&mut self, plan: &Plan, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let seat = self.course.round().to_play().expect("a decision is out, so a seat is to play");
+        let Agent::Policy { exploration, .. } = plan.agents[usize::from(self.seats[seat])] else {
+            unreachable!("a decision is out, so a policy plays")
+        };
+        let mut rng = stream(plan.seed, &self.name(CHOICE));
+        let action = policy_play::choose(&self.course.round().observe(seat), row, exploration, &mut rng)?;
+        self.chosen = Some(action);
+        Ok(())
     }
 
     /// Names a stream of this decision.

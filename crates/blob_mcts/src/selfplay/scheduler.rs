@@ -76,6 +76,7 @@ impl SchedulerConfig {
                 crate::Agent::Search { config, evaluator: crate::LeafEvaluator::Model(_), .. } => {
                     config.worlds * config.leaves_in_flight
                 }
+                crate::Agent::Policy { .. } => 1,
                 _ => 0,
             };
             let leaves = plan.agents.iter().map(leaves).max().unwrap_or(0);

@@ -1,0 +1,154 @@
+//! The newest rounds of a run, and any of their decisions as a row.
+
+use std::collections::VecDeque;
+
+use blob_engine::{BySeat, RulesError};
+
+use crate::replay::played_round::{Decision, PlayedRound};
+
+/// A stored round, with what its decisions share.
+#[derive(Debug)]
+struct Stored {
+    round: PlayedRound,
+    /// Tricks that each seat won.
+    tricks: BySeat<u8>,
+    /// Decisions ever added up to the end of this round.
+    end: u64,
+}
+
+/// The newest rounds, up to a number of decisions. Rows are rebuilt from the rounds when they are asked for, so a
+/// decision takes about ten bytes, and each row can be encoded as the learner likes.
+#[derive(Debug)]
+pub struct RoundStore {
+    rounds: VecDeque<Stored>,
+    capacity: u64,
+    /// Decisions ever added and dropped again.
+    dropped: u64,
+}
+
+impl RoundStore {
+    /// A store of at most `capacity` decisions, at least 1.
+    pub const fn new(capacity: u64) -> Self {
+        Self { rounds: VecDeque::new(), capacity, dropped: 0 }
+    }
+
+    /// Adds a round, and drops the oldest ones until the decisions fit the capacity. A round is kept whole or not at all.
+    ///
+    /// # Errors
+    /// If the actions are not those of a finished round; the store stays as it is.
+    pub fn push(&mut self, round: PlayedRound) -> Result<(), RulesError> {
+        let tricks = *round.replay()?.public().won();
+        let end = self.end() + round.actions.len() as u64;
+        self.rounds.push_back(Stored { round, tricks, end });
+        while self.decisions() > self.capacity {
+            let Some(oldest) = self.rounds.pop_front() else { break };
+            self.dropped = oldest.end;
+        }
+        Ok(())
+    }
+
+    /// Number of decisions.
+    pub fn decisions(&self) -> u64 {
+        self.end() - self.dropped
+    }
+
+    /// The rounds, oldest first.
+    pub fn rounds(&self) -> impl ExactSizeIterator<Item = &PlayedRound> {
+        self.rounds.iter().map(|stored| &stored.round)
+    }
+
+    /// Decision `row` of the store, 0 for the oldest; `None` past the last.
+    pub fn decision(&self, row: u64) -> Option<Decision> {
+        let place = self.dropped.checked_add(row)?;
+        let stored = self.rounds.get(self.rounds.partition_point(|stored| stored.end <= place))?;
+        let k = stored.round.actions.len() - (stored.end - place) as usize;
+        let round = stored.round.position(k);
+        Some(Decision {
+            round,
+            observation: round.observe(round.to_play()?),
+            action: stored.round.actions[k],
+            tricks: stored.tricks,
+            values: stored.round.values,
+        })
+    }
+
+    fn end(&self) -> u64 {
+        self.rounds.back().map_or(self.dropped, |last| last.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::rng::{below, stream};
+    use blob_engine::{Round, RoundSpec, trump_of_round};
+
+    use super::*;
+
+    /// A round played at random.
+    fn played(number: u64, players: usize, cards: usize) -> PlayedRound {
+        let mut rng = stream(number, &[]);
+        let spec = RoundSpec::new(players, cards, trump_of_round(below(&mut rng, 5) as usize), 0);
+        let deal = Round::deal(&spec, &mut rng).expect("a shape that can be dealt");
+        let (mut round, mut actions) = (deal, Vec::new());
+        loop {
+            round.skip_forced();
+            let Some(action) = round.legal_actions().choose(&mut rng) else { break };
+            actions.push(action);
+            round.play_unchecked(action);
+        }
+        PlayedRound { number, game_round: 0, deal, actions, values: round.public().values().unwrap_or_default() }
+    }
+
+    #[test]
+    fn decisions_are_those_of_the_rounds_in_order() {
+        let mut store = RoundStore::new(u64::MAX);
+        let rounds: Vec<_> =
+            (0..20).map(|number| played(number, 3 + number as usize % 6, 1 + number as usize % 6)).collect();
+        for round in &rounds {
+            store.push(round.clone()).expect("a finished round");
+        }
+        let mut row = 0;
+        for played in &rounds {
+            let mut round = played.deal;
+            let tricks = *played.replay().expect("legal").public().won();
+            for &action in &played.actions {
+                round.skip_forced();
+                let decision = store.decision(row).expect("a decision");
+                assert_eq!((decision.round, decision.action, decision.tricks), (round, action, tricks));
+                assert_eq!(Some(decision.seat()), round.to_play());
+                round.play_unchecked(action);
+                row += 1;
+            }
+        }
+        assert_eq!((store.decisions(), store.decision(row).is_none()), (row, true));
+    }
+
+    #[test]
+    fn the_oldest_rounds_make_room() {
+        let mut store = RoundStore::new(60);
+        let mut sizes = Vec::new();
+        for number in 0..30 {
+            let round = played(number, 4, 5);
+            sizes.push(round.actions.len() as u64);
+            store.push(round).expect("a finished round");
+            let kept: Vec<u64> = store.rounds().map(|round| round.number).collect();
+            assert_eq!(kept.last(), Some(&number));
+            let decisions: u64 = kept.iter().map(|&number| sizes[number as usize]).sum();
+            assert_eq!(store.decisions(), decisions);
+            let with_one_more = decisions + kept[0].checked_sub(1).map_or(60, |number| sizes[number as usize]);
+            assert!(decisions <= 60 && with_one_more > 60 || kept[0] == 0, "{decisions} of {kept:?}");
+            assert_eq!(store.decision(0).expect("not empty").round, store.rounds().next().expect("one").position(0));
+        }
+    }
+
+    #[test]
+    fn unfinished_and_illegal_rounds_are_refused() {
+        let mut store = RoundStore::new(100);
+        let mut round = played(1, 4, 3);
+        let last = round.actions.pop().expect("decisions");
+        assert!(matches!(store.push(round.clone()), Err(RulesError::NotDone { .. })));
+        round.actions.extend([last, last]);
+        assert!(matches!(store.push(round), Err(RulesError::Done { .. } | RulesError::IllegalAction { .. })));
+        assert_eq!(store.decisions(), 0);
+    }
+}

@@ -3,13 +3,13 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use blob_engine::rng::{Xoshiro, stream};
+use blob_engine::rng::{Purpose, Xoshiro, stream};
 use blob_engine::*;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// The reference setting: four players, five cards.
 fn reference() -> RoundSpec {
-    RoundSpec::new(4, 5, Some(Suit::Spades), 1)
+    RoundSpec::new(4, 5, Some(Suit::Spades), Seat::FIRST)
 }
 
 fn deal(spec: &RoundSpec, rng: &mut Xoshiro) -> Round {
@@ -19,7 +19,7 @@ fn deal(spec: &RoundSpec, rng: &mut Xoshiro) -> Round {
 /// Observations of the seat to play after so many random actions. A benchmark walks through all of them, so that it does
 /// not measure a single position which caches and branch predictors learn by heart.
 fn observations(spec: &RoundSpec, actions: usize) -> Vec<Observation> {
-    let mut rng = stream(1, &[actions as u64]);
+    let mut rng = stream(1, Purpose::Test, &[actions as u64]);
     (0..256)
         .map(|_| {
             let mut round = deal(spec, &mut rng);
@@ -34,7 +34,7 @@ fn observations(spec: &RoundSpec, actions: usize) -> Vec<Observation> {
 
 fn rounds(c: &mut Criterion) {
     let spec = reference();
-    let mut rng = stream(2, &[]);
+    let mut rng = stream(2, Purpose::Test, &[]);
     c.bench_function("deal/4x5", |b| b.iter(|| deal(&spec, &mut rng)));
 
     // Every state of a random round, each with the action that was chosen there.
@@ -62,7 +62,7 @@ fn rounds(c: &mut Criterion) {
         b.iter(|| {
             let mut round = deal(&spec, &mut rng);
             while let Some(action) = round.legal_actions().choose(&mut rng) {
-                round.play(action.index()).expect("legal");
+                round.play(action).expect("legal");
             }
             round.public().scores()
         });
@@ -94,12 +94,12 @@ fn worlds(c: &mut Criterion) {
     let positions = [
         ("4x5 no void", reference(), 2),
         ("4x5 mid-round", reference(), 13),
-        ("4x13 no void", RoundSpec::new(4, 13, None, 1), 2),
-        ("4x13 mid-round", RoundSpec::new(4, 13, None, 1), 36),
-        ("8x6 mid-round", RoundSpec::new(8, 6, Some(Suit::Hearts), 1), 32),
+        ("4x13 no void", RoundSpec::new(4, 13, None, Seat::FIRST), 2),
+        ("4x13 mid-round", RoundSpec::new(4, 13, None, Seat::FIRST), 36),
+        ("8x6 mid-round", RoundSpec::new(8, 6, Some(Suit::Hearts), Seat::FIRST), 32),
     ];
     let mut group = c.benchmark_group("worlds");
-    let mut rng = stream(3, &[]);
+    let mut rng = stream(3, Purpose::Test, &[]);
     for (name, spec, actions) in positions {
         let observations = observations(&spec, actions);
         let mut next = observations.iter().cycle();

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use crate::card::{Card, CardSet, PACK};
 use crate::rng::below;
+use crate::rules::MAX_CARDS;
 
 /// Number of distinct actions.
 pub const ACTIONS: usize = PACK;
@@ -19,6 +20,16 @@ impl Action {
     #[inline]
     pub const fn from_index(index: usize) -> Option<Self> {
         if index < ACTIONS { Some(Self(index as u8)) } else { None }
+    }
+
+    /// Bidding a number of tricks, at most 13.
+    ///
+    /// # Panics
+    /// If it is above 13.
+    #[inline]
+    pub const fn bid(tricks: u8) -> Self {
+        assert!(tricks as usize <= MAX_CARDS, "a bid is 0 to 13");
+        Self(tricks)
     }
 
     /// Playing a card.
@@ -183,11 +194,11 @@ impl fmt::Debug for ActionSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::stream;
+    use crate::rng::{Purpose, stream};
 
     #[test]
     fn the_nth_one_is_where_a_walk_finds_it() {
-        let mut rng = stream(3, &[]);
+        let mut rng = stream(3, Purpose::Test, &[]);
         let random = (0..2_000).map(|k| (rng.next_u64() & rng.next_u64() >> (k % 50)) & CardSet::FULL.bits());
         for bits in random.chain([1, 1 << 51, CardSet::FULL.bits(), 0x80, 0x100]) {
             let counts = counts_up_to(bits);
@@ -201,7 +212,7 @@ mod tests {
     #[test]
     fn every_action_is_chosen_equally_often() {
         let set = ActionSet(1 << 3 | 1 << 7 | 1 << 8 | 1 << 51);
-        let mut rng = stream(4, &[]);
+        let mut rng = stream(4, Purpose::Test, &[]);
         let mut counts = [0u32; ACTIONS];
         for _ in 0..40_000 {
             counts[set.choose(&mut rng).expect("not empty").index()] += 1;

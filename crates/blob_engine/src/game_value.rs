@@ -39,7 +39,11 @@ pub fn game_values(totals: &BySeat<u16>, players: usize, rounds_left: u8) -> ByS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Game, RoundRules, rng::stream, rule_action};
+    use crate::{
+        Game, GameSpec,
+        rng::{Purpose, stream},
+        rule_action,
+    };
 
     fn of(totals: [u16; 4], rounds_left: u8) -> [f32; 4] {
         let mut seats = BySeat::default();
@@ -74,19 +78,19 @@ mod tests {
         // By value: below -0.3, between, above 0.3. Sums of the expected and of the actual result, and their number.
         let mut bins = [[0.0_f32; 3]; 3];
         for seed in 0..600 {
-            let mut game = Game::new(4, 4, 0, RoundRules::default(), 0, seed).expect("a legal game");
+            let mut game = Game::deal(&GameSpec::new(4, 4, Seat::FIRST), seed).expect("a legal game");
             let mut expected = None;
-            let mut rng = stream(seed, &[1]);
+            let mut rng = stream(seed, Purpose::Test, &[1]);
             while !game.is_done() {
-                if game.history().len() == 5 && expected.is_none() {
-                    expected = Some(game_values(game.totals(), 4, 5));
+                if game.finished().len() == 5 && expected.is_none() {
+                    expected = Some(game_values(&game.totals(), 4, 5));
                 }
                 let round = game.round();
                 let seat = round.to_play().expect("a round in progress");
                 let action = rule_action(&round.observe(seat)).or_else(|| round.legal_actions().choose(&mut rng));
-                game.play(action.expect("a legal action").index()).expect("legal");
+                game.play(action.expect("a legal action")).expect("legal");
             }
-            let (expected, result) = (expected.expect("ten rounds"), game_values(game.totals(), 4, 0));
+            let (expected, result) = (expected.expect("ten rounds"), game_values(&game.totals(), 4, 0));
             for (expected, result) in expected.0.into_iter().zip(result.0).take(4) {
                 let bin = &mut bins[1 + usize::from(expected > 0.3) - usize::from(expected < -0.3)];
                 *bin = [bin[0] + expected, bin[1] + result, bin[2] + 1.0];

@@ -28,7 +28,7 @@ pub use card::{Card, CardIter, CardSet, PACK, RANKS, SUITS, Suit};
 pub use encode::{ENCODING_VERSION, FEATURE_SCALE, FEATURES, Features, encode};
 pub use encoded_action::{EncodedAction, EncodedActionSet};
 pub use error::RulesError;
-pub use game::{Game, GameDeals, schedule, trump_of_round};
+pub use game::{Game, GameSpec, schedule, trump_of_round};
 pub use game_value::game_values;
 pub use observation::Observation;
 pub use public_state::{Phase, PublicState, Voids};

@@ -91,9 +91,9 @@ pub struct PublicState {
 }
 
 impl PublicState {
-    /// The table of a checked spec, before the first bid.
-    pub(crate) fn new(spec: &RoundSpec, dealer: Seat, turned_up: Option<Card>) -> Self {
-        let first = dealer.after(1, spec.players);
+    /// The state of a checked spec before the first bid.
+    pub(crate) fn new(spec: &RoundSpec, turned_up: Option<Card>) -> Self {
+        let first = spec.dealer.after(1, spec.players);
         Self {
             gone: turned_up.into_iter().collect(),
             context: spec.context,
@@ -102,7 +102,7 @@ impl PublicState {
             voids: BySeat::default(),
             trick: Trick::new(first),
             to_play: first,
-            dealer,
+            dealer: spec.dealer,
             players: spec.players as u8,
             cards: spec.cards as u8,
             bids_made: 0,
@@ -233,7 +233,7 @@ impl PublicState {
         match self.phase() {
             Phase::Bidding => {
                 let all = ActionSet::bids(self.cards());
-                match self.forbidden_bid().and_then(|bid| Action::from_index(bid.into())) {
+                match self.forbidden_bid().map(Action::bid) {
                     Some(forbidden) => all.without(forbidden),
                     None => all,
                 }
@@ -293,6 +293,11 @@ impl PublicState {
             *total += u16::from(score);
         }
         Some(totals)
+    }
+
+    /// Bids made and cards played so far.
+    pub fn turns(&self) -> usize {
+        usize::from(self.bids_made) + self.tricks_played() * self.players() + self.trick.len()
     }
 
     #[inline]

@@ -9,20 +9,49 @@ pub use rand_xoshiro::Xoshiro256PlusPlus as Xoshiro;
 
 use crate::card::Card;
 
-/// The generator of a stream of randomness.
-///
-/// `stream` names the purpose by numbers, such as `[round index, decision]`; streams of different
-/// names are independent of each other, whatever the seed.
-pub fn stream(seed: u64, stream: &[u64]) -> Xoshiro {
-    // SplitMix64's finalizer is a bijection, so no two names of one length collide by construction of one step.
-    let state =
-        stream.iter().fold(mix(seed), |state, &word| mix(state ^ mix(word.wrapping_add(0x9E37_79B9_7F4A_7C15))));
-    Xoshiro::seed_from_u64(state)
+/// What a stream of randomness is for. The numbers are part of what a seed means and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Purpose {
+    /// The deal of a single round: no number.
+    Round = 0x726f_756e,
+    /// The deals of a game: number of the round in the game.
+    Game = 0x6761_6d65,
+    /// Worlds drawn from an observation on request: no number.
+    Worlds = 0x776f_726c,
+    /// Players and cards of a round of self-play: round.
+    Shape = 0x7368_6170,
+    /// The deal of a round of self-play, or the seed of a game: deal.
+    Deal = 0x6465_616c,
+    /// A search, its worlds and its noise: no number for a single search; round and decision in self-play.
+    Search = 0x7365_6172,
+    /// The playouts of a search: numbers as for [`Self::Search`].
+    Playout = 0x726f_6c6c,
+    /// The choice of an action, from a search's visits or at random: round and decision.
+    Choice = 0x6368_6f69,
+    /// Tests and benchmarks: any numbers.
+    Test = 0x7465_7374,
 }
+
+/// The generator of one stream of randomness: of a seed, a purpose, and the numbers that the purpose names.
+///
+/// Streams that differ in any of the three are independent.
+pub fn stream(seed: u64, purpose: Purpose, numbers: &[u64]) -> Xoshiro {
+    generator(seed, std::iter::once(purpose as u64).chain(numbers.iter().copied()))
+}
+
+fn generator(seed: u64, words: impl IntoIterator<Item = u64>) -> Xoshiro {
+    // SplitMix64's finalizer is a bijection, so no two words lead from one state to the same next one.
+    let step = |state, word: u64| mix(state ^ mix(word.wrapping_add(GOLDEN_GAMMA)));
+    Xoshiro::seed_from_u64(words.into_iter().fold(mix(seed), step))
+}
+
+/// The increment of SplitMix64: 2^64 over the golden ratio, made odd.
+const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The finalizer of SplitMix64 (Steele, Lea & Flood 2014).
 const fn mix(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = z.wrapping_add(GOLDEN_GAMMA);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
@@ -86,16 +115,16 @@ mod tests {
     #[test]
     fn the_generator_never_changes() {
         // These words are part of the format: a seed must mean the same round for ever.
-        let mut rng = stream(7, &[1, 2]);
+        let mut rng = generator(7, [1, 2]);
         assert_eq!([rng.next_u64(), rng.next_u64()], GOLDEN);
-        assert_ne!(stream(7, &[2, 1]).next_u64(), GOLDEN[0]);
-        assert_ne!(stream(8, &[1, 2]).next_u64(), GOLDEN[0]);
+        assert_ne!(generator(7, [2, 1]).next_u64(), GOLDEN[0]);
+        assert_ne!(generator(8, [1, 2]).next_u64(), GOLDEN[0]);
     }
     const GOLDEN: [u64; 2] = [11_814_120_985_810_565_584, 10_820_088_135_770_513_535];
 
     #[test]
     fn draws_below_a_bound_are_uniform() {
-        let mut rng = stream(1, &[]);
+        let mut rng = stream(1, Purpose::Test, &[]);
         for bound in [1u32, 2, 3, 7, 52] {
             let mut counts = vec![0u32; bound as usize];
             let draws = 20_000 * bound;

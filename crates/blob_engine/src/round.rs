@@ -24,7 +24,7 @@ impl Round {
     /// # Errors
     /// If the spec cannot be dealt.
     pub fn deal(spec: &RoundSpec, rng: &mut impl Rng) -> Result<Self, RulesError> {
-        let dealer = spec.check()?;
+        spec.check()?;
         let mut pack: [Card; PACK] = std::array::from_fn(|k| Card::from_index(k as u8).expect("below 52"));
         let dealt = spec.players * spec.cards;
         shuffle_front(rng, &mut pack, dealt + usize::from(spec.rules.turn_up));
@@ -33,7 +33,7 @@ impl Round {
             hands[seat] = cards.iter().copied().collect();
         }
         let turned_up = spec.rules.turn_up.then(|| pack[dealt]);
-        Ok(Self { public: PublicState::new(spec, dealer, turned_up), hands })
+        Ok(Self { public: PublicState::new(spec, turned_up), hands })
     }
 
     /// A round with given hands, before the first bid.
@@ -42,7 +42,7 @@ impl Round {
     /// If the spec cannot be dealt, the number or the sizes of the hands differ from it, hands overlap, or a
     /// card is turned up against the rules.
     pub fn from_hands(spec: &RoundSpec, hands: &[CardSet], turned_up: Option<Card>) -> Result<Self, RulesError> {
-        let dealer = spec.check()?;
+        spec.check()?;
         if hands.len() != spec.players {
             return Err(RulesError::HandCount { hands: hands.len(), players: spec.players });
         }
@@ -67,7 +67,7 @@ impl Round {
             taken = taken | hand;
             by_seat[seat] = hand;
         }
-        Ok(Self { public: PublicState::new(spec, dealer, turned_up), hands: by_seat })
+        Ok(Self { public: PublicState::new(spec, turned_up), hands: by_seat })
     }
 
     /// What everybody sees.
@@ -112,19 +112,16 @@ impl Round {
         Observation::new(seat, self.hands[seat], self.public)
     }
 
-    /// Plays an action, given as its number, for the seat to play.
+    /// Plays an action for the seat to play.
     ///
     /// # Errors
     /// If it is not legal, or the round is done; the round is then unchanged.
-    pub fn play(&mut self, action: usize) -> Result<(), RulesError> {
-        let legal = self.legal_actions();
-        match Action::from_index(action).filter(|&action| legal.contains(action)) {
-            Some(action) => {
-                self.play_unchecked(action);
-                Ok(())
-            }
-            None => Err(self.refuse(&action)),
+    pub fn play(&mut self, action: Action) -> Result<(), RulesError> {
+        if !self.legal_actions().contains(action) {
+            return Err(self.refuse(&action.index()));
         }
+        self.play_unchecked(action);
+        Ok(())
     }
 
     /// Plays an action that is known to be legal: for the search, which takes its actions from [`Self::legal_actions`].
@@ -144,15 +141,18 @@ impl Round {
         }
     }
 
+    /// The only legal action, where there is only one.
+    #[inline]
+    pub fn forced_action(&self) -> Option<Action> {
+        let legal = self.legal_actions();
+        legal.first().filter(|_| legal.len() == 1)
+    }
+
     /// Plays every forced action, up to the next decision or the end.
     #[inline]
     pub fn skip_forced(&mut self) {
-        loop {
-            let legal = self.legal_actions();
-            match legal.first() {
-                Some(action) if legal.len() == 1 => self.play_unchecked(action),
-                _ => break,
-            }
+        while let Some(action) = self.forced_action() {
+            self.play_unchecked(action);
         }
     }
 

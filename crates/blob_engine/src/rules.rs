@@ -82,7 +82,7 @@ pub struct RoundSpec {
     /// The trump suit; `None` for no trump, and where a card is turned up.
     pub trump: Option<Suit>,
     /// The seat that deals and bids last.
-    pub dealer: usize,
+    pub dealer: Seat,
     /// The variants in force.
     pub rules: RoundRules,
     /// The game around the round.
@@ -91,7 +91,7 @@ pub struct RoundSpec {
 
 impl RoundSpec {
     /// A round of Blob that stands alone.
-    pub fn new(players: usize, cards: usize, trump: Option<Suit>, dealer: usize) -> Self {
+    pub fn new(players: usize, cards: usize, trump: Option<Suit>, dealer: Seat) -> Self {
         Self { players, cards, trump, dealer, rules: RoundRules::default(), context: GameContext::default() }
     }
 
@@ -112,11 +112,11 @@ impl RoundSpec {
         Ok((players, cards as usize))
     }
 
-    /// Checks that such a round can be dealt, and returns the dealer's seat.
+    /// Checks that such a round can be dealt.
     ///
     /// # Errors
     /// The first of players, cards, dealer, trump that cannot be.
-    pub fn check(&self) -> Result<Seat, RulesError> {
+    pub fn check(&self) -> Result<(), RulesError> {
         Self::check_size(self.players as i64, self.cards as i64, self.rules)?;
         let &Self { players, dealer, rules, .. } = self;
         if rules.turn_up && self.trump.is_some() {
@@ -124,7 +124,10 @@ impl RoundSpec {
                 what: "a trump was given although the rules turn one up; leave trump at None".into(),
             });
         }
-        Seat::new(dealer, players).ok_or(RulesError::Seat { seat: dealer as i64, players })
+        if dealer.index() >= players {
+            return Err(RulesError::Seat { seat: dealer.index() as i64, players });
+        }
+        Ok(())
     }
 }
 
@@ -147,14 +150,16 @@ mod tests {
 
     #[test]
     fn impossible_rounds_are_refused() {
-        let with = |players, cards, dealer| RoundSpec::new(players, cards, None, dealer).check();
+        let with = |players, cards, dealer| {
+            RoundSpec::new(players, cards, None, Seat::FIRST.after(dealer, MAX_PLAYERS)).check()
+        };
         assert!(matches!(with(2, 5, 0), Err(RulesError::Players { players: 2 })));
         assert!(matches!(with(9, 5, 0), Err(RulesError::Players { players: 9 })));
         assert!(matches!(with(4, 0, 0), Err(RulesError::Cards { cards: 0, most: 13, .. })));
         assert!(matches!(with(8, 7, 0), Err(RulesError::Cards { cards: 7, most: 6, .. })));
         assert!(matches!(with(4, 5, 4), Err(RulesError::Seat { seat: 4, players: 4 })));
         assert!(with(4, 13, 3).is_ok());
-        let mut spec = RoundSpec::new(4, 13, None, 0);
+        let mut spec = RoundSpec::new(4, 13, None, Seat::FIRST);
         spec.rules.turn_up = true;
         assert!(matches!(spec.check(), Err(RulesError::Cards { most: 12, .. })));
         spec = RoundSpec { cards: 12, trump: Some(Suit::Clubs), ..spec };

@@ -13,6 +13,9 @@ pub const MIN_PLAYERS: usize = 3;
 pub struct Seat(u8);
 
 impl Seat {
+    /// Seat 0.
+    pub const FIRST: Self = Self(0);
+
     /// Seat `index`, if it is one of `players`.
     pub const fn new(index: usize, players: usize) -> Option<Self> {
         if index < players && players <= MAX_PLAYERS { Some(Self(index as u8)) } else { None }

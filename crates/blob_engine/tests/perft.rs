@@ -84,8 +84,8 @@ impl Golden {
             turn_up: self.turned_up().is_some(),
         };
         let trump = trump.filter(|_| !rules.turn_up);
-        let dealer = self.fact("dealer").parse().expect("a seat");
-        let spec = RoundSpec { rules, ..RoundSpec::new(hands.len(), hands[0].len(), trump, dealer) };
+        let dealer = self.fact("dealer").parse().ok().and_then(|index| Seat::new(index, hands.len()));
+        let spec = RoundSpec { rules, ..RoundSpec::new(hands.len(), hands[0].len(), trump, dealer.expect("a seat")) };
         Round::from_hands(&spec, &hands, self.turned_up().map(card)).expect("a legal position")
     }
 
@@ -111,7 +111,7 @@ fn count(round: &Round, depth: usize, counts: &mut [u64], points: &mut [u64]) {
         for action in round.legal_actions().iter() {
             counts[depth] += 1;
             let mut after = *round;
-            after.play(action.index()).expect("legal");
+            after.play(action).expect("legal");
             count(&after, depth + 1, counts, points);
         }
     }

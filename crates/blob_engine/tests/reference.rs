@@ -2,7 +2,7 @@
 
 mod naive;
 
-use blob_engine::rng::stream;
+use blob_engine::rng::{Purpose, stream};
 use blob_engine::*;
 use naive::NaiveRound;
 use proptest::prelude::*;
@@ -55,12 +55,12 @@ fn assert_agree(round: &Round, naive: &NaiveRound) {
 
 /// Plays a round at random in both, comparing them before every action and at the end.
 fn play_both(spec: &RoundSpec, seed: u64) {
-    let mut rng = stream(seed, &[]);
+    let mut rng = stream(seed, Purpose::Test, &[]);
     let mut round = Round::deal(spec, &mut rng).expect("a legal spec");
     let mut naive = naive_of(&round);
     assert_agree(&round, &naive);
     while let Some(action) = round.legal_actions().choose(&mut rng) {
-        round.play(action.index()).expect("legal");
+        round.play(action).expect("legal");
         naive.play(action.index());
         assert_agree(&round, &naive);
     }
@@ -80,7 +80,7 @@ proptest! {
             for cards in 1..=((PACK - usize::from(turn_up)) / players).min(MAX_CARDS) {
                 let variety = seed.wrapping_add((players * 13 + cards) as u64);
                 let trump = if turn_up { None } else { trump_of_round((variety % 5) as usize) };
-                let dealer = (variety % players as u64) as usize;
+                let dealer = Seat::FIRST.after((variety % players as u64) as usize, players);
                 play_both(&RoundSpec { rules, ..RoundSpec::new(players, cards, trump, dealer) }, variety);
             }
         }
@@ -92,8 +92,8 @@ proptest! {
 fn the_hook_forbids_what_the_reference_forbids() {
     for hook in [true, false] {
         let rules = RoundRules { hook, ..RoundRules::default() };
-        let spec = RoundSpec { rules, ..RoundSpec::new(4, 3, Some(Suit::Hearts), 2) };
-        let round = Round::deal(&spec, &mut stream(1, &[])).expect("a legal spec");
+        let spec = RoundSpec { rules, ..RoundSpec::new(4, 3, Some(Suit::Hearts), Seat::FIRST.after(2, 4)) };
+        let round = Round::deal(&spec, &mut stream(1, Purpose::Test, &[])).expect("a legal spec");
         let mut open = vec![(round, naive_of(&round))];
         let mut checked = 0;
         while let Some((round, naive)) = open.pop() {
@@ -101,7 +101,7 @@ fn the_hook_forbids_what_the_reference_forbids() {
             checked += 1;
             for action in round.legal_actions().iter().filter(|_| round.phase() == Phase::Bidding) {
                 let (mut round, mut naive) = (round, naive.clone());
-                round.play(action.index()).expect("legal");
+                round.play(action).expect("legal");
                 naive.play(action.index());
                 open.push((round, naive));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use blob_engine::rng::{Xoshiro, stream};
+use blob_engine::rng::{Purpose, Xoshiro, stream};
 use blob_engine::*;
 
 /// The hands of the seats other than the observer's, in their order from it.
@@ -117,7 +117,7 @@ fn assert_uniform(observation: &Observation, what: &str) {
     assert_eq!(sampler.number_of_worlds(), worlds.len() as u128, "{what}: {observation:?}");
     let mut counts: HashMap<Hidden, u32> = worlds.into_iter().map(|world| (world, 0)).collect();
     let expected = 30.0;
-    let mut rng = stream(5, &[]);
+    let mut rng = stream(5, Purpose::Test, &[]);
     for _ in 0..counts.len() * 30 {
         let hands = sampler.sample_hands(&mut rng);
         let world: Hidden = observation.others().map(|seat| hands[seat]).collect();
@@ -169,8 +169,8 @@ fn visit_positions(turn_up: bool, mut visit: impl FnMut(&Observation, &Features)
         let (players, cards) = SHAPES[seed as usize % SHAPES.len()];
         let cards = cards.min((PACK - usize::from(turn_up)) / players);
         let rules = RoundRules { turn_up, ..RoundRules::default() };
-        let spec = RoundSpec { rules, ..RoundSpec::new(players, cards, None, 0) };
-        let mut rng = stream(seed, &[9]);
+        let spec = RoundSpec { rules, ..RoundSpec::new(players, cards, None, Seat::FIRST) };
+        let mut rng = stream(seed, Purpose::Test, &[9]);
         let mut round = Round::deal(&spec, &mut rng).expect("a legal spec");
         let mut before = *round.public();
         while let Some(action) = round.legal_actions().choose(&mut rng) {
@@ -279,7 +279,7 @@ fn assert_marginals(observation: &Observation, rng: &mut Xoshiro) {
 
 #[test]
 fn marginals_are_exact_in_big_positions_with_many_voids() {
-    let mut rng = stream(6, &[]);
+    let mut rng = stream(6, Purpose::Test, &[]);
     for (players, least_cards) in [(4, 5), (8, 2)] {
         let mut found = 0;
         visit_positions(false, |observation, features| {
@@ -297,7 +297,8 @@ fn marginals_are_exact_in_big_positions_with_many_voids() {
 /// The start of a round is worth a count of its own: no card played, nothing known but the own hand.
 #[test]
 fn a_fresh_deal_has_a_multinomial_number_of_worlds() {
-    let round = Round::deal(&RoundSpec::new(4, 13, None, 0), &mut stream(1, &[])).expect("a legal spec");
+    let round = Round::deal(&RoundSpec::new(4, 13, None, Seat::FIRST), &mut stream(1, Purpose::Test, &[]))
+        .expect("a legal spec");
     let seat = round.to_play().expect("not done");
     // 39! / 13!^3
     assert_eq!(WorldSampler::new(&round.observe(seat)).number_of_worlds(), 84_478_098_072_866_400);

@@ -2,7 +2,7 @@
 
 mod hash_evaluator;
 
-use blob_engine::rng::{below, stream};
+use blob_engine::rng::{Purpose, below, stream};
 use blob_engine::*;
 use blob_mcts::{Evaluate, Evaluation, EvaluationError, RootNoise, Search, SearchConfig, Uniform};
 use hash_evaluator::{Policy, Values, hash_evaluation};
@@ -88,9 +88,9 @@ impl Naive {
             }
         }
         let mut next = *world;
-        next.play(self.legal[best].index()).expect("legal");
+        next.play(self.legal[best]).expect("legal");
         while next.legal_actions().len() == 1 {
-            next.play(next.legal_actions().first().expect("one").index()).expect("legal");
+            next.play(next.legal_actions().first().expect("one")).expect("legal");
         }
         let values = match (&mut self.children[best], next.public().values()) {
             (_, Some(values)) => values,
@@ -112,7 +112,7 @@ impl Naive {
 
 /// Root visits of the naive search, in the same worlds as [`Search`] draws.
 fn naive_visits(observation: &Observation, config: &SearchConfig, seed: u64, credit: Credit) -> [u32; ACTIONS] {
-    let mut rng = stream(seed, &[]);
+    let mut rng = stream(seed, Purpose::Test, &[]);
     let sampler = WorldSampler::new(observation);
     let worlds: Vec<Round> = (0..config.worlds).map(|_| sampler.sample(&mut rng)).collect();
     let mut visits = [0; ACTIONS];
@@ -131,8 +131,13 @@ fn naive_visits(observation: &Observation, config: &SearchConfig, seed: u64, cre
 /// A position with a decision, reached by random play from a random deal.
 fn decisions() -> impl Strategy<Value = (Round, u64)> {
     (3usize..=6, 1usize..=5, 0usize..5, any::<u64>()).prop_filter_map("a decision", |(players, cards, trump, seed)| {
-        let mut rng = stream(seed, &[0]);
-        let spec = RoundSpec::new(players, cards, trump_of_round(trump), below(&mut rng, players as u32) as usize);
+        let mut rng = stream(seed, Purpose::Test, &[0]);
+        let spec = RoundSpec::new(
+            players,
+            cards,
+            trump_of_round(trump),
+            Seat::FIRST.after(below(&mut rng, players as u32) as usize, players),
+        );
         let mut round = Round::deal(&spec, &mut rng).expect("a legal spec");
         for _ in 0..below(&mut rng, (players * (cards + 1)) as u32) {
             let legal: Vec<_> = round.legal_actions().iter().collect();
@@ -160,7 +165,7 @@ proptest! {
     ) {
         let config = SearchConfig { worlds, simulations, c_puct, fpu_reduction, ..SearchConfig::default() };
         let observation = observe(&round);
-        let outcome = Search::new(&observation, config, stream(seed, &[])).run(&mut HashEvaluator).expect("evaluations fit");
+        let outcome = Search::new(&observation, config, stream(seed, Purpose::Test, &[])).run(&mut HashEvaluator).expect("evaluations fit");
         prop_assert_eq!(outcome.visits, naive_visits(&observation, &config, seed, Credit::OwnValue));
         prop_assert_eq!(outcome.visits.iter().sum::<u32>() as usize, worlds * simulations);
         prop_assert_eq!(outcome.simulations as usize, worlds * simulations);
@@ -172,9 +177,9 @@ proptest! {
     fn leaves_may_be_received_in_any_order((round, seed) in decisions(), worlds in 2usize..5) {
         let config = SearchConfig { worlds, simulations: 20, ..SearchConfig::default() };
         let observation = observe(&round);
-        let expected = Search::new(&observation, config, stream(seed, &[])).run(&mut HashEvaluator).expect("fits");
-        let mut search = Search::new(&observation, config, stream(seed, &[]));
-        let mut order = stream(seed, &[1]);
+        let expected = Search::new(&observation, config, stream(seed, Purpose::Test, &[])).run(&mut HashEvaluator).expect("fits");
+        let mut search = Search::new(&observation, config, stream(seed, Purpose::Test, &[]));
+        let mut order = stream(seed, Purpose::Test, &[1]);
         let mut leaves = Vec::new();
         loop {
             search.select(&mut leaves);
@@ -196,7 +201,7 @@ proptest! {
         virtual_loss in 1u32..4,
     ) {
         let config = SearchConfig { worlds: 2, simulations: 50, leaves_in_flight, virtual_loss, ..SearchConfig::default() };
-        let mut search = Search::new(&observe(&round), config, stream(seed, &[]));
+        let mut search = Search::new(&observe(&round), config, stream(seed, Purpose::Test, &[]));
         let mut leaves = Vec::new();
         let mut most = 0;
         loop {
@@ -229,17 +234,18 @@ fn hands(texts: &[&str]) -> Vec<CardSet> {
 
 fn round(trump: &str, dealer: usize, texts: &[&str], actions: &[&str]) -> Round {
     let hands = hands(texts);
-    let spec = RoundSpec::new(hands.len(), hands[0].len(), trump.chars().next().and_then(Suit::from_letter), dealer);
+    let trump = trump.chars().next().and_then(Suit::from_letter);
+    let spec = RoundSpec::new(hands.len(), hands[0].len(), trump, Seat::FIRST.after(dealer, hands.len()));
     let mut round = Round::from_hands(&spec, &hands, None).expect("a legal round");
     for action in actions {
-        let action = action.parse::<Card>().map_or_else(|_| action.parse().expect("a bid"), |card| card.index().into());
+        let action = action.parse().map_or_else(|_| Action::bid(action.parse().expect("a bid")), Action::play);
         round.play(action).expect("legal");
     }
     round
 }
 
 fn most_visited(round: &Round, config: SearchConfig) -> (usize, f32) {
-    let outcome = Search::new(&observe(round), config, stream(1, &[])).run(&mut Uniform).expect("fits");
+    let outcome = Search::new(&observe(round), config, stream(1, Purpose::Test, &[])).run(&mut Uniform).expect("fits");
     let policy = outcome.policy();
     let best = (0..ACTIONS).max_by(|&a, &b| policy[a].total_cmp(&policy[b])).expect("52 actions");
     (best, policy[best])
@@ -275,7 +281,7 @@ fn the_lowest_card_bids_none() {
 fn one_legal_action_is_not_searched() {
     // One card is left to each, so every action to the end is forced.
     let round = round("S", 2, &["KS 2S", "AS QS", "3D 4D"], &["1", "2", "0", "2S", "QS", "3D"]);
-    let mut search = Search::new(&observe(&round), DEEP, stream(1, &[]));
+    let mut search = Search::new(&observe(&round), DEEP, stream(1, Purpose::Test, &[]));
     let outcome = search.run(&mut Uniform).expect("fits");
     assert!(search.is_done());
     assert_eq!((outcome.evaluations, outcome.simulations, outcome.visits), (0, 0, [0; ACTIONS]));
@@ -307,11 +313,12 @@ fn a_seat_that_needs_a_trick_takes_it() {
 fn crediting_one_scalar_to_all_seats_would_show() {
     let mut differing = 0;
     for seed in 0..20 {
-        let spec = RoundSpec::new(4, 5, Some(Suit::Spades), 0);
-        let round = Round::deal(&spec, &mut stream(seed, &[0])).expect("a legal spec");
+        let spec = RoundSpec::new(4, 5, Some(Suit::Spades), Seat::FIRST);
+        let round = Round::deal(&spec, &mut stream(seed, Purpose::Test, &[0])).expect("a legal spec");
         let config = SearchConfig::default();
         let observation = observe(&round);
-        let outcome = Search::new(&observation, config, stream(seed, &[])).run(&mut HashEvaluator).expect("fits");
+        let outcome =
+            Search::new(&observation, config, stream(seed, Purpose::Test, &[])).run(&mut HashEvaluator).expect("fits");
         assert_eq!(outcome.visits, naive_visits(&observation, &config, seed, Credit::OwnValue));
         differing += usize::from(outcome.visits != naive_visits(&observation, &config, seed, Credit::RootValue));
     }
@@ -323,7 +330,7 @@ fn noise_changes_the_priors_of_the_root_alone() {
     let round = round("S", 2, &["AS KD 3C", "QS JD 4C", "TS 9D 5C"], &[]);
     let visits = |root_noise, simulations| {
         let config = SearchConfig { worlds: 1, simulations, root_noise, ..SearchConfig::default() };
-        Search::new(&observe(&round), config, stream(5, &[])).run(&mut Uniform).expect("fits").visits
+        Search::new(&observe(&round), config, stream(5, Purpose::Test, &[])).run(&mut Uniform).expect("fits").visits
     };
     let noise = Some(RootNoise { fraction: 0.5, alpha: 0.1 });
     assert_ne!(visits(None, 200), visits(noise, 200));
@@ -335,7 +342,7 @@ fn noise_changes_the_priors_of_the_root_alone() {
 fn evaluations_that_break_the_contract_are_refused() {
     let round = round("S", 2, &["AS KD", "QS JD", "TS 9D"], &[]);
     let refuse = |policy: Policy, values: Values| {
-        let mut search = Search::new(&observe(&round), SearchConfig::default(), stream(1, &[]));
+        let mut search = Search::new(&observe(&round), SearchConfig::default(), stream(1, Purpose::Test, &[]));
         let mut leaves = Vec::new();
         search.select(&mut leaves);
         let error = search.receive(leaves[0], &Evaluation { policy: &policy, values: &values }).expect_err("refused");
@@ -365,7 +372,7 @@ fn evaluations_that_break_the_contract_are_refused() {
     assert!(matches!(refuse([1.0; 52], value(2, f32::NAN)), EvaluationError::Value { seat: 2, .. }));
     assert!(matches!(refuse([1.0; 52], value(1, -1.5)), EvaluationError::Value { seat: 1, .. }));
     // Past the players in play anything goes.
-    let mut search = Search::new(&observe(&round), SearchConfig::default(), stream(1, &[]));
+    let mut search = Search::new(&observe(&round), SearchConfig::default(), stream(1, Purpose::Test, &[]));
     let mut leaves = Vec::new();
     search.select(&mut leaves);
     search.receive(leaves[0], &Evaluation { policy: &[1.0; 52], values: &value(3, f32::NAN) }).expect("ignored");

@@ -1,6 +1,6 @@
 //! `Game`: rounds of C, C-1, … 2 cards, P rounds of 1 card, then 2 … C.
 
-use blob_engine::BySeat;
+use blob_engine::{GameSpec, PublicState};
 use pyo3::prelude::*;
 
 use crate::error::{hundredths, int, number, rules, seat, size};
@@ -25,11 +25,10 @@ impl Game {
     ) -> PyResult<Self> {
         let variants = rules_or_default(rules);
         let (players, cards) = size(players, cards, variants)?;
-        let dealer = seat(dealer, players)?.index();
-        let share = hundredths("result_share", result_share)?;
-        blob_engine::Game::new(players, cards, dealer, variants, share, number("seed", seed)?)
-            .map(Self)
-            .map_err(crate::error::rules)
+        let dealer = seat(dealer, players)?;
+        let result_share = hundredths("result_share", result_share)?;
+        let spec = GameSpec { rules: variants, result_share, ..GameSpec::new(players, cards, dealer) };
+        blob_engine::Game::deal(&spec, number("seed", seed)?).map(Self).map_err(crate::error::rules)
     }
 
     /// Number of players, 3 to 8.
@@ -53,7 +52,7 @@ impl Game {
     /// Rounds finished.
     #[getter]
     fn rounds_done(&self) -> usize {
-        self.0.history().len()
+        self.0.finished().len()
     }
 
     /// Points of each seat in the rounds that are finished.
@@ -65,8 +64,11 @@ impl Game {
     /// Scores of each finished round.
     #[getter]
     fn history(&self) -> Vec<Vec<usize>> {
-        let scores = |scores: &BySeat<u8>| scores.first(self.players()).iter().map(|&score| score.into()).collect();
-        self.0.history().iter().map(scores).collect()
+        let scores = |public: &PublicState| {
+            let scores = public.scores().unwrap_or_default();
+            scores.first(self.players()).iter().map(|&score| score.into()).collect()
+        };
+        self.0.finished().iter().map(scores).collect()
     }
 
     /// Whether all rounds are finished.
@@ -77,7 +79,7 @@ impl Game {
 
     /// The legal actions of the seat to play, ascending; none when done.
     fn legal_actions(&self) -> Vec<usize> {
-        self.0.legal_actions().map(|action| action.index()).collect()
+        self.0.round().legal_actions().iter().map(|action| action.index()).collect()
     }
 
     /// Plays an action in the round in progress; when that is done, scores it and deals the next.

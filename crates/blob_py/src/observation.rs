@@ -1,6 +1,6 @@
 //! `Observation`: what one seat knows.
 
-use blob_engine::rng::stream;
+use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, FEATURE_SCALE, FEATURES, WorldSampler};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
@@ -9,8 +9,6 @@ use pyo3::prelude::*;
 use crate::error::{config, int, number};
 use crate::round::{card_texts, legal_mask};
 
-/// Names the draws of worlds among the streams of their seed.
-const WORLDS: u64 = 0x776f_726c;
 /// Most worlds of one call: their hands then take 2 GiB at the most.
 const MAX_WORLDS: i64 = 1 << 25;
 
@@ -90,7 +88,7 @@ impl Observation {
         if !(1..=MAX_WORLDS).contains(&count) {
             return Err(config(format!("count is {count}; one call draws 1 to {MAX_WORLDS} worlds")));
         }
-        let mut rng = stream(number("seed", seed)?, &[WORLDS]);
+        let mut rng = stream(number("seed", seed)?, Purpose::Worlds, &[]);
         let players = self.0.public().players();
         let worlds = py.detach(|| {
             let sampler = WorldSampler::new(&self.0);

@@ -1,16 +1,13 @@
 //! `Round` and `RoundRules`.
 
-use blob_engine::rng::stream;
-use blob_engine::{ACTIONS, Card, CardSet, RoundSpec, RulesError, Scoring, Seat, Suit};
+use blob_engine::rng::{Purpose, stream};
+use blob_engine::{ACTIONS, Action, Card, CardSet, RoundSpec, RulesError, Scoring, Seat, Suit};
 use numpy::PyArray1;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
 use crate::error::{config, int, number, optional_int, rules, seat, size};
 use crate::observation::Observation;
-
-/// Names the deal of a round that stands alone among the streams of its seed.
-const ROUND: u64 = 0x726f_756e;
 
 /// The rule variants: hook, scoring "exact" or "exact_plus_tricks", and whether a card is turned up for trump.
 #[pyclass(frozen, eq, from_py_object, module = "blob_zero")]
@@ -124,7 +121,7 @@ impl Round {
         let variants = rules_or_default(rules);
         let spec = |cards: i64| -> PyResult<RoundSpec> {
             let (players, cards) = size(players, cards, variants)?;
-            let dealer = seat(dealer, players)?.index();
+            let dealer = seat(dealer, players)?;
             Ok(RoundSpec { rules: variants, ..RoundSpec::new(players, cards, trump, dealer) })
         };
         let Some(hands) = hands else {
@@ -137,7 +134,7 @@ impl Round {
                 return Err(config(format!("turned_up {card:?} with a dealt round; it goes with hands")));
             }
             let spec = spec(cards)?;
-            let mut rng = stream(number("seed", seed)?, &[ROUND]);
+            let mut rng = stream(number("seed", seed)?, Purpose::Round, &[]);
             return blob_engine::Round::deal(&spec, &mut rng).map(Self).map_err(crate::error::rules);
         };
         if let Some(seed) = seed {
@@ -287,10 +284,10 @@ impl Round {
     }
 }
 
-/// An action as a number, or none where it is an integer that can be no action.
-pub(crate) fn read_action(action: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+/// An action by its number; `None` for an integer that is not 0 to 51.
+pub(crate) fn read_action(action: &Bound<'_, PyAny>) -> PyResult<Option<Action>> {
     match action.extract::<i64>() {
-        Ok(number) => Ok(usize::try_from(number).ok()),
+        Ok(number) => Ok(usize::try_from(number).ok().and_then(Action::from_index)),
         Err(error) if error.is_instance_of::<PyOverflowError>(action.py()) => Ok(None),
         Err(error) => Err(error),
     }

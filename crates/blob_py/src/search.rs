@@ -1,6 +1,6 @@
 //! `search`: one search, on the calling thread.
 
-use blob_engine::rng::stream;
+use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, encode};
 use blob_mcts::{Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Uniform};
 use numpy::ndarray::Array2;
@@ -11,10 +11,6 @@ use crate::error::{config, config_fault, count, evaluation, int, number};
 use crate::evaluator::{EvaluatorOutputs, decode};
 use crate::observation::Observation;
 use crate::round::Round;
-
-/// Names the streams of a search's seed.
-const SEARCH: u64 = 0x7365_6172;
-const PLAYOUT: u64 = 0x726f_6c6c;
 
 /// What a search found.
 #[pyclass(frozen, module = "blob_zero")]
@@ -158,11 +154,11 @@ pub(crate) fn search(
     };
     let observation = root.observe()?;
     let seed = number("seed", seed)?;
-    let mut search = Search::new(&observation, settings.read()?, stream(seed, &[SEARCH]));
+    let mut search = Search::new(&observation, settings.read()?, stream(seed, Purpose::Search, &[]));
     let name = evaluator.extract::<String>();
     let mut outcome = match name.as_deref() {
         Ok("uniform") => run_inline(py, &mut search, &mut Uniform)?,
-        Ok("rollout") => run_inline(py, &mut search, &mut Rollout { rng: &mut stream(seed, &[PLAYOUT]) })?,
+        Ok("rollout") => run_inline(py, &mut search, &mut Rollout { rng: &mut stream(seed, Purpose::Playout, &[]) })?,
         Err(_) if evaluator.is_callable() => run(&mut search, evaluator)?,
         _ => {
             return Err(config(format!(

@@ -9,7 +9,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use blob_engine::rng::stream;
+use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS};
 use rand::RngExt;
 use xxhash_rust::xxh3::xxh3_128;
@@ -179,7 +179,7 @@ pub enum CacheUse {
 /// If `entries` is not 1 to 32,768.
 pub fn time_cache(cache_use: CacheUse, entries: usize, times: u64) -> Duration {
     assert!((1..=MAX_ENTRIES).contains(&entries), "{entries} entries, not 1 to {MAX_ENTRIES}");
-    let mut rng = stream(1, &[]);
+    let mut rng = stream(1, Purpose::Test, &[]);
     let mut rows = || -> Vec<Features> { (0..entries).map(|_| [(); FEATURES].map(|()| rng.random())).collect() };
     let (known, others) = (rows(), rows());
     let legal = EncodedActionSet::bids(4);

@@ -41,7 +41,7 @@ impl PlayedRound {
         let mut round = self.deal;
         round.skip_forced();
         for &action in &self.actions {
-            round.play(action.index())?;
+            round.play(action)?;
             round.skip_forced();
         }
         match round.phase() {

@@ -79,15 +79,15 @@ impl RoundStore {
 
 #[cfg(test)]
 mod tests {
-    use blob_engine::rng::{below, stream};
-    use blob_engine::{Round, RoundSpec, trump_of_round};
+    use blob_engine::rng::{Purpose, below, stream};
+    use blob_engine::{Round, RoundSpec, Seat, trump_of_round};
 
     use super::*;
 
     /// A round played at random.
     fn played(number: u64, players: usize, cards: usize) -> PlayedRound {
-        let mut rng = stream(number, &[]);
-        let spec = RoundSpec::new(players, cards, trump_of_round(below(&mut rng, 5) as usize), 0);
+        let mut rng = stream(number, Purpose::Test, &[]);
+        let spec = RoundSpec::new(players, cards, trump_of_round(below(&mut rng, 5) as usize), Seat::FIRST);
         let deal = Round::deal(&spec, &mut rng).expect("a shape that can be dealt");
         let (mut round, mut actions) = (deal, Vec::new());
         loop {

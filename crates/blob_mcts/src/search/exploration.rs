@@ -48,7 +48,7 @@ pub(crate) fn choose_by(
 
 #[cfg(test)]
 mod tests {
-    use blob_engine::rng::stream;
+    use blob_engine::rng::{Purpose, stream};
 
     use super::*;
 
@@ -57,7 +57,7 @@ mod tests {
         let legal = ActionSet::bids(3);
         let mut visits = [0; ACTIONS];
         visits[..4].copy_from_slice(&[10, 30, 0, 60]);
-        let mut rng = stream(4, &[]);
+        let mut rng = stream(4, Purpose::Test, &[]);
         let mut shares = |temperature| {
             let mut counts = [0.0; 4];
             for _ in 0..10_000 {

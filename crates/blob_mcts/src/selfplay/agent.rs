@@ -1,16 +1,13 @@
 //! Who sits where: agents, and the plan that says what round `i` of a run is.
 
-use blob_engine::rng::{below, stream};
-use blob_engine::{BySeat, GameDeals, Round, RoundRules, RoundSpec, RulesError, Seat, trump_of_round};
+use blob_engine::rng::{Purpose, below, stream};
+use blob_engine::{BySeat, Game, GameSpec, Round, RoundRules, RoundSpec, RulesError, Seat, trump_of_round};
 use rand::Rng;
 
 use crate::error::ConfigError;
 use crate::search::config::{SearchConfig, Temperature};
 use crate::selfplay::policy_play::Exploration;
 use crate::selfplay::round_mix::{RoundMix, RoundShape};
-
-/// Names the deals among the streams of a seed.
-const DEAL: u64 = 0x6465_616c;
 
 /// As many rounds as can be in progress at once.
 const MAX_CARRY_OVER: u64 = 1 << 20;
@@ -137,29 +134,27 @@ impl Plan {
         self.mix.of_round(self.seed, index)
     }
 
-    /// Deals round `index` of a checked plan, or the first round of game `index` and what deals the others.
+    /// Deals round or game `index` of a checked plan.
     ///
-    /// Dealer, and where a round stands alone trump, are drawn uniformly; all is drawn from (seed, deal).
+    /// The dealer is drawn uniformly, and so is the trump of a round that stands alone; both follow from seed and deal.
     ///
     /// # Errors
     /// If the plan cannot be dealt.
-    pub(crate) fn begin(&self, index: u64) -> Result<(Round, Option<GameDeals>), RulesError> {
+    pub(crate) fn deal(&self, index: u64) -> Result<Game, RulesError> {
         let RoundShape { players, cards } = self.shape(index);
         let deal = match self.seating {
             Seating::One => index,
             Seating::Rotate => index / players as u64,
         };
-        let mut rng = stream(self.seed, &[DEAL, deal]);
+        let rules = self.rules;
+        let mut rng = stream(self.seed, Purpose::Deal, &[deal]);
         if let Some(result_share) = self.mix.result_share() {
-            let dealer = below(&mut rng, players as u32) as usize;
-            let seed = rng.next_u64();
-            let (deals, round) = GameDeals::begin(players, cards, dealer, self.rules, result_share, seed)?;
-            return Ok((round, Some(deals)));
+            let spec = GameSpec { rules, result_share, ..GameSpec::new(players, cards, any_seat(players, &mut rng)) };
+            return Game::deal(&spec, rng.next_u64());
         }
-        let trump = if self.rules.turn_up { None } else { trump_of_round(below(&mut rng, 5) as usize) };
-        let dealer = below(&mut rng, players as u32) as usize;
-        let spec = RoundSpec { rules: self.rules, ..RoundSpec::new(players, cards, trump, dealer) };
-        Ok((Round::deal(&spec, &mut rng)?, None))
+        let trump = if rules.turn_up { None } else { trump_of_round(below(&mut rng, 5) as usize) };
+        let spec = RoundSpec { rules, ..RoundSpec::new(players, cards, trump, any_seat(players, &mut rng)) };
+        Ok(Game::of_one_round(Round::deal(&spec, &mut rng)?))
     }
 
     /// The agent of each seat in round `index`, as a number into `agents`.
@@ -174,4 +169,8 @@ impl Plan {
         }
         seats
     }
+}
+
+fn any_seat(players: usize, rng: &mut impl Rng) -> Seat {
+    Seat::FIRST.after(below(rng, players as u32) as usize, players)
 }

@@ -9,7 +9,7 @@ use blob_engine::{Action, RulesError};
 
 use crate::error::SchedulerError;
 use crate::selfplay::agent::Plan;
-use crate::selfplay::episode::Course;
+use crate::selfplay::episode::Episode;
 use crate::selfplay::record::DecisionRecord;
 
 /// A round, or a game, between two decisions. It holds no random state: the randomness of a decision comes from (seed, round, decision).
@@ -33,12 +33,12 @@ impl RoundSoFar {
     ///
     /// # Errors
     /// If the plan deals a round in which one of the actions is illegal.
-    pub(crate) fn replay(&self, plan: &Plan) -> Result<Course, RulesError> {
-        let mut course = Course::begin(plan, self.index)?;
+    pub(crate) fn replay(&self, plan: &Plan) -> Result<Episode, RulesError> {
+        let mut episode = Episode::begin(plan, self.index)?;
         for &action in &self.actions {
-            course.try_decide(action)?;
+            episode.try_decide(action)?;
         }
-        Ok(course)
+        Ok(episode)
     }
 
     /// # Errors
@@ -48,11 +48,11 @@ impl RoundSoFar {
         if self.index >= plan.first_round {
             return refuse(format!("the run's own rounds begin at {}, and carried ones come before", plan.first_round));
         }
-        let course = match self.replay(plan) {
-            Ok(course) => course,
+        let episode = match self.replay(plan) {
+            Ok(episode) => episode,
             Err(error) => return refuse(format!("it is none of this plan: {error}")),
         };
-        let reached = course.game_round();
+        let reached = episode.game_round();
         if let Some(row) = self.decisions.iter().find(|row| usize::from(row.game_round) > reached) {
             return refuse(format!("it has a record of round {} and stands in round {reached}", row.game_round));
         }

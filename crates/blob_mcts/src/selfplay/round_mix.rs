@@ -1,12 +1,9 @@
 //! What is played: rounds of one shape, or of several by weight, or whole games.
 
-use blob_engine::rng::{stream, unit};
-use blob_engine::{MAX_CARDS, RoundRules, RoundSpec, schedule};
+use blob_engine::rng::{Purpose, stream, unit};
+use blob_engine::{MAX_CARDS, RoundRules, RoundSpec, Seat, schedule};
 
 use crate::error::{ConfigError, SchedulerError};
-
-/// Names the shapes among the streams of a seed.
-const SHAPE: u64 = 0x7368_6170;
 
 /// How many play, with how many cards each; in a game, in its largest rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +95,7 @@ impl RoundMix {
         let share = self.result_share.unwrap_or_default();
         ConfigError::check(share <= 100, "result_share", share, "it is 0 to 100 hundredths")?;
         for &(shape, weight, sum) in &self.entries {
-            RoundSpec { rules, ..RoundSpec::new(shape.players, shape.cards, None, 0) }.check()?;
+            RoundSpec { rules, ..RoundSpec::new(shape.players, shape.cards, None, Seat::FIRST) }.check()?;
             ConfigError::check(
                 weight.is_finite() && weight > 0.0 && sum.is_finite(),
                 "weight",
@@ -124,7 +121,7 @@ impl RoundMix {
         if self.entries.len() == 1 {
             return last;
         }
-        let draw = unit(&mut stream(seed, &[SHAPE, index])) * total;
+        let draw = unit(&mut stream(seed, Purpose::Shape, &[index])) * total;
         let drawn = self.entries.iter().find(|&&(_, _, sum)| draw < sum);
         drawn.map_or(last, |&(shape, ..)| shape)
     }
@@ -147,9 +144,9 @@ mod tests {
     fn played_decisions(shape: RoundShape, rounds: u64) -> f64 {
         let mut decisions = 0;
         for index in 0..rounds {
-            let mut rng = stream(9, &[index]);
+            let mut rng = stream(9, Purpose::Test, &[index]);
             let trump = blob_engine::trump_of_round(below(&mut rng, 5) as usize);
-            let spec = RoundSpec::new(shape.players, shape.cards, trump, 0);
+            let spec = RoundSpec::new(shape.players, shape.cards, trump, Seat::FIRST);
             let mut round = Round::deal(&spec, &mut rng).expect("a shape that can be dealt");
             loop {
                 round.skip_forced();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blob_engine::rng::stream;
+use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, Action, Observation, encode, rule_action};
 use half::f16;
 
@@ -14,15 +14,10 @@ use crate::search::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
 use crate::search::exploration::choose;
 use crate::selfplay::agent::{Agent, LeafEvaluator, Plan};
 use crate::selfplay::carry_over::{RoundSoFar, pause_turn};
-use crate::selfplay::episode::Course;
+use crate::selfplay::episode::Episode;
 use crate::selfplay::policy_play;
 use crate::selfplay::record::{DecisionRecord, RoundRecord, relative_to};
 use crate::selfplay::run_context::RunContext;
-
-/// Names the streams of a seed.
-const SEARCH: u64 = 0x7365_6172;
-const CHOICE: u64 = 0x6368_6f69;
-const PLAYOUT: u64 = 0x726f_6c6c;
 
 /// Why a task stopped running.
 #[derive(Debug)]
@@ -53,7 +48,7 @@ pub(crate) struct Counts {
 pub(crate) struct RoundTask {
     /// Its number, and the decisions taken so far by any agent.
     so_far: RoundSoFar,
-    course: Course,
+    episode: Episode,
     seats: blob_engine::BySeat<u8>,
     /// The turn from which it pauses.
     pause_turn: Option<u64>,
@@ -68,7 +63,7 @@ impl RoundTask {
     /// Goes on with a round of a checked plan from where it stands.
     pub(crate) fn new(plan: &Plan, start: RoundSoFar) -> Result<Self, blob_engine::RulesError> {
         Ok(Self {
-            course: start.replay(plan)?,
+            episode: start.replay(plan)?,
             seats: plan.seats(start.index),
             pause_turn: pause_turn(plan, start.index),
             searches: (0..plan.agents.len()).map(|_| None).collect(),
@@ -80,7 +75,7 @@ impl RoundTask {
 
     /// Goes on with another round, keeping the memory of the last one.
     pub(crate) fn restart(&mut self, plan: &Plan, start: RoundSoFar) -> Result<(), blob_engine::RulesError> {
-        self.course = start.replay(plan)?;
+        self.episode = start.replay(plan)?;
         self.seats = plan.seats(start.index);
         self.pause_turn = pause_turn(plan, start.index);
         self.searching = false;
@@ -103,44 +98,41 @@ impl RoundTask {
             if context.is_stopped() {
                 return Ok(Pause::Stopped);
             }
-            let game_round = self.course.game_round();
-            let Some(seat) = self.course.next_decision() else {
+            let Some(seat) = self.episode.to_decide() else {
                 let decisions = std::mem::take(&mut self.so_far.decisions);
-                return Ok(Pause::Finished(self.course.records(self.so_far.index, decisions)));
+                return Ok(Pause::Finished(self.episode.records(self.so_far.index, decisions)));
             };
-            if self.course.game_round() != game_round {
-                // Positions of the last round do not come again.
-                self.searches.iter_mut().flatten().for_each(RequestingSearch::clear_cache);
-            }
-            if self.pause_turn.is_some_and(|turn| self.course.turns_done() >= turn) {
+            if self.pause_turn.is_some_and(|turn| self.episode.turns_done() >= turn) {
                 let index = self.so_far.index;
                 return Ok(Pause::CarriedOver(std::mem::replace(&mut self.so_far, RoundSoFar::new(index))));
             }
             let agent = usize::from(self.seats[seat]);
+            let decision = self.decision();
             let action = match plan.agents[agent] {
-                Agent::Random => self.course.round().legal_actions().choose(&mut stream(plan.seed, &self.name(CHOICE))),
-                Agent::Rule => rule_action(&self.course.round().observe(seat)),
+                Agent::Random => {
+                    self.episode.round().legal_actions().choose(&mut stream(plan.seed, Purpose::Choice, &decision))
+                }
+                Agent::Rule => rule_action(&self.episode.round().observe(seat)),
                 Agent::Policy { model, .. } => match self.chosen.take() {
                     Some(action) => Some(action),
                     None => {
-                        policy_play::request(id, &self.course.round().observe(seat), &mut requests[model]);
+                        policy_play::request(id, &self.episode.round().observe(seat), &mut requests[model]);
                         counts.evaluations += 1;
                         return Ok(Pause::Waiting);
                     }
                 },
                 Agent::Search { config, evaluator, temperature } => {
-                    let observation = self.course.round().observe(seat);
-                    let names = (self.name(SEARCH), self.name(PLAYOUT));
+                    let observation = self.episode.round().observe(seat);
                     let search = match &mut self.searches[agent] {
                         Some(search) if self.searching => search,
                         Some(search) => {
-                            search.begin(&observation, stream(plan.seed, &names.0));
+                            search.begin(&observation, stream(plan.seed, Purpose::Search, &decision));
                             search
                         }
                         slot => slot.insert(RequestingSearch::new(
                             &observation,
                             config,
-                            stream(plan.seed, &names.0),
+                            stream(plan.seed, Purpose::Search, &decision),
                             context.cache_entries,
                         )),
                     };
@@ -153,7 +145,7 @@ impl RoundTask {
                         }
                         LeafEvaluator::Uniform => run_inline(&mut search.search, &mut Uniform, stop)?,
                         LeafEvaluator::Rollout => {
-                            let rng = &mut stream(plan.seed, &names.1);
+                            let rng = &mut stream(plan.seed, Purpose::Playout, &decision);
                             run_inline(&mut search.search, &mut Rollout { rng }, stop)?;
                         }
                     }
@@ -167,13 +159,16 @@ impl RoundTask {
             let action = action.expect("the seat to play has a legal action");
             counts.decisions += 1;
             self.so_far.actions.push(action);
-            self.course.decide(action);
+            if self.episode.decide(action) {
+                // Positions of the last round do not come again.
+                self.searches.iter_mut().flatten().for_each(RequestingSearch::clear_cache);
+            }
         }
     }
 
     /// Takes the evaluation of a leaf that is out.
     pub(crate) fn receive(&mut self, leaf: &PendingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let agent = self.course.round().to_play().map_or(0, |seat| usize::from(self.seats[seat]));
+        let agent = self.episode.round().to_play().map_or(0, |seat| usize::from(self.seats[seat]));
         match &mut self.searches[agent] {
             Some(search) => search.receive(leaf, row),
             None => unreachable!("a leaf is out, so its search exists"),
@@ -182,19 +177,19 @@ impl RoundTask {
 
     /// Takes the evaluation of the decision in progress, whose agent plays by its policy.
     pub(crate) fn decide_by(&mut self, plan: &Plan, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let seat = self.course.round().to_play().expect("a decision is out, so a seat is to play");
+        let seat = self.episode.to_decide().expect("a decision is out, so a seat is to play");
         let Agent::Policy { exploration, .. } = plan.agents[usize::from(self.seats[seat])] else {
             unreachable!("a decision is out, so a policy plays")
         };
-        let mut rng = stream(plan.seed, &self.name(CHOICE));
-        let action = policy_play::choose(&self.course.round().observe(seat), row, exploration, &mut rng)?;
+        let mut rng = stream(plan.seed, Purpose::Choice, &self.decision());
+        let action = policy_play::choose(&self.episode.round().observe(seat), row, exploration, &mut rng)?;
         self.chosen = Some(action);
         Ok(())
     }
 
-    /// Names a stream of this decision.
-    const fn name(&self, purpose: u64) -> [u64; 3] {
-        [purpose, self.so_far.index, self.so_far.actions.len() as u64]
+    /// The numbers of this decision's random streams: the round, and the decisions before this one.
+    const fn decision(&self) -> [u64; 2] {
+        [self.so_far.index, self.so_far.actions.len() as u64]
     }
 
     /// Chooses an action from the finished search, and records the decision.
@@ -226,11 +221,11 @@ impl RoundTask {
                 policy,
                 root_values: relative_to(observation.seat(), observation.public().players(), &outcome.values),
                 seat: observation.seat(),
-                game_round: self.course.game_round() as u8,
+                game_round: self.episode.game_round() as u8,
             });
         }
-        let mut rng = stream(plan.seed, &self.name(CHOICE));
-        choose(&outcome.visits, outcome.legal, temperature.at(self.course.decisions()), &mut rng)
+        let mut rng = stream(plan.seed, Purpose::Choice, &self.decision());
+        choose(&outcome.visits, outcome.legal, temperature.at(self.episode.decisions()), &mut rng)
     }
 }
 

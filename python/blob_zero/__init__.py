@@ -35,9 +35,9 @@ from blob_zero.errors import (
     IllegalActionError,
     RunLockedError,
 )
+from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
 from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.engine import SelfPlay
-from blob_zero.selfplay.evaluator import BatchEvaluator, Evaluator
 from blob_zero.selfplay.records import Records
 
 if TYPE_CHECKING:

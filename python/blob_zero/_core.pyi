@@ -4,7 +4,7 @@ from typing import Any, Literal, Self, TypedDict, final
 import numpy as np
 from numpy.typing import NDArray
 
-from blob_zero.selfplay.evaluator import Evaluator
+from blob_zero.inference.evaluator import Evaluator
 
 __all__ = [
     "ACTIONS",

@@ -7,7 +7,7 @@ from blob_zero import _core
 from blob_zero.config.bots import Bot, BotKind
 from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
 from blob_zero.errors import ConfigError
-from blob_zero.selfplay.evaluator import BatchEvaluator, Evaluator
+from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
 
 
 @dataclass(frozen=True, kw_only=True)

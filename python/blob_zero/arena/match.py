@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from blob_zero import _core
 from blob_zero.arena.agent import Agent
-from blob_zero.selfplay.evaluator import serving_threads
+from blob_zero.inference.evaluator import serving_threads
 from blob_zero.selfplay.records import Stats, stats
 from blob_zero.selfplay.serving import OnProgress, drive
 

@@ -13,9 +13,9 @@ from blob_zero.bench.settings import PlaySettings, build_evaluator
 from blob_zero.bench.tables import Row
 from blob_zero.bench.timed_run import ServedEvaluator, run_for
 from blob_zero.config.search_options import SearchChanges, SearchOptions, parse_search
+from blob_zero.inference.evaluator import Outputs
 from blob_zero.machine.facts import cores
 from blob_zero.machine.memory import peak_memory
-from blob_zero.selfplay.evaluator import Outputs
 
 if TYPE_CHECKING:
     from blob_zero.selfplay.records import Records

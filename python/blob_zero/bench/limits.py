@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from blob_zero.bench.settings import PlaySettings
 from blob_zero.bench.timed_run import ENDLESS, ServedEvaluator
-from blob_zero.selfplay.evaluator import Outputs
+from blob_zero.inference.evaluator import Outputs
 
 
 class _Captures(Exception):  # noqa: N818 - it carries a batch out of a run, and is no error

@@ -13,7 +13,7 @@ from blob_zero.bench.tables import Row
 from blob_zero.config.choices import Dtype, Switch
 from blob_zero.config.search_options import DEFAULT_SEARCH, SearchOptions
 from blob_zero.errors import ConfigError
-from blob_zero.selfplay.evaluator import Outputs
+from blob_zero.inference.evaluator import Outputs
 from blob_zero.selfplay.sizes import MOST_BATCH_ROWS
 
 if TYPE_CHECKING:

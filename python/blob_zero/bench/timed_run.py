@@ -11,7 +11,7 @@ import blob_zero as bz
 from blob_zero import _core
 from blob_zero.bench.settings import PlaySettings
 from blob_zero.config.search_options import SearchOptions
-from blob_zero.selfplay.evaluator import Outputs
+from blob_zero.inference.evaluator import Outputs
 from blob_zero.selfplay.serving import Serving, drive
 
 ENDLESS = 2**40

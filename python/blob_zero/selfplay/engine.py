@@ -9,8 +9,8 @@ from typing import Literal, Unpack
 from blob_zero import _core
 from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
 from blob_zero.errors import ConfigError
+from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, serving_threads
 from blob_zero.selfplay.carry_over import CarryOver
-from blob_zero.selfplay.evaluator import BatchEvaluator, Evaluator, serving_threads
 from blob_zero.selfplay.records import Records, stats
 from blob_zero.selfplay.serving import OnProgress, drive
 from blob_zero.selfplay.sizes import Sizes

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
-from blob_zero.selfplay.evaluator import BatchEvaluator, Evaluator, serving_threads
+from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, serving_threads
 
 OnProgress = Callable[[_core.Progress], None]
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.training_fakes import SMALL, FakeRows, random_rows
+from support.training_fakes import SMALL, FakeRows, random_rows, ring_of
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import BlobError, CheckpointError
@@ -11,7 +11,6 @@ from blob_zero.learning.learner import Learner
 from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceBatch, DeviceRows
 from blob_zero.learning.rate import learning_rate
-from blob_zero.learning.replay import ReplayRing
 from blob_zero.model.blobnet import BlobNet, NetworkShape, seeded_network
 
 CPU = torch.device("cpu")
@@ -19,18 +18,12 @@ SHAPE = NetworkShape(values=8, **SMALL)
 
 
 def on_device(rows: FakeRows) -> DeviceBatch:
-    return DeviceRows(ring_of(rows).columns(), device=CPU).batch(torch.arange(len(rows.features)))
+    return DeviceRows(ring_of(rows), device=CPU).batch(torch.arange(len(rows.features)))
 
 
 def make_learner(*, seed: int = 0, **settings: object) -> Learner:
     config = TrainingConfig(**{"precision": "fp32", "epochs": 1, "batch_size": 32, **settings})
     return Learner(seeded_network(SHAPE, seed=seed), config, device=CPU, iterations=10)
-
-
-def ring_of(rows: FakeRows) -> ReplayRing:
-    ring = ReplayRing(len(rows.features))
-    ring.append(rows)
-    return ring
 
 
 def weights_of(learner: Learner) -> list[torch.Tensor]:

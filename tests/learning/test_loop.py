@@ -8,7 +8,7 @@ from blob_zero.learning.loop import train
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint, load_network
 
-TIMES = ("selfplay_seconds", "training_seconds", "judging_seconds", "examples_per_second")
+TIMES = ("selfplay_seconds", "training_seconds", "judging_seconds", "commit_seconds", "examples_per_second")
 
 
 def run(folder, config=None, *, worker=None, judge=None, display=None, **options):
@@ -41,7 +41,7 @@ def test_a_run_learns_from_fresh_rounds_of_the_newest_network(tmp_path):
     assert frame["iteration"].to_list() == [1, 2, 3]
     assert frame["rounds"].to_list() == [10, 20, 30]
     assert frame["replay_rows"].to_list() == [100, 200, 250]
-    assert frame["steps"].to_list() == [6, 12, 14]
+    assert frame["steps"].to_list() == [6, 10, 14]  # from the second iteration on one round, of 10 rows, is held out
     assert frame["rounds_per_minute"].to_list() == [600.0] * 3
     assert frame["batch_fill"].to_list() == [0.25] * 3
 
@@ -92,7 +92,7 @@ def test_another_seed_is_another_run(tmp_path):
 def test_a_damaged_checkpoint_costs_one_iteration(tmp_path):
     run(tmp_path / "whole")
     run(tmp_path / "hurt")
-    (tmp_path / "hurt" / "checkpoints" / "000003" / "replay.safetensors").write_bytes(b"x")
+    (tmp_path / "hurt" / "checkpoints" / "000003" / "optimizer.safetensors").write_bytes(b"x")
     worker, display = FakeWorker(), SilentDisplay()
     run(tmp_path / "hurt", worker=worker, display=display)
     assert len(worker.calls) == 1
@@ -254,7 +254,7 @@ def test_settings_follow_their_schedules(tmp_path):
     assert [(first, count) for _, first, count in worker.calls + later.calls] == [(0, 10), (10, 20), (30, 30)]
     assert worker.searches + later.searches == [(None, 4), (None, 5), (None, 6)]
     # Ten rows a round in batches of 32, once in the first iteration and three times in the others.
-    assert metrics(tmp_path)["steps"].to_list() == [100 // 32, 3 * (300 // 32), 3 * (600 // 32)]
+    assert metrics(tmp_path)["steps"].to_list() == [100 // 32, 3 * (290 // 32), 3 * (570 // 32)]
 
 
 @pytest.mark.parametrize("settings", [{"threads": 100_000}, {"batch_rows": 1 << 21}])

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from support.training_fakes import random_rows
+from support.training_fakes import random_rows, ring_of
 
 import blob_zero as bz
 from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceRows
-from blob_zero.learning.replay import ReplayRing
+from blob_zero.learning.replay import columns_of
 
 CPU = torch.device("cpu")
 
@@ -15,9 +15,7 @@ CPU = torch.device("cpu")
 def ring():
     rows = random_rows(np.random.default_rng(0), 40)
     rows.features[:, 228] = np.random.default_rng(1).integers(3, 9, 40)
-    ring = ReplayRing(50)
-    ring.append(rows)
-    return ring
+    return ring_of(rows, capacity=50)
 
 
 def assert_rows_of(batch, ring, slots):
@@ -31,12 +29,12 @@ def assert_rows_of(batch, ring, slots):
 
 
 def test_a_batch_has_the_rows_of_its_slots_scaled(ring):
-    rows, slots = DeviceRows(ring.columns(), device=CPU), np.array([7, 39, 0, 7])
+    rows, slots = DeviceRows(ring, device=CPU), np.array([7, 39, 0, 7])
     assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
 
 
 def test_a_renamed_batch_has_the_same_rows_by_other_names(ring):
-    rows = DeviceRows(ring.columns(), device=CPU)
+    rows = DeviceRows(ring, device=CPU)
     slots = torch.arange(40)
     plain, renamed = rows.batch(slots), rows.batch(slots, torch.full((40,), 17))
     assert not torch.equal(plain.features, renamed.features)
@@ -54,16 +52,32 @@ def test_rows_that_do_not_fit_on_the_device_stay_where_they_are(ring, monkeypatc
     def full(_column, _device):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("blob_zero.learning.minibatches._upload", full)
+    monkeypatch.setattr("blob_zero.learning.minibatches._reserve", full)
     told = []
-    rows, slots = DeviceRows(ring.columns(), device=CPU, notice=told.append), np.arange(5, 25)
+    rows, slots = DeviceRows(ring, device=CPU, notice=told.append), np.arange(5, 25)
     assert told == ["the replay rows, 0 MB, do not fit on cpu and stay in this computer's memory"]
+    assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
+
+
+def test_only_new_rows_are_uploaded(ring, monkeypatch):
+    # As on a GPU: memory of its own.
+    monkeypatch.setattr("blob_zero.learning.minibatches._reserve", lambda column, _: torch.zeros_like(column))
+    rows = DeviceRows(ring, device=CPU)
+    slots = np.arange(40)
+    assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
+    assert rows.update() == 0
+    ring.append(columns_of(random_rows(np.random.default_rng(2), 25)))  # 15 of them in the place of the oldest
+    assert rows.update() == 25
+    slots = np.arange(50)
+    assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
+    ring.append(columns_of(random_rows(np.random.default_rng(3), 70)))
+    assert rows.update() == 50
     assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
 
 
 @pytest.mark.parametrize(("parts", "sizes"), [(1, [40]), (2, [20, 20]), (3, [14, 14, 12]), (64, [1] * 40)])
 def test_the_losses_of_parts_add_up_to_those_of_the_whole(ring, parts, sizes):
-    whole = DeviceRows(ring.columns(), device=CPU).batch(torch.arange(40))
+    whole = DeviceRows(ring, device=CPU).batch(torch.arange(40))
     logits, values = torch.randn(40, 52), torch.rand(40, 8)
     pieces = whole.split(parts)
     assert [piece.rows for piece in pieces] == sizes

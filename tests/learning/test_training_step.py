@@ -5,13 +5,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from support.training_fakes import SMALL, random_rows
+from support.training_fakes import SMALL, random_rows, ring_of
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import DeviceError
 from blob_zero.learning.learner import Learner
 from blob_zero.learning.minibatches import DeviceRows
-from blob_zero.learning.replay import ReplayRing
 from blob_zero.model.blobnet import NetworkShape, seeded_network
 
 CPU = torch.device("cpu")
@@ -27,9 +26,7 @@ def ring():
     """Rounds of 3 to 8 players, so that parts of a batch differ in the seats that count."""
     rows = random_rows(np.random.default_rng(0), 100)
     rows.features[:, 228] = np.random.default_rng(1).integers(3, 9, 100)
-    ring = ReplayRing(100)
-    ring.append(rows)
-    return ring
+    return ring_of(rows)
 
 
 def weights_of(learner):
@@ -38,7 +35,7 @@ def weights_of(learner):
 
 def gradients_of(learner, ring):
     """The gradient of the first 32 rows, and what the step said of them."""
-    batch = DeviceRows(ring.columns(), device=CPU).batch(torch.arange(32))
+    batch = DeviceRows(ring, device=CPU).batch(torch.arange(32))
     told = []
     measured = learner.step(batch, rate=1e-3, notice=told.append)
     return [p.grad.clone() for p in learner.net.parameters()], measured, told

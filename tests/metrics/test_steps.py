@@ -111,7 +111,7 @@ def test_tensorboard_shows_each_iteration_and_step_once(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, worker=FakeWorker(stop_at=1), run={"tensorboard": True})
     # The second iteration was shown, and is played again.
-    (tmp_path / "checkpoints" / "000002" / "replay.safetensors").unlink()
+    (tmp_path / "checkpoints" / "000002" / "optimizer.safetensors").unlink()
     run(tmp_path, run={"tensorboard": True})
     shown = {}
     for name in ("iterations", "steps"):

@@ -9,8 +9,8 @@ from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_c
 
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.learning.loop import train
+from blob_zero.metrics.calibration import CHANCE_BINS, calibration, chance_of_bid
 from blob_zero.report import charts, page, write_report
-from blob_zero.report.calibration import CHANCE_BINS, _chance_of_bid, calibration
 
 PNG = b"\x89PNG"
 
@@ -78,7 +78,7 @@ def test_the_chance_of_a_bid_is_its_expected_score_over_the_score_of_the_bid_mad
     features[:, 229] = 5
     features[:, 185] = [1, 3, 3]  # bids of 0, 2 and 2
     scores = np.array([10.0, 12.0, 0.0])
-    assert _chance_of_bid(2 * scores / 15 - 1, features) == pytest.approx([1, 1, 0])
+    assert chance_of_bid(2 * scores / 15 - 1, features) == pytest.approx([1, 1, 0])
 
 
 @pytest.mark.parametrize("iterations", [1, 8, 300])

@@ -79,10 +79,13 @@ def test_a_disk_that_fails_at_any_write_is_named_and_nothing_is_lost(tmp_path, w
 def test_a_full_disk_gets_the_space_of_half_a_checkpoint_back(tmp_path):
     class Filling(Disk):
         def before(self, name, path):
-            if name == "write" and path.name == "replay.safetensors" and "000002" in str(path):
+            if name == "write" and path.name == "learner.safetensors" and "000002" in str(path):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with Filling(tmp_path).watched(), pytest.raises(CheckpointError, match=r"000002/replay.safetensors: No space left"):
+    with (
+        Filling(tmp_path).watched(),
+        pytest.raises(CheckpointError, match=r"000002/learner.safetensors: No space left"),
+    ):
         run(tmp_path)
     assert committed(tmp_path) == 1
     assert not list(tmp_path.rglob("*.partial"))

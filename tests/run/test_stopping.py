@@ -105,24 +105,40 @@ def test_in_native_code_and_at_a_second_signal_it_ends_without_the_main_thread()
     assert err == "last words\n"
 
 
-def test_a_commit_ends_before_the_signal_is_answered():
-    script = """if True:
-        import os, signal, time
-        from blob_zero.run.signals import Stopped, exit_status, held, stoppable
-        steps = []
-        try:
-            with stoppable("last words"):
-                with held():
-                    os.kill(os.getpid(), signal.SIGTERM)
-                    time.sleep(0.2)
-                    steps.append("written")
-                steps.append("too far")
-        except Stopped as stop:
-            print(steps, exit_status(stop))
-    """
+COMMITTING = """if True:
+    import os, signal, time
+    from blob_zero.run import signals
+    steps = []
+    try:
+        with signals.stoppable("last words"):
+            with signals.held():
+                os.kill(os.getpid(), signal.SIGTERM)
+                {commit}
+                steps.append("written")
+            steps.append("too far")
+    except signals.Stopped as stop:
+        print(steps, signals.exit_status(stop))
+"""
+"""A process that is stopped while it commits."""
+
+
+def test_a_commit_of_seconds_ends_before_the_signal_is_answered():
+    script = COMMITTING.format(commit="time.sleep(signals.GRACE + 0.5)")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout == "['written'] 143\n"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("reason", ["second signal", "too long"])
+def test_a_commit_is_not_waited_for_at_a_second_signal_or_for_ever(reason):
+    commit = {
+        "second signal": "os.kill(os.getpid(), signal.SIGINT); time.sleep(60)",
+        "too long": "time.sleep(60)",
+    }[reason]
+    script = COMMITTING.format(commit=commit).replace("steps = []", "steps = []; signals.COMMIT_GRACE = 0.2")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == (130 if reason == "second signal" else 143)
+    assert (done.stdout, done.stderr) == ("", "last words\n")
 
 
 def test_ctrl_c_during_the_imports_is_silent(tmp_path):

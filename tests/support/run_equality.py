@@ -15,6 +15,7 @@ WALL_CLOCK = (
     "selfplay_seconds",
     "training_seconds",
     "judging_seconds",
+    "commit_seconds",
     "examples_per_second",
 )
 

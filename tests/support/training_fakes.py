@@ -7,6 +7,7 @@ import numpy as np
 from blob_zero.arena.statistics import MatchSummary, Side
 from blob_zero.config.load import parse_config
 from blob_zero.config.schema import Config
+from blob_zero.learning.replay import ReplayRing, columns_of
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.selfplay.sizes import Sizes
 from blob_zero.selfplay.worker import SelfPlayResult
@@ -21,10 +22,14 @@ class FakeRows:
     policy: np.ndarray
     values: np.ndarray
     root_values: np.ndarray
+    round: np.ndarray
 
 
-def random_rows(rng: np.random.Generator, count: int, *, players: int = 4) -> FakeRows:
-    """Rows that keep every promise of self-play's records, with nothing to learn in them."""
+def random_rows(rng: np.random.Generator, count: int, *, players: int = 4, first_round: int | None = None) -> FakeRows:
+    """Rows that keep every promise of self-play's records, with nothing to learn in them.
+
+    Ten rows a round from `first_round` on; without it all are of round 0.
+    """
     features = rng.integers(0, 2, (count, 256), dtype=np.uint8)
     features[:, 228] = players
     legal = rng.random((count, 52)) < 0.2
@@ -33,7 +38,18 @@ def random_rows(rng: np.random.Generator, count: int, *, players: int = 4) -> Fa
     values = rng.uniform(-1, 1, (count, 8)).astype(np.float32)
     values[:, players:] = 0
     policy /= policy.sum(axis=1, keepdims=True)
-    return FakeRows(features, legal, policy.astype(np.float16), values, 0.5 * values)
+    rounds = (
+        np.zeros(count, np.uint64) if first_round is None else first_round + np.arange(count, dtype=np.uint64) // 10
+    )
+    return FakeRows(features, legal, policy.astype(np.float16), values, 0.5 * values, rounds)
+
+
+def ring_of(*batches: FakeRows, capacity: int | None = None) -> ReplayRing:
+    """A ring with these rows, exactly full by default."""
+    ring = ReplayRing(capacity or sum(len(rows.features) for rows in batches))
+    for rows in batches:
+        ring.append(columns_of(rows))
+    return ring
 
 
 def small_config(**sections: dict[str, object]) -> Config:
@@ -79,7 +95,8 @@ class FakeWorker:
         self.searches.append((rounds.worlds, rounds.simulations))
         self.fingerprints.append(fingerprint(net))
         weights = int(abs(fingerprint(net)) * 1e6)
-        rows = random_rows(np.random.default_rng([rounds.seed, rounds.first_round, weights]), 10 * rounds.rounds)
+        rng = np.random.default_rng([rounds.seed, rounds.first_round, weights])
+        rows = random_rows(rng, 10 * rounds.rounds, first_round=rounds.first_round)
         return SelfPlayResult(rows, rounds.rounds, None, seconds=1.0, batch_fill=0.25, points=5.0, exact=0.5)
 
 

@@ -44,7 +44,7 @@ def bench_iteration(
     from blob_zero.config.schedule import at
     from blob_zero.inference.devices import resolve_device
     from blob_zero.learning.learner import Learner
-    from blob_zero.learning.replay import ReplayRing
+    from blob_zero.learning.replay import ReplayRing, columns_of
     from blob_zero.model.blobnet import SEATS, NetworkShape, seeded_network
     from blob_zero.seeds import Purpose, stream, stream_seed
     from blob_zero.selfplay.worker import LocalWorker, RoundRange
@@ -62,7 +62,7 @@ def bench_iteration(
     played = worker.play(net, to_play, progress=progress)
     played_at = time.perf_counter()
     replay = ReplayRing(config.training.replay_rows)
-    replay.append(played.rows, root_value_weight=config.training.root_value_weight)
+    replay.append(columns_of(played.rows, root_value_weight=config.training.root_value_weight))
     learner = Learner(net, config.training, device=where, iterations=config.run.iterations)
     notice("warming up the learner, and compiling where asked for")
     warm_up(learner, replay, notice)

@@ -140,7 +140,7 @@ def flops_a_row(shape: "NetworkShape") -> int:
 
 def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
     """At least so many rows of quick rounds of the settings' players and cards."""
-    from blob_zero.learning.replay import ReplayRing
+    from blob_zero.learning.replay import ReplayRing, columns_of
 
     ring = ReplayRing(rows)
     quick = replace(
@@ -148,7 +148,7 @@ def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
     )
     turn, rounds = 0, max(64, rows // (4 * play.players))
     while len(ring) < rows:
-        ring.append(replace(quick, seed=play.seed + turn).self_play(rounds=rounds).run("uniform"))
+        ring.append(columns_of(replace(quick, seed=play.seed + turn).self_play(rounds=rounds).run("uniform")))
         turn += 1
     return ring
 
@@ -159,7 +159,7 @@ def warm_up(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None
     from blob_zero.model.suit_symmetry import SUIT_ORDERS
 
     rng = np.random.default_rng(0)
-    rows = DeviceRows(ring.columns(), device=learner.device, notice=notice)
+    rows = DeviceRows(ring, device=learner.device, notice=notice)
     config = learner.config
     learner.net.train()
     left: list[tuple[torch.Tensor, torch.Tensor]] = []

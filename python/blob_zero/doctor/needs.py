@@ -42,7 +42,7 @@ class Needs:
     Attributes:
         memory: beside what the process holds with PyTorch imported, by what it is for.
         gpu_memory: the same on a GPU, where PyTorch's own is held already.
-        checkpoint: of one, the replay ring full.
+        checkpoint: of one, without the rows of the replay ring, which checkpoints share.
         disk: of the run's folder, with the checkpoint that is being written.
     """
 
@@ -58,6 +58,7 @@ class Needs:
         sizes = sizes_of(config, most, device=device)
         with torch.device("meta"):  # counted, not made
             parameters = sum(p.numel() for p in BlobNet(**net.model_dump()).parameters())
+        new_rows = ROW_BYTES * min(learn.replay_rows, round(decisions * rounds))
         ring = ROW_BYTES * min(learn.replay_rows, round(decisions * rounds * run.iterations))
         # Forward and backward in fp32; the reference's took 0.32 GB where this is 0.40 (docs/performance.md).
         step = 8 * learn.batch_size * net.layers * (8 * net.width + 2 * net.feed_forward)
@@ -65,7 +66,7 @@ class Needs:
 
         self.memory = {
             "replay ring": ring,
-            "writing a checkpoint": 2 * ring + 5 * weights,
+            "writing a checkpoint": 2 * new_rows + 5 * weights,
             "rounds in flight": min(sizes.rounds_in_flight, rounds + play.carry_over)
             * (_ROUND_BYTES + _SIMULATION_BYTES * worlds * simulations),
             "records of an iteration": 2 * round(_RECORD_BYTES * decisions * rounds),
@@ -77,9 +78,11 @@ class Needs:
         )
         self.gpu_memory = {"replay ring": ring, "networks and a training step": 6 * weights + step, "inference": lanes}
         metrics = 8 * len(COLUMNS) * run.iterations
-        self.checkpoint = 5 * weights + ring + round(play.carry_over * decisions * _CARRIED_ROW_BYTES) + metrics
+        self.checkpoint = 5 * weights + round(play.carry_over * decisions * _CARRIED_ROW_BYTES) + metrics
+        # Rows of the kept checkpoints, which share most of them, and of the best, which may be older.
+        rows = ring + (run.keep_checkpoints + 1) * new_rows + (ring if config.promotion.enabled else 0)
         # Kept ones, the best, the untrained, and the one that is being written.
-        self.disk = self.checkpoint * (run.keep_checkpoints + 2) + 3 * weights + metrics
+        self.disk = rows + self.checkpoint * (run.keep_checkpoints + 2) + 3 * weights + metrics
 
 
 def check_memory(known: Known) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def play_and_learn(
     )
     played = worker.play(net, to_play, progress=on_progress)
     run.carried = played.carry_over
-    run.replay.append(played.rows, root_value_weight=run.config.training.root_value_weight)
+    run.add_rows(played.rows)
     run.rounds += to_play.rounds
     played_at = time.perf_counter()
 
@@ -50,6 +50,7 @@ def play_and_learn(
         notice=display.message,
     )
     undo_broken_training(run, display.message)
+    held_out = run.learner.measure_held_out(run.replay, bids_told=_bids_told(run))
     first_step = run.steps + 1
     run.steps += len(learned.rates)
     run.iteration += 1
@@ -65,11 +66,13 @@ def play_and_learn(
         "replay_rows": len(run.replay),
         **_training_metrics(learned),
         "training_undone": run.rollbacks > 0,
+        **held_out,
         **match_metrics,
         "best_iteration": run.best_iteration,
         "selfplay_seconds": played_at - began,
         "training_seconds": learned_at - played_at,
         "judging_seconds": judged_at - learned_at,
+        "commit_seconds": run.commit_seconds,
     }
     return row, step_frame(learned.by_step, learned.rates, iteration=run.iteration, first_step=first_step)
 
@@ -94,6 +97,11 @@ def _carry_over(run: Run, rounds: int) -> int:
     if run.iteration < options.playout_iterations or run.iteration + 1 == run.config.run.iterations:
         return 0
     return min(options.carry_over, rounds)
+
+
+def _bids_told(run: Run) -> bool:
+    """Whether the value targets are the rounds' own results, from which the chance of a bid follows."""
+    return not run.config.game.game_result and not run.config.training.root_value_weight
 
 
 def _self_play_metrics(played: SelfPlayResult) -> MetricsRow:

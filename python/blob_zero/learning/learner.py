@@ -12,11 +12,13 @@ from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import BlobError
 from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.gradients import Gradients
+from blob_zero.learning.held_out import measure_held_out
 from blob_zero.learning.minibatches import DeviceBatch, DeviceRows
 from blob_zero.learning.optimizer import load_optimizer_state, make_optimizer, optimizer_state
 from blob_zero.learning.rate import learning_rate
 from blob_zero.learning.replay import ReplayRing
 from blob_zero.learning.summary import StepResults, TrainingSummary
+from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.model.suit_symmetry import SUIT_ORDERS
 
@@ -46,6 +48,7 @@ class Learner:
         self.iterations = iterations
         self.gradients = Gradients(self.net, config, device=device)
         self.optimizer = make_optimizer(self.net, config)
+        self._rows: DeviceRows | None = None
 
     def train(
         self,
@@ -70,7 +73,7 @@ class Learner:
             DeviceError: the device's memory is too small for a single row.
         """
         started = time.perf_counter()
-        rows = DeviceRows(replay.columns(), device=self.device, notice=notice)
+        rows = self._device_rows(replay, notice)
         results = StepResults(device=self.device, value_weight=self.config.value_weight)
         reading = _STEPS_A_READING if self.device.type == "cuda" else 1
         epochs = at(self.config.epochs, iteration)
@@ -88,6 +91,17 @@ class Learner:
                     progress(len(results), total, results.mean_loss())
         self._check_steps(results.taken(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
+
+    def measure_held_out(self, replay: ReplayRing, *, bids_told: bool) -> dict[str, MetricValue]:
+        """Losses and calibration on the held-out rows of the ring; see `measure_held_out`."""
+        return measure_held_out(self.net, self._device_rows(replay, silent), bids_told=bids_told)
+
+    def _device_rows(self, replay: ReplayRing, notice: Notice) -> DeviceRows:
+        """The ring's rows on the device, where those of earlier iterations are already."""
+        if self._rows is None or self._rows.ring is not replay:
+            self._rows = DeviceRows(replay, device=self.device, notice=notice)
+        self._rows.update()
+        return self._rows
 
     def _suit_orders(
         self, rows: DeviceRows, rng: np.random.Generator, shape: tuple[int, ...]

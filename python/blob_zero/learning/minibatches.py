@@ -1,7 +1,6 @@
-"""Training rows on the learner's device: uploaded once an iteration, gathered and renamed there."""
+"""Training rows on the learner's device: each uploaded once, gathered and renamed there."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +9,15 @@ from torch import Tensor
 
 import blob_zero as bz
 from blob_zero._core import PLAYERS_FEATURE
+from blob_zero.learning.display import Notice, silent
+from blob_zero.learning.replay import ROW_BYTES, ReplayRing
 from blob_zero.model.suit_symmetry import SuitRenaming
+
+_COLUMNS = ("features", "legal", "policy", "values")
 
 
 class DeviceBatch(NamedTuple):
-    """A minibatch of B rows on the learner's device, in the numbers the loss is computed in."""
+    """A minibatch of B rows on the learner's device, in the types the loss is computed in."""
 
     features: Tensor
     """float32[B, 256], scaled."""
@@ -33,45 +36,52 @@ class DeviceBatch(NamedTuple):
         return len(self.features)
 
     def split(self, parts: int) -> "list[DeviceBatch]":
-        """At most so many batches of equal size, but for the last one, that are this one together."""
+        """The batch in at most `parts` batches of equal size, except for a smaller last one."""
         size = -(-self.rows // parts)
         return [DeviceBatch(*(column[start : start + size] for column in self)) for start in range(0, self.rows, size)]
 
 
 class DeviceRows:
-    """Columns of the replay ring on a device. On the CPU they are the ring's own memory.
+    """The rows of a replay ring on a device. On the CPU they are the ring's own memory.
 
     Args:
-        columns: `features`, `legal`, `policy` and `values` of N rows, as the ring keeps them.
+        ring: the rows.
         device: where the learner is.
-        notice: is told if they do not fit there; they are then gathered in the computer's memory instead.
+        notice: called if they do not fit there; they are then gathered in the computer's memory instead.
     """
 
-    def __init__(
-        self,
-        columns: Mapping[str, npt.NDArray[Any]],
-        *,
-        device: torch.device,
-        notice: Callable[[str], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, ring: ReplayRing, *, device: torch.device, notice: Notice = silent) -> None:
+        self.ring = ring
         self._device = device
         self._scale = torch.from_numpy(bz.feature_scale()).to(device)
-        host = {name: torch.from_numpy(column) for name, column in columns.items()}
+        self._ring_columns = {name: torch.from_numpy(ring.columns()[name]) for name in _COLUMNS}
         try:
-            self._columns = {name: _upload(column, device) for name, column in host.items()}
+            self._columns = {name: _reserve(column, device) for name, column in self._ring_columns.items()}
         except torch.OutOfMemoryError:
-            self._columns = host
-            size = sum(column.nbytes for column in columns.values())
+            self._columns = self._ring_columns
+            size = ROW_BYTES * ring.capacity
             notice(f"the replay rows, {size / 1e6:,.0f} MB, do not fit on {device} and stay in this computer's memory")
+        self._uploaded = 0
         self._rename = SuitRenaming(self.home)
+        self.update()
 
     @property
     def home(self) -> torch.device:
         """Where the columns are."""
         return self._columns["features"].device
 
+    def update(self) -> int:
+        """Uploads the rows that the ring got since the last call; returns how many."""
+        slots = torch.from_numpy(self.ring.slots_since(self._uploaded))
+        self._uploaded = self.ring.written
+        there = slots.to(self.home)
+        for name, column in self._columns.items():
+            if column is not self._ring_columns[name]:
+                column[there] = self._ring_columns[name][slots].to(self.home)
+        return len(slots)
+
     def upload(self, numbers: npt.NDArray[np.int64]) -> Tensor:
-        """Copies slots or suit orders, in minibatches of an epoch, to where the columns are."""
+        """Copies slots or suit orders of minibatches to where the columns are."""
         return torch.from_numpy(numbers).to(self.home)
 
     def batch(self, slots: Tensor, orders: Tensor | None = None) -> DeviceBatch:
@@ -81,21 +91,20 @@ class DeviceRows:
             slots: int64[B], from `upload`.
             orders: int64[B], from `upload`: each row's renaming as an index into `SUIT_ORDERS`; None for no renaming.
         """
-        raw, legal, policy, values = (
-            self._columns[name].index_select(0, slots) for name in ("features", "legal", "policy", "values")
-        )
+        raw, legal, policy, values = (self._columns[name].index_select(0, slots) for name in _COLUMNS)
         if orders is not None:
             raw, legal, policy = self._rename(raw, legal, policy, orders=orders)
         raw, policy = raw.to(self._device), policy.to(self._device).float()
         return DeviceBatch(
             features=raw.float() * self._scale,
             legal=legal.to(self._device),
-            # float16 rounds a row's sum by up to 1e-3; the entropy and the loss are of a distribution.
+            # float16 rounds the sum of a row by up to 1e-3; the losses are defined for a distribution.
             policy=policy / policy.sum(dim=1, keepdim=True),
             values=values.to(self._device),
             players=raw[:, PLAYERS_FEATURE],
         )
 
 
-def _upload(column: Tensor, device: torch.device) -> Tensor:
-    return column.to(device)
+def _reserve(column: Tensor, device: torch.device) -> Tensor:
+    """Memory for a column on the device; on the CPU the column itself."""
+    return column if device.type == "cpu" else torch.empty_like(column, device=device)

@@ -8,7 +8,7 @@ from blob_zero.config.load import differences
 from blob_zero.config.schema import Config
 from blob_zero.errors import ConfigError
 from blob_zero.learning.display import Notice
-from blob_zero.learning.run import Run
+from blob_zero.learning.run import Run, check_format
 from blob_zero.metrics.steps import keep_steps_until
 from blob_zero.run.atomic_files import make_folder
 from blob_zero.run.checkpoint import Checkpoint, latest_checkpoint
@@ -36,10 +36,11 @@ def open_run(
         notice(f"skipping a damaged checkpoint: {line}")
     if checkpoint is None:
         return _begin(config, folder, device=device)
+    check_format(checkpoint)
     changed = _changed_settings(config, folder, checkpoint, override=override, notice=notice)
     repair_metrics(folder / METRICS, checkpoint, notice)
     run = Run(config, folder, device=device)
-    run.restore(checkpoint)
+    run.restore(checkpoint, notice)
     if run.carried is not None and any(line.startswith(("game.", "run.seed")) for line in changed):
         notice(f"{len(run.carried)} unfinished rounds are of another game or seed; they are dropped")
         run.carried = None

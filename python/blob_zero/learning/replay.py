@@ -1,5 +1,6 @@
 """The replay ring: the newest rows of self-play, from which minibatches are drawn."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,22 +11,77 @@ from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
 from blob_zero.selfplay.records import Records
 
-Array = npt.NDArray[Any]
+Columns = Mapping[str, npt.NDArray[Any]]
+"""N rows to learn from, by column.
 
-_COLUMNS: dict[str, tuple[type[np.generic], int]] = {
-    "features": (np.uint8, FEATURES),
-    "legal": (np.bool_, ACTIONS),
-    "policy": (np.float16, ACTIONS),
-    "values": (np.float32, SEATS),
+features: uint8[N, 256], encoding v2, unscaled.
+legal: bool[N, 52], the legal actions.
+policy: float16[N, 52], shares of the search's visits, 0 on illegal actions.
+values: float32[N, 8], the targets of the value head by relative seat, in [-1, 1]; 0 past the players.
+held_out: bool[N], whether the row is only ever measured on.
+"""
+
+_COLUMNS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "features": (np.uint8, (FEATURES,)),
+    "legal": (np.bool_, (ACTIONS,)),
+    "policy": (np.float16, (ACTIONS,)),
+    "values": (np.float32, (SEATS,)),
+    "held_out": (np.bool_, ()),
 }
 
+ROW_BYTES = sum(np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in _COLUMNS.values())
+"""Bytes of one row of the ring, in memory and on disk."""
 
-ROW_BYTES = sum(np.dtype(dtype).itemsize * width for dtype, width in _COLUMNS.values())
-"""Memory, and space in a checkpoint, of one row of the ring."""
+HELD_OUT_EVERY = 20
+"""One in 20 rounds is held out: those whose number leaves 19. With whole games it is one in 20 games."""
+
+
+def columns_of(records: Records, *, root_value_weight: float = 0.0) -> Columns:
+    """Self-play's records as rows to learn from.
+
+    Args:
+        records: of self-play.
+        root_value_weight: weight of the search's root values in the value targets; the rest is how the round ended.
+    """
+    values = records.values
+    if root_value_weight:
+        values = values + np.float32(root_value_weight) * (records.root_values - values)
+    return {
+        "features": records.features,
+        "legal": records.legal,
+        "policy": records.policy,
+        "values": values,
+        "held_out": records.round % np.uint64(HELD_OUT_EVERY) == HELD_OUT_EVERY - 1,
+    }
+
+
+def check_columns(rows: Columns, *, source: str) -> None:
+    """Checks columns that were read from a file.
+
+    Raises:
+        CheckpointError: a column is missing, or has another type or shape.
+    """
+    missing = sorted(set(_COLUMNS) - set(rows))
+    if missing:
+        raise CheckpointError(f"{source} lacks the column {', '.join(missing)}")
+    count = len(rows["features"])
+    for name, (dtype, shape) in _COLUMNS.items():
+        if rows[name].dtype != dtype or rows[name].shape != (count, *shape):
+            raise CheckpointError(
+                f"{source}: column {name} is {rows[name].dtype}{list(rows[name].shape)}; "
+                f"should be {np.dtype(dtype)}{[count, *shape]}"
+            )
 
 
 class ReplayRing:
     """The newest `capacity` rows, `ROW_BYTES` bytes each; the oldest make room.
+
+    A row's place in the columns is its slot. Minibatches depend on the order of the rows alone, not on their slots, so
+    a ring that is filled again from files goes on like the one that wrote them.
+
+    Attributes:
+        capacity: the most rows it holds.
+        written: rows written since the ring was made.
 
     Raises:
         ConfigError: the capacity is below 1.
@@ -35,70 +91,45 @@ class ReplayRing:
         if capacity < 1:
             raise ConfigError(f"replay capacity {capacity}: should be at least 1 row")
         self.capacity = capacity
+        self.written = 0
         # Zero pages cost no memory until rows are written to them.
-        self._columns: dict[str, Array] = {
-            name: np.zeros((capacity, width), dtype) for name, (dtype, width) in _COLUMNS.items()
-        }
-        self._filled = 0
-        self._next = 0
+        self._columns = {name: np.zeros((capacity, *shape), dtype) for name, (dtype, shape) in _COLUMNS.items()}
 
     def __len__(self) -> int:
-        return self._filled
+        return min(self.written, self.capacity)
 
-    def append(self, rows: Records, *, root_value_weight: float = 0.0) -> None:
-        """Add rows; of more than `capacity` the last ones stay.
-
-        Args:
-            rows: self-play's records.
-            root_value_weight: share of the search's root values in the values kept; the rest is how the round ended.
-        """
-        values = rows.values
-        if root_value_weight:
-            values = values + np.float32(root_value_weight) * (rows.root_values - values)
-        count = len(rows.features)
-        kept = min(count, self.capacity)
-        slots = (self._next + np.arange(kept)) % self.capacity
+    def append(self, rows: Columns) -> None:
+        """Adds rows; of more than `capacity` rows the last ones stay."""
+        before = self.written
+        kept = min(len(rows["features"]), self.capacity)
+        self.written += kept
+        slots = self.slots_since(before)
         for name, column in self._columns.items():
-            column[slots] = (values if name == "values" else getattr(rows, name))[count - kept :]
-        self._next = (self._next + kept) % self.capacity
-        self._filled = min(self._filled + kept, self.capacity)
+            column[slots] = rows[name][len(rows[name]) - kept :]
+
+    def slots_since(self, written: int) -> npt.NDArray[np.int64]:
+        """Slots of the rows written since `written` was the count, oldest first, without those overwritten since."""
+        return np.arange(max(written, self.written - len(self)), self.written) % self.capacity
 
     def epoch(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.int64]:
-        """Slots of minibatches over all rows in a new random order, int64[minibatches, size].
+        """Slots of minibatches over all rows to train on in a new random order, int64[minibatches, size].
 
-        All have one size, so the rows left over, fewer than `size` and different in each epoch, are not seen;
-        a ring with fewer rows than `size` is one smaller batch, an empty one none.
+        All minibatches have the same size: the remaining rows, fewer than `size` and others in each epoch, are left
+        out. With fewer rows than `size` there is one smaller minibatch, with none there is none.
         """
-        order = rng.permutation(self._filled)
-        size = max(1, min(size, self._filled))
+        order = rng.permutation(self._slots(held_out=False))
+        size = max(1, min(size, len(order)))
         return order[: len(order) // size * size].reshape(-1, size)
 
-    def columns(self) -> dict[str, Array]:
-        """Views of the filled rows in storage order, by column; a slot is a row's place in them."""
-        return {name: column[: self._filled] for name, column in self._columns.items()}
+    def held_out(self, *, most: int) -> npt.NDArray[np.int64]:
+        """Slots of the newest `most` held-out rows, oldest first."""
+        return self._slots(held_out=True)[-most:]
 
-    def state(self) -> dict[str, Array]:
-        """The ring as arrays: the filled rows of each column, in storage order, and the next slot."""
-        return {**self.columns(), "next": np.array([self._next], np.int64)}
+    def columns(self) -> Columns:
+        """The ring's own arrays, by slot."""
+        return self._columns
 
-    def load_state(self, state: Mapping[str, Array]) -> None:
-        """Take what `state` gave, of a ring of the same capacity.
-
-        Raises:
-            CheckpointError: a column is missing, of another shape, or longer than the ring.
-        """
-        missing = sorted({*_COLUMNS, "next"} - set(state))
-        if missing:
-            raise CheckpointError(f"the replay state lacks {', '.join(missing)}")
-        filled = len(state["features"])
-        for name, column in self._columns.items():
-            saved = state[name]
-            if saved.shape != (filled, column.shape[1]) or saved.dtype != column.dtype or filled > self.capacity:
-                raise CheckpointError(
-                    f"replay column {name} is {saved.dtype}{list(saved.shape)}; "
-                    f"should be {column.dtype}[up to {self.capacity}, {column.shape[1]}]"
-                )
-        for name, column in self._columns.items():
-            column[:filled] = state[name]
-        self._filled = filled
-        self._next = int(state["next"][0])
+    def _slots(self, *, held_out: bool) -> npt.NDArray[np.int64]:
+        slots = self.slots_since(0)
+        chosen: npt.NDArray[np.int64] = slots[self._columns["held_out"][slots] == held_out]
+        return chosen

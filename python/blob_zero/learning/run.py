@@ -1,5 +1,6 @@
 """The state of a run between two iterations, in memory and in checkpoints."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,8 +15,9 @@ import blob_zero as bz
 from blob_zero.arena.ratings import Ratings
 from blob_zero.config.schema import Config
 from blob_zero.errors import CheckpointError
+from blob_zero.learning.display import Notice
 from blob_zero.learning.learner import Learner
-from blob_zero.learning.replay import ReplayRing
+from blob_zero.learning.replay import Columns, ReplayRing, check_columns, columns_of
 from blob_zero.metrics.log import MetricsLog, MetricsRow
 from blob_zero.metrics.steps import STEPS, keep_steps_until, write_steps
 from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape, seeded_network
@@ -23,10 +25,22 @@ from blob_zero.run.atomic_files import remove_partial
 from blob_zero.run.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
 from blob_zero.run.folder import CHECKPOINTS, METRICS
 from blob_zero.run.provenance import hardware, versions
+from blob_zero.run.replay_files import (
+    ReplayFile,
+    files_in_ring,
+    read_replay_file,
+    remove_unnamed_replay_files,
+    replay_files,
+    write_replay_file,
+)
 from blob_zero.run.signals import held
 from blob_zero.seeds import Purpose, stream_seed
 from blob_zero.selfplay.carry_over import CarryOver
+from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.sizes import Sizes
+
+FORMAT = 2
+"""Version of what checkpoints hold; a run continues from its own only."""
 
 
 class Run:
@@ -47,6 +61,7 @@ class Run:
         ratings: strength of the run's networks and their opponents.
         replay: the rows to learn from.
         metrics: one row an iteration.
+        commit_seconds: duration of the last commit; None before the first one of this process.
     """
 
     def __init__(self, config: Config, folder: Path, *, device: torch.device) -> None:
@@ -69,6 +84,9 @@ class Run:
         self.ratings = Ratings()
         self.replay = ReplayRing(config.training.replay_rows)
         self.metrics = MetricsLog(folder / METRICS)
+        self.commit_seconds: float | None = None
+        self._replay_files: list[ReplayFile] = []
+        self._new_rows: Columns | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -79,6 +97,11 @@ class Run:
         """Makes the learner's present weights the best."""
         self.best.load_state_dict(self.learner.net.state_dict())
         self.best_iteration = self.iteration
+
+    def add_rows(self, records: Records) -> None:
+        """Adds an iteration's records to the replay ring; the next commit writes them."""
+        self._new_rows = columns_of(records, root_value_weight=self.config.training.root_value_weight)
+        self.replay.append(self._new_rows)
 
     def commit(self, row: MetricsRow | None = None, steps: pl.DataFrame | None = None) -> None:
         """Writes the run as it is: once this returns, the iteration cannot be lost.
@@ -92,28 +115,39 @@ class Run:
         Raises:
             CheckpointError: it cannot be written, or a number in it is not finite; the checkpoint before is whole.
         """
+        began = time.perf_counter()
         with held():
             # First the files that others watch; rows that no checkpoint confirms are dropped when the run is opened.
             if steps is not None:
                 write_steps(self.folder, steps)
             if row is not None:
                 self.metrics.append(row)
+            self._write_new_rows()
             save_checkpoint(self.checkpoints, self._checkpoint(row))
             self.tidy()
+        self.commit_seconds = time.perf_counter() - began
+
+    def _write_new_rows(self) -> None:
+        if self._new_rows is not None:
+            newest = {name: column[-self.replay.capacity :] for name, column in self._new_rows.items()}
+            files = [*self._replay_files, write_replay_file(self.folder, self.iteration, newest)]
+            self._replay_files = files_in_ring(files, capacity=self.replay.capacity)
+            self._new_rows = None
 
     def tidy(self) -> None:
-        """Deletes the checkpoints that are not kept, and what interrupted writes left."""
+        """Deletes the checkpoints that are not kept, rows that none of the others names, and partial files."""
         prune_checkpoints(
             self.checkpoints,
             newest=self.iteration,
             keep=self.config.run.keep_checkpoints,
             pinned={0, self.best_iteration},
         )
+        remove_unnamed_replay_files(self.folder, self.checkpoints)
         remove_partial(self.folder)
         remove_partial(self.folder / STEPS)
 
     def _checkpoint(self, row: MetricsRow | None) -> Checkpoint:
-        tensors = {"optimizer": self.learner.state(), "replay": _tensors(self.replay.state())}
+        tensors = {"optimizer": self.learner.state()}
         if self.carried is not None:
             tensors["carried"] = _tensors(self.carried.state())
         return Checkpoint(
@@ -121,12 +155,14 @@ class Run:
             networks={"weights": self.best, "learner": self.learner.net, "untrained": self.untrained},
             tensors=tensors,
             state={
+                "format": FORMAT,
                 "rounds": self.rounds,
                 "steps": self.steps,
                 "best_iteration": self.best_iteration,
                 "rollbacks": self.rollbacks,
                 "measured_iteration": self.measured_iteration,
                 "ratings": self.ratings.state(),
+                "replay": [asdict(file) for file in self._replay_files],
                 "encoding_version": bz.ENCODING_VERSION,
                 "versions": versions(),
                 "hardware": hardware(self.learner.device),
@@ -137,8 +173,12 @@ class Run:
             files={METRICS: self.metrics.content()},
         )
 
-    def restore(self, checkpoint: Checkpoint) -> None:
+    def restore(self, checkpoint: Checkpoint, notice: Notice) -> None:
         """Goes back to where a checkpoint was written.
+
+        Args:
+            checkpoint: of this run.
+            notice: takes a line on each file of replay rows that is missing or damaged; the run goes on without them.
 
         Raises:
             CheckpointError: it lacks something, or belongs to another network.
@@ -147,7 +187,7 @@ class Run:
             _load(self.best, checkpoint.networks["weights"])
             _load(self.untrained, checkpoint.networks["untrained"])
             self.restore_learner(checkpoint)
-            self.replay.load_state(_arrays(checkpoint.tensors["replay"]))
+            self._restore_replay(replay_files(checkpoint), notice)
             carried = checkpoint.tensors.get("carried")
             self.carried = None if carried is None else CarryOver.of_state(_arrays(carried))
             self.rounds = checkpoint.state["rounds"]
@@ -162,6 +202,21 @@ class Run:
         self.metrics.keep_until(self.iteration)
         keep_steps_until(self.folder, self.iteration)
 
+    def _restore_replay(self, files: list[ReplayFile], notice: Notice) -> None:
+        self.replay = ReplayRing(self.config.training.replay_rows)
+        self._replay_files = []
+        for file in files_in_ring(files, capacity=self.replay.capacity):
+            try:
+                rows = read_replay_file(self.folder, file)
+                check_columns(rows, source=file.name)
+            except CheckpointError as error:
+                if isinstance(error.__cause__, PermissionError):
+                    raise
+                notice(f"{error}; going on without its {file.rows:,} rows of the replay ring")
+                continue
+            self.replay.append(rows)
+            self._replay_files.append(file)
+
     def restore_learner(self, checkpoint: Checkpoint) -> None:
         """Goes back to a checkpoint's learner and optimizer alone.
 
@@ -170,6 +225,20 @@ class Run:
         """
         _load(self.learner.net, checkpoint.networks["learner"])
         self.learner.load_state(checkpoint.tensors["optimizer"])
+
+
+def check_format(checkpoint: Checkpoint) -> None:
+    """Checks that this version of blob-zero can continue from a checkpoint.
+
+    Raises:
+        CheckpointError: another version wrote it.
+    """
+    found = checkpoint.state.get("format", 1)
+    if found != FORMAT:
+        raise CheckpointError(
+            f"the checkpoint of iteration {checkpoint.iteration} has format {found}, and this version of blob-zero "
+            f"continues format {FORMAT}: use the version that wrote it, or another --run-dir. Its network can be used"
+        )
 
 
 def _load(net: BlobNet, saved: BlobNet) -> None:

@@ -62,6 +62,17 @@ COLUMNS: tuple[Column, ...] = (
         "whether training left weights that are not finite, and the learner went back to the last checkpoint",
     ),
     Column("examples_per_second", pl.Float64, "rows learned from, a second"),
+    Column("held_out_rows", pl.Int64, "newest rows of rounds that are never trained on"),
+    Column("held_out_policy_loss", pl.Float64, "`policy_loss` on the held-out rows, after the iteration's training"),
+    Column("held_out_policy_kl", pl.Float64, "`policy_kl` on the held-out rows"),
+    Column("held_out_value_loss", pl.Float64, "`value_loss` on the held-out rows"),
+    Column("held_out_value_error", pl.Float64, "`value_error` on the held-out rows"),
+    Column("held_out_value_calibration", pl.Float64, "distance of predicted from realized values, mean over bins"),
+    Column(
+        "held_out_bid_calibration",
+        pl.Float64,
+        "the same for the chance that a bid is made; empty where values hold more than the round's result",
+    ),
     *_against("untrained", "the untrained network with the same search"),
     *_against("random", "random play"),
     *_against("rule", "the rule bot"),
@@ -76,6 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("selfplay_seconds", pl.Float64, "seconds of self-play"),
     Column("training_seconds", pl.Float64, "seconds of training"),
     Column("judging_seconds", pl.Float64, "seconds of promotion and measurement"),
+    Column("commit_seconds", pl.Float64, "seconds of writing the commit before this one; empty where a run goes on"),
 )
 
 SCHEMA = {column.name: column.dtype for column in COLUMNS}

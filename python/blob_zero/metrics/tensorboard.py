@@ -93,6 +93,8 @@ def tag_of(column: str) -> str:
         return f"{_GROUP_OF[column]}/{column}"
     if column.endswith("_seconds"):
         return f"seconds/{column.removesuffix('_seconds')}"
+    if column.startswith("held_out_"):
+        return f"held-out/{column.removeprefix('held_out_')}"
     heading, _, rest = column.partition("_")
     return f"{heading}/{rest}" if rest else f"promotion/{column}"
 

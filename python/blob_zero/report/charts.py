@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from blob_zero.arena.ratings import ANCHOR, INTERVAL_SIGMAS
-from blob_zero.report.calibration import Calibration
+from blob_zero.metrics.calibration import Calibration
 
 _INK, _GRID = "#333333", "#dddddd"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

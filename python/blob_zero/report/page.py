@@ -19,7 +19,8 @@ from blob_zero.arena.final_table import FINAL_TABLE
 from blob_zero.arena.ratings import ANCHOR
 from blob_zero.config.load import parse_config, to_toml
 from blob_zero.errors import BlobError, CheckpointError
-from blob_zero.report.calibration import NetworkCalibration, network_calibration, result_share, root_value_weight
+from blob_zero.metrics.calibration import NetworkCalibration
+from blob_zero.report.calibration import held_out_calibration, result_share, root_value_weight
 from blob_zero.run.atomic_files import make_folder, write_atomically
 from blob_zero.run.checkpoint import latest_checkpoint
 from blob_zero.run.folder import METRICS
@@ -71,7 +72,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
     if checkpoint is None:
         raise CheckpointError(f"{run} has no checkpoint; should be the folder of a run")
     config = parse_config(checkpoint.state.get("config", {}), source=f"the checkpoint of {run}")
-    calibrated = network_calibration(checkpoint)
+    calibrated = held_out_calibration(run, checkpoint)
     blended = root_value_weight(checkpoint.state)
     bids_told = result_share(checkpoint.state) == 0
 
@@ -200,8 +201,7 @@ def _charts(
 def _about_rows(calibrated: NetworkCalibration, blended: float) -> str:
     text = (
         f"Predictions are the best network's, without search, for {calibrated.rows:,} rows of the newest checkpoint's "
-        "replay ring: rounds that this run played, with exploration, and learned from. Rounds that it has never seen "
-        "would come out somewhat worse."
+        "replay ring that are held out: rounds that this run played, with exploration, and never trained on."
     )
     if blended:
         text += (

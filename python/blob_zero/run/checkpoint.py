@@ -96,6 +96,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(iteration=iteration, networks=networks, tensors=tensors, state=state, files=files)
 
 
+def load_state(path: Path) -> dict[str, Any]:
+    """Reads the state of a checkpoint's folder without its tensors, unchecked.
+
+    Raises:
+        CheckpointError: it cannot be read, or holds no JSON object.
+    """
+    return _read_json(path / STATE)
+
+
 def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint of a folder, and a line for each newer one that is damaged.
 

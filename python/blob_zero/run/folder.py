@@ -4,6 +4,7 @@ RUN/config.toml        the configuration as used
 RUN/metrics.parquet    one row an iteration (docs/metrics.md)
 RUN/steps/N.parquet    one row for each optimizer step of iteration N
 RUN/checkpoints/N/     the run after iteration N; 0 is the untrained network
+RUN/replay/N.safetensors  rows of iteration N in the replay ring, which checkpoints name
 RUN/standings.json     the table that ends the run
 
 A checkpoint's folder is the commit: it also holds copies of the configuration and the metrics, from which the files

@@ -1,10 +1,9 @@
-"""Ctrl-C and SIGTERM: the process ends within two seconds, whatever it is doing.
+"""Ctrl-C and SIGTERM: the process ends within two seconds, except that a commit is waited for.
 
-Nothing on disk needs the time: a run that is killed loses no committed iteration. It is there to let a commit end,
-to leave the terminal as it was, and to say how to go on. So the first signal raises `Stopped` in the main thread, after
-a commit if one is being written; and a thread of its own ends the process if that has not done so in time, or at the
-second signal. That thread hears of a signal even while the main thread is in a long call of native code, such as
-the building of a network.
+Nothing on disk needs the time: a killed run loses no committed iteration. It serves to finish a commit, to restore the
+terminal, and to tell the user how to continue. The first signal raises `Stopped` in the main thread, after the commit
+if one is being written. A thread of its own ends the process if that takes too long, or at the second signal. It
+receives signals even while the main thread is in a long call of native code, such as the compilation of a network.
 """
 
 import contextlib
@@ -17,11 +16,15 @@ from collections.abc import Iterator
 from types import FrameType
 
 GRACE = 1.25
-"""Seconds from the first signal to the end of the process at the latest."""
+"""Seconds from the first signal, or from the end of a commit that it met, to the end of the process at the latest."""
+
+COMMIT_GRACE = 30.0
+"""Seconds from the first signal to the end of a commit at the latest; slow disks take seconds for one."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _SHOW_CURSOR = b"\x1b[?25h\r\n"
+_POLL = 0.05
 
 
 class Stopped(KeyboardInterrupt):
@@ -37,12 +40,12 @@ class Stopped(KeyboardInterrupt):
 
 
 def exit_status(stop: KeyboardInterrupt) -> int:
-    """What a shell expects of a process that a signal ended: 128 and its number; 130 for Ctrl-C, 143 for SIGTERM."""
+    """The exit status that shells expect after a signal: 128 plus its number; 130 for Ctrl-C, 143 for SIGTERM."""
     return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
 
 
 class _Stopping:
-    """What the handlers of this process know. Signals are the whole process's, and so is this."""
+    """The state that the handlers of this process share. Signals belong to the whole process, and so does this."""
 
     def __init__(self) -> None:
         self.active = False
@@ -50,7 +53,7 @@ class _Stopping:
         self.number: int | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        """The handler of the first signal; the watching thread sees to a second one."""
+        """Handles the first signal; the watching thread handles a second one."""
         if self.number is None:
             self.number = number
             if not self.held:
@@ -66,12 +69,12 @@ _stopping = _Stopping()
 
 @contextlib.contextmanager
 def stoppable(last_words: str) -> Iterator[None]:
-    """Sees to SIGINT and SIGTERM while a run is at work, in a process that ends soon after it was stopped.
+    """Handles SIGINT and SIGTERM while a run is at work, in a process that ends soon after it was stopped.
 
-    Only the main thread can; elsewhere, and inside another one, this does nothing.
+    Only the main thread can; in another thread, and inside another `stoppable`, this does nothing.
 
     Args:
-        last_words: printed on standard error where the process has to be ended without the main thread.
+        last_words: printed on standard error if the process has to be ended without the main thread.
 
     Raises:
         Stopped: in the main thread, at the first signal. From then on the process has `GRACE` seconds left, in this
@@ -83,7 +86,7 @@ def stoppable(last_words: str) -> Iterator[None]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     _stopping.active, _stopping.number = True, None
-    # Of a signal that the parent has this process ignore (nohup), nothing is to be made.
+    # Signals that the parent made this process ignore (nohup) stay ignored.
     handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, _stopping.handle) for number in handled}
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -96,7 +99,7 @@ def stoppable(last_words: str) -> Iterator[None]:
         _stopping.active = False
         signal.set_wakeup_fd(wakeup)
         for number, handler in previous.items():
-            # What is left to do after a stop is worth no handler: a second signal ends the process.
+            # After a stop nothing is left that is worth a handler: a second signal ends the process.
             signal.signal(number, handler if _stopping.number is None else signal.SIG_DFL)
         if _stopping.number is None:
             os.close(writing)
@@ -106,7 +109,7 @@ def stoppable(last_words: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Lets a block of the main thread end before the first signal is answered, if it does so in time.
+    """Lets a block of the main thread finish before the first signal is answered, for at most `COMMIT_GRACE` seconds.
 
     Raises:
         Stopped: at the end of the block, if a signal came.
@@ -125,7 +128,12 @@ def _watch(reading: int, last_words: str) -> None:
     first = _next_signal(reading, timeout=None)
     if first is None:
         return
-    second = _next_signal(reading, timeout=GRACE)
+    second = None
+    commit_end = time.monotonic() + COMMIT_GRACE
+    while second is None and _stopping.held and time.monotonic() < commit_end:
+        second = _next_signal(reading, timeout=_POLL)
+    if second is None:
+        second = _next_signal(reading, timeout=GRACE)
     # Written past Python's streams, whose locks the main thread may hold.
     with contextlib.suppress(OSError):
         if os.isatty(1):
@@ -135,7 +143,7 @@ def _watch(reading: int, last_words: str) -> None:
 
 
 def _next_signal(reading: int, *, timeout: float | None) -> int | None:
-    """The next of our signals from the pipe, or None where it is closed or time is over."""
+    """The next of `SIGNALS` from the pipe, or None if the pipe is closed or the timeout is over."""
     end = None if timeout is None else time.monotonic() + timeout
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())

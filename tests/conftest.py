@@ -1,5 +1,6 @@
 """What all tests share: the golden files' option and hypothesis' settings."""
 
+import os
 import pathlib
 
 import hypothesis
@@ -8,6 +9,10 @@ import pytest
 # A shared machine can stall for longer than any deadline; a slow example is no failure.
 hypothesis.settings.register_profile("blob-zero", deadline=None)
 hypothesis.settings.load_profile("blob-zero")
+
+# No test can cut the power, and flushing takes most of the time of a small run. That runs flush is checked by
+# support.disk_faults, which counts these calls.
+os.fsync = lambda _: None
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 

@@ -27,12 +27,12 @@ from support.training_fakes import SilentDisplay, small_config
 CONFIG = small_config(
     game={"players": 3, "cards": 3},
     search={"worlds": 2, "simulations": 8},
-    selfplay={"rounds": 60, "batch_rows": 32, "playout_iterations": 1},
+    selfplay={"rounds": 30, "batch_rows": 32, "playout_iterations": 1},
     inference={"dtype": "fp32"},
     training={"replay_rows": 500},
     evaluation={"every": 2, "deals": 5, "final_deals": 8, "batch_rows": 32},
     promotion={"enabled": True, "deals": 6, "margin": -10.0},
-    run={"iterations": 4},
+    run={"iterations": 3},
 )
 
 DIED, DISK_FAILED = 99, 74
@@ -152,7 +152,7 @@ class Trials:
     def one_damaged_run(self) -> None:
         """Damages a file of a run that is done, and lets it end once more."""
         run = self.folder / "damaged"
-        assert self._process(run).wait() == 0
+        shutil.copytree(self.whole, run)
         self._damage(run)
         assert committed(run) >= CONFIG.run.iterations - 1
         status = self._process(run).wait()

@@ -1,9 +1,10 @@
-//! Many rounds through the scheduler and the batch queue, with an evaluator that does nothing; the queue alone; the cache.
+//! Many rounds through the scheduler and the batch queue, with an evaluator that does nothing; the queue alone.
 
 use std::time::Duration;
 
 use blob_benches::reference_plan;
-use blob_mcts::{CacheUse, SchedulerConfig, play_with_null_evaluator, time_cache, time_hand_over};
+use blob_mcts::bench_internals::time_hand_over;
+use blob_mcts::{SchedulerConfig, play_with_null_evaluator};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn scheduler(c: &mut Criterion) {
@@ -38,16 +39,6 @@ fn cache(c: &mut Criterion) {
     group.finish();
 }
 
-/// One look into a round's cache of as many evaluations as a 3 x 30 search can ask for, by what comes of it.
-fn cache_uses(c: &mut Criterion) {
-    const ENTRIES: usize = 3 * 30 + 1;
-    let mut group = c.benchmark_group("one row of the cache");
-    for (name, cache_use) in [("hit", CacheUse::Hit), ("miss", CacheUse::Miss), ("insert", CacheUse::Insert)] {
-        group.bench_function(name, |b| b.iter_custom(|times| time_cache(cache_use, ENTRIES, times)));
-    }
-    group.finish();
-}
-
 /// Time of one full batch through the queue and back, with nothing to search.
 fn hand_over(c: &mut Criterion) {
     let mut group = c.benchmark_group("hand-over of a batch");
@@ -65,6 +56,6 @@ fn hand_over(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = hand_over, cache_uses, cache, scheduler
+    targets = hand_over, cache, scheduler
 }
 criterion_main!(benches);

@@ -5,8 +5,10 @@ import time
 
 import numpy as np
 import pytest
+from support.evaluators import hash_bytes
 
 import blob_zero as bz
+from blob_zero import _core
 
 
 class Judge:
@@ -78,7 +80,7 @@ def test_a_batch_that_is_dropped_ends_the_run():
 
 
 def test_a_long_search_in_the_core_can_be_interrupted():
-    player = bz.SelfPlay(players=4, cards=13, simulations=2_000_000, rounds=4, threads=1)
+    player = bz.SelfPlay(players=4, cards=13, worlds=4096, simulations=65536, rounds=4, threads=1)
 
     def stop(_progress):
         raise KeyboardInterrupt
@@ -87,3 +89,40 @@ def test_a_long_search_in_the_core_can_be_interrupted():
     with pytest.raises(KeyboardInterrupt):
         player.run("rollout", progress=stop)
     assert time.monotonic() - began < 10
+
+
+def test_a_thread_that_waits_for_its_own_batch_is_told_to_complete_it():
+    agent = _core.AgentSpec.search(
+        evaluator=0,
+        worlds=2,
+        simulations=4,
+        c_puct=1.5,
+        fpu_reduction=0.25,
+        worlds_in_flight=None,
+        leaves_in_flight=1,
+        virtual_loss=1,
+        noise_fraction=0.0,
+        noise_alpha=1.0,
+        temperature=0.0,
+        final_temperature=0.0,
+        temperature_decisions=0,
+    )
+    session = _core.Plan(agents=[agent], players=3, cards=2, rounds=5, seed=1, batch_rows=64).start()
+    batch = session.next_batch()
+    with pytest.raises(bz.BlobError, match=r"complete\(\) that batch first"):
+        session.next_batch()
+    # Handed to another thread, the same batch is worth waiting for.
+    features, legal = batch.features, batch.legal
+
+    def complete_later(batch=batch):
+        assert batch.features.shape == features.shape
+        time.sleep(2)
+        batch.complete(hash_bytes(features))
+
+    other = threading.Thread(target=complete_later)
+    other.start()
+    while (batch := session.next_batch()) is not None:
+        batch.complete(hash_bytes(batch.features))
+    other.join()
+    assert legal.dtype == bool
+    assert session.progress().rounds_done == 5

@@ -25,7 +25,7 @@ pub enum Purpose {
     Deal = 0x6465_616c,
     /// A search, its worlds and its noise: no number for a single search; round and decision in self-play.
     Search = 0x7365_6172,
-    /// The playouts of a search: numbers as for [`Self::Search`].
+    /// The playouts of a search: numbers as for [`Self::Search`], then the world.
     Playout = 0x726f_6c6c,
     /// The choice of an action, from a search's visits or at random: round and decision.
     Choice = 0x6368_6f69,

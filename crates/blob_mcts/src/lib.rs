@@ -4,6 +4,8 @@
 //! [`Search::outcome`] ends it. It knows no thread and no queue. [`Scheduler`] runs many rounds on worker threads and gathers the
 //! leaves of all of them into the batches of a [`BatchQueue`].
 
+#[cfg(feature = "bench-internals")]
+pub mod bench_internals;
 mod error;
 mod evaluation;
 mod replay;
@@ -11,12 +13,13 @@ mod search;
 mod selfplay;
 
 pub use error::{ConfigError, EvaluationError, SchedulerError};
-pub use evaluation::{BatchBuffer, BatchQueue, CacheUse, FilledBatch, NextBatch, time_cache};
+pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, NextBatch};
 pub use replay::{Decision, PlayedRound, RoundStore};
 pub use search::{
-    Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, choose, puct,
+    Evaluate, EvaluateBatch, Evaluation, Interrupt, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig,
+    Temperature, Uniform, choose, puct,
 };
 pub use selfplay::{
     Agent, DecisionRecord, Exploration, LeafEvaluator, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar,
-    Scheduler, SchedulerConfig, Seating, play_with_null_evaluator, time_hand_over,
+    Scheduler, SchedulerConfig, Seating, play_with_null_evaluator,
 };

@@ -66,7 +66,7 @@ fn finish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
                 scheduler.complete(batch, &policy, &values);
             }
             NextBatch::Finished => return Ok(()),
-            NextBatch::TimedOut => panic!("no batch within a minute: the run hangs"),
+            other => panic!("{other:?} after a minute: the run hangs"),
         }
     }
 }
@@ -423,6 +423,24 @@ fn closing_in_the_middle_ends_every_wait() {
     });
 }
 
+/// A search whose walks soon all end in finished rounds, millions of them without a single evaluation.
+#[test]
+fn closing_ends_searches_that_need_no_evaluation() {
+    for evaluator in [LeafEvaluator::Uniform, LeafEvaluator::Rollout] {
+        within_a_minute(move || {
+            let agent = Agent::Search {
+                config: SearchConfig { worlds: 4096, simulations: 1 << 16, ..SearchConfig::default() },
+                evaluator,
+                temperature: Temperature::GREEDY,
+            };
+            let scheduler = Scheduler::start(plan(3, 2, 100, vec![agent]), &config(2, 8, 8)).expect("sound");
+            std::thread::sleep(Duration::from_millis(500));
+            scheduler.close();
+            assert_eq!(scheduler.progress().rounds_done, 0, "the test needs a search that goes on");
+        });
+    }
+}
+
 #[test]
 fn each_evaluator_has_a_batch_and_three_more_are_on_their_way() {
     let plan = plan(4, 5, 10, vec![network(3, 30, 0), Agent::Rule]);
@@ -435,6 +453,13 @@ fn each_evaluator_has_a_batch_and_three_more_are_on_their_way() {
     assert_eq!(of(1, 2, 1024), of(2, 2, 1024));
     assert_eq!(of(16, 2, 1024), (19 * 1024usize).div_ceil(3));
     assert_eq!(of(2, 16, 8), 16 * 32, "each worker thread has a group of 32 rounds");
+    let mut one_by_one = network(3, 30, 0);
+    if let Agent::Search { config, .. } = &mut one_by_one {
+        config.worlds_in_flight = Some(1);
+    }
+    let one_by_one = Plan { agents: vec![one_by_one, Agent::Rule], ..plan.clone() };
+    let settings = SchedulerConfig { threads: Some(2), ..SchedulerConfig::default() };
+    assert_eq!(settings.rounds_in_flight_of(&one_by_one), 5 * 1024, "one leaf of each round waits");
     assert_eq!(config(2, 1024, 7).rounds_in_flight_of(&plan), 7);
 }
 
@@ -452,6 +477,8 @@ fn impossible_plans_are_refused() {
     assert!(refuse(sound(), config(0, 8, 8)).contains("threads is 0"));
     assert!(refuse(sound(), config(1, 0, 8)).contains("batch_rows is 0"));
     assert!(refuse(sound(), config(1, 8, 0)).contains("rounds_in_flight is 0"));
+    let many = SchedulerConfig { cache_entries: Some(40_000), ..fits };
+    assert!(refuse(sound(), many).contains("cache_entries is 40000; it is 0 to 32768"));
     assert!(refuse(sound(), SchedulerConfig { evaluator_threads: 0, ..fits }).contains("evaluator_threads is 0"));
     let mixed =
         RoundMix::weighted([(RoundShape { players: 4, cards: 5 }, 1.0), (RoundShape { players: 3, cards: 5 }, 1.0)]);

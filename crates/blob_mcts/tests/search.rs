@@ -4,7 +4,7 @@ mod hash_evaluator;
 
 use blob_engine::rng::{Purpose, below, stream};
 use blob_engine::*;
-use blob_mcts::{Evaluate, Evaluation, EvaluationError, RootNoise, Search, SearchConfig, Uniform};
+use blob_mcts::{Evaluate, Evaluation, EvaluationError, Interrupt, Rollout, RootNoise, Search, SearchConfig, Uniform};
 use hash_evaluator::{Policy, Values, hash_evaluation};
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 struct HashEvaluator;
 
 impl Evaluate for HashEvaluator {
-    fn evaluate(&mut self, world: &Round, policy: &mut Policy, values: &mut Values) {
+    fn evaluate(&mut self, world: &Round, _: usize, policy: &mut Policy, values: &mut Values) {
         let mut features = [0; FEATURES];
         encode(&world.observe(world.to_play().expect("a leaf has a seat to move")), &mut features);
         (*policy, *values) = hash_evaluation(&features);
@@ -43,7 +43,7 @@ struct Naive {
 impl Naive {
     fn expand(world: &Round, evaluator: &mut impl Evaluate) -> (Self, BySeat<f32>) {
         let (mut policy, mut relative): (Policy, Values) = ([0.0; 52], [0.0; 8]);
-        evaluator.evaluate(world, &mut policy, &mut relative);
+        evaluator.evaluate(world, 0, &mut policy, &mut relative);
         let mover = world.to_play().expect("a decision");
         let players = world.public().players();
         let mut values = BySeat::default();
@@ -224,7 +224,7 @@ proptest! {
 
 fn receive(search: &mut Search, leaf: blob_mcts::Leaf) {
     let (mut policy, mut values) = ([0.0; 52], [0.0; 8]);
-    HashEvaluator.evaluate(&search.position(leaf), &mut policy, &mut values);
+    HashEvaluator.evaluate(&search.position(leaf), 0, &mut policy, &mut values);
     search.receive(leaf, &Evaluation { policy: &policy, values: &values }).expect("fits");
 }
 
@@ -376,4 +376,65 @@ fn evaluations_that_break_the_contract_are_refused() {
     let mut leaves = Vec::new();
     search.select(&mut leaves);
     search.receive(leaves[0], &Evaluation { policy: &[1.0; 52], values: &value(3, f32::NAN) }).expect("ignored");
+}
+
+/// Two cards each, one played: a world has a handful of positions, so nearly every walk ends in a finished round.
+fn near_the_end() -> Round {
+    round("N", 2, &["JC KD", "QC 3C", "2H 3H"], &["1", "0", "0", "JC"])
+}
+
+#[test]
+fn walks_that_end_in_finished_rounds_can_be_interrupted() {
+    let config = SearchConfig { worlds: 4096, simulations: 1 << 16, ..SearchConfig::default() };
+    let mut search = Search::new(&observe(&near_the_end()), config, stream(1, Purpose::Test, &[]));
+    let mut looks = 0;
+    let keep_going = || {
+        looks += 1;
+        looks < 3
+    };
+    let done = search.run_while(&mut Uniform, &mut Interrupt::new(keep_going)).expect("fits");
+    let simulations = search.outcome().simulations;
+    assert!(!done && simulations < 100_000, "{simulations} simulations until the third look");
+}
+
+/// Values that float32 cannot hold exactly, the same for every position.
+struct Constant;
+
+impl Evaluate for Constant {
+    fn evaluate(&mut self, _: &Round, _: usize, policy: &mut Policy, values: &mut Values) {
+        policy.fill(1.0);
+        values.fill(0.3);
+    }
+}
+
+#[test]
+fn means_stay_accurate_up_to_the_most_simulations() {
+    let spec = RoundSpec::new(8, 6, Some(Suit::Spades), Seat::FIRST);
+    let observation = observe(&Round::deal(&spec, &mut stream(1, Purpose::Test, &[])).expect("a legal spec"));
+    let config = |simulations| SearchConfig { worlds: 1, simulations, ..SearchConfig::default() };
+    let mut most = 1;
+    while config(2 * most).check().is_ok() {
+        most *= 2;
+    }
+    let outcome =
+        Search::new(&observation, config(most), stream(1, Purpose::Test, &[])).run(&mut Constant).expect("fits");
+    // Nearly all leaves are decisions of a long round, worth 0.3 to everybody.
+    assert!(outcome.values.0.iter().all(|value| (value - 0.3).abs() < 0.004), "{:?}", outcome.values);
+    // The visits of all worlds together fit their counters.
+    let visits = (most as u64).checked_mul(4096).expect("a product");
+    assert!(visits <= u64::from(u32::MAX), "{visits} visits");
+}
+
+#[test]
+fn playouts_do_not_depend_on_the_worlds_in_flight() {
+    let spec = RoundSpec::new(4, 5, Some(Suit::Spades), Seat::FIRST);
+    let observation = observe(&Round::deal(&spec, &mut stream(1, Purpose::Test, &[])).expect("a legal spec"));
+    let outcome = |worlds_in_flight| {
+        let config = SearchConfig { worlds: 5, simulations: 40, worlds_in_flight, ..SearchConfig::default() };
+        let mut rollout = Rollout::new(|world| stream(2, Purpose::Test, &[world as u64]));
+        Search::new(&observation, config, stream(3, Purpose::Test, &[])).run(&mut rollout).expect("fits")
+    };
+    for worlds in 1..=5 {
+        assert_eq!(outcome(Some(worlds)), outcome(None), "{worlds} worlds at a time");
+    }
 }

@@ -3,16 +3,17 @@
 use blob_engine::{ACTIONS, Action, EncodedActionSet, FEATURES, MAX_PLAYERS, Seat};
 use blob_mcts::{DecisionRecord, RoundSoFar};
 use half::f16;
-use numpy::ndarray::{Array1, Array2, ArrayView1, ArrayView2, Dimension, Ix1, Ix2};
+use numpy::ndarray::{Array1, ArrayView1, ArrayView2, Dimension, Ix1, Ix2};
 use numpy::{Element, IntoPyArray, PyArray, PyArray1, PyArrayMethods, PyReadonlyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::config;
+use crate::records::table;
 
 /// The columns of carried rounds, as `Session.take_carry_over` describes them.
 pub(crate) fn to_columns<'py>(py: Python<'py>, rounds: &[RoundSoFar]) -> PyResult<Bound<'py, PyDict>> {
-    // A game has at most 820 turns.
+    // A game has at most 848 turns: 4 players from 13 cards.
     let count = |of: fn(&RoundSoFar) -> usize| rounds.iter().map(|round| of(round) as u16).collect::<Vec<_>>();
     let rows = || rounds.iter().flat_map(|round| &round.decisions);
     let actions = rounds.iter().flat_map(|round| &round.actions).map(|action| action.index() as u8);
@@ -22,10 +23,13 @@ pub(crate) fn to_columns<'py>(py: Python<'py>, rounds: &[RoundSoFar]) -> PyResul
     dict.set_item("decisions", PyArray1::from_vec(py, count(|round| round.actions.len())))?;
     dict.set_item("recorded", PyArray1::from_vec(py, count(|round| round.decisions.len())))?;
     dict.set_item("action", Array1::from_iter(actions).into_pyarray(py))?;
-    dict.set_item("features", table(rows().flat_map(|row| row.features), FEATURES).into_pyarray(py))?;
-    dict.set_item("legal", table(legal, ACTIONS).into_pyarray(py))?;
-    dict.set_item("policy", table(rows().flat_map(|row| row.policy), ACTIONS).into_pyarray(py))?;
-    dict.set_item("root_values", table(rows().flat_map(|row| row.root_values), MAX_PLAYERS).into_pyarray(py))?;
+    dict.set_item("features", table(rows().flat_map(|row| row.features).collect(), FEATURES).into_pyarray(py))?;
+    dict.set_item("legal", table(legal.collect(), ACTIONS).into_pyarray(py))?;
+    dict.set_item("policy", table(rows().flat_map(|row| row.policy).collect(), ACTIONS).into_pyarray(py))?;
+    dict.set_item(
+        "root_values",
+        table(rows().flat_map(|row| row.root_values).collect(), MAX_PLAYERS).into_pyarray(py),
+    )?;
     dict.set_item("seat", Array1::from_iter(rows().map(|row| row.seat.index() as u8)).into_pyarray(py))?;
     dict.set_item("game_round", Array1::from_iter(rows().map(|row| row.game_round)).into_pyarray(py))?;
     Ok(dict)
@@ -88,11 +92,6 @@ pub(crate) fn from_columns(dict: &Bound<'_, PyDict>) -> PyResult<Vec<RoundSoFar>
             })
         })
         .collect()
-}
-
-fn table<T>(cells: impl Iterator<Item = T>, width: usize) -> Array2<T> {
-    let cells: Vec<T> = cells.collect();
-    Array2::from_shape_vec((cells.len() / width, width), cells).expect("rows of one width")
 }
 
 /// One column, of the type and dimensions that `form` tells.

@@ -19,6 +19,10 @@ pub(crate) fn config(message: String) -> PyErr {
     ConfigError::new_err(message)
 }
 
+pub(crate) fn blob(message: String) -> PyErr {
+    BlobError::new_err(message)
+}
+
 pub(crate) fn evaluator(message: String) -> PyErr {
     EvaluatorError::new_err(message)
 }
@@ -50,7 +54,7 @@ pub(crate) fn evaluation(error: EvaluationError) -> PyErr {
     evaluator(error.to_string())
 }
 
-pub(crate) fn play(error: SchedulerError) -> PyErr {
+pub(crate) fn scheduler(error: SchedulerError) -> PyErr {
     match error {
         SchedulerError::Config(error) => config_fault(error),
         SchedulerError::Rules(error) => rules(error),

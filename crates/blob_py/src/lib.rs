@@ -1,13 +1,20 @@
 //! The Python face of blob_engine and blob_mcts: converts, releases the GIL, maps errors. No logic.
 
+mod agent_spec;
+mod batch;
 mod carry_over;
 mod error;
 mod evaluator;
 mod game;
 mod observation;
-mod play;
+mod plan;
+mod progress;
+mod records;
 mod round;
 mod search;
+mod search_settings;
+mod session;
+mod signals;
 
 use pyo3::prelude::*;
 
@@ -20,15 +27,23 @@ mod _core {
     use crate::error::int;
 
     #[pymodule_export]
+    use crate::agent_spec::AgentSpec;
+    #[pymodule_export]
+    use crate::batch::Batch;
+    #[pymodule_export]
     use crate::game::Game;
     #[pymodule_export]
     use crate::observation::Observation;
     #[pymodule_export]
-    use crate::play::{AgentSpec, Batch, Plan, Progress, Session};
+    use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::progress::Progress;
     #[pymodule_export]
     use crate::round::{Round, RoundRules};
     #[pymodule_export]
     use crate::search::{SearchResult, search};
+    #[pymodule_export]
+    use crate::session::Session;
 
     /// The index `suit * 13 + rank` of a card's text, such as "AS".
     #[pyfunction]

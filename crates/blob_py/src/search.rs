@@ -1,16 +1,18 @@
 //! `search`: one search, on the calling thread.
 
 use blob_engine::rng::{Purpose, stream};
-use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, encode};
-use blob_mcts::{Evaluate, Evaluation, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig, Uniform};
-use numpy::ndarray::Array2;
+use blob_engine::{ACTIONS, EncodedActionSet, Features, MAX_PLAYERS};
+use blob_mcts::{EvaluateBatch, EvaluationError, Interrupt, Outcome, Rollout, Search, Uniform};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
-use crate::error::{config, config_fault, count, evaluation, int, number};
+use crate::error::{config, evaluation, int, number};
 use crate::evaluator::{EvaluatorOutputs, decode};
 use crate::observation::Observation;
+use crate::records::table;
 use crate::round::Round;
+use crate::search_settings::Settings;
+use crate::signals::SignalCheck;
 
 /// What a search found.
 #[pyclass(frozen, module = "blob_zero")]
@@ -59,39 +61,6 @@ impl SearchResult {
             self.outcome.evaluations,
             visits.collect::<Vec<_>>()
         )
-    }
-}
-
-/// Settings of a search as Python gives them.
-#[derive(Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) worlds: i64,
-    pub(crate) simulations: i64,
-    pub(crate) c_puct: f32,
-    pub(crate) fpu_reduction: f32,
-    pub(crate) worlds_in_flight: Option<i64>,
-    pub(crate) leaves_in_flight: i64,
-    pub(crate) virtual_loss: i64,
-    pub(crate) noise_fraction: f32,
-    pub(crate) noise_alpha: f32,
-}
-
-impl Settings {
-    pub(crate) fn read(self) -> PyResult<SearchConfig> {
-        let noise = RootNoise { fraction: self.noise_fraction, alpha: self.noise_alpha };
-        let settings = SearchConfig {
-            worlds: count("worlds", self.worlds)?,
-            simulations: count("simulations", self.simulations)?,
-            c_puct: self.c_puct,
-            fpu_reduction: self.fpu_reduction,
-            worlds_in_flight: self.worlds_in_flight.map(|worlds| count("worlds_in_flight", worlds)).transpose()?,
-            leaves_in_flight: count("leaves_in_flight", self.leaves_in_flight)?,
-            virtual_loss: u32::try_from(count("virtual_loss", self.virtual_loss)?).unwrap_or(u32::MAX),
-            // Checked even where it is not used, so that a wrong setting is never silent.
-            root_noise: Some(noise),
-        };
-        settings.check().map_err(config_fault)?;
-        Ok(SearchConfig { root_noise: (noise.fraction > 0.0).then_some(noise), ..settings })
     }
 }
 
@@ -155,11 +124,19 @@ pub(crate) fn search(
     let observation = root.observe()?;
     let seed = number("seed", seed)?;
     let mut search = Search::new(&observation, settings.read()?, stream(seed, Purpose::Search, &[]));
+    let mut signals = SignalCheck::new(|_| Ok(true));
+    let mut interrupt = Interrupt::new(|| signals.go_on());
     let name = evaluator.extract::<String>();
-    let mut outcome = match name.as_deref() {
-        Ok("uniform") => run_inline(py, &mut search, &mut Uniform)?,
-        Ok("rollout") => run_inline(py, &mut search, &mut Rollout { rng: &mut stream(seed, Purpose::Playout, &[]) })?,
-        Err(_) if evaluator.is_callable() => run(&mut search, evaluator)?,
+    let run = match name.as_deref() {
+        Ok("uniform") => py.detach(|| search.run_while(&mut Uniform, &mut interrupt)).map_err(evaluation),
+        Ok("rollout") => {
+            let mut rollout = Rollout::new(|world| stream(seed, Purpose::Playout, &[world as u64]));
+            py.detach(|| search.run_while(&mut rollout, &mut interrupt)).map_err(evaluation)
+        }
+        Err(_) if evaluator.is_callable() => {
+            let run = search.run_in_batches(&mut CallableEvaluator(evaluator), &mut interrupt);
+            run.map_err(|SearchFault(error)| error)
+        }
         _ => {
             return Err(config(format!(
                 "evaluator is {}; it is \"uniform\", \"rollout\" or a callable (features, legal) -> (policy, values)",
@@ -167,47 +144,57 @@ pub(crate) fn search(
             )));
         }
     };
+    run?;
+    signals.raise()?;
+    let mut outcome = search.outcome();
     if search.is_forced() {
         outcome.values = search.playout_values();
     }
     Ok(SearchResult { outcome, players: observation.public().players() })
 }
 
-/// Evaluations between two looks whether Python has a signal to handle: some milliseconds.
-const SIGNAL_EVALUATIONS: u64 = 20_000;
+/// Why a search with a Python evaluator failed.
+struct SearchFault(PyErr);
 
-/// Runs a search with an evaluator in Rust, without the GIL.
-fn run_inline(py: Python<'_>, search: &mut Search, evaluator: &mut (impl Evaluate + Send)) -> PyResult<Outcome> {
-    while !py.detach(|| search.run_for(evaluator, SIGNAL_EVALUATIONS)).map_err(evaluation)? {
-        py.check_signals()?;
+impl From<EvaluationError> for SearchFault {
+    fn from(error: EvaluationError) -> Self {
+        Self(evaluation(error))
     }
-    Ok(search.outcome())
 }
 
-/// Runs a search with a Python evaluator, all leaves that are out in one call.
-fn run(search: &mut Search, evaluator: &Bound<'_, PyAny>) -> PyResult<Outcome> {
-    let py = evaluator.py();
-    let mut leaves: Vec<Leaf> = Vec::new();
-    loop {
-        leaves.clear();
-        search.select(&mut leaves);
-        if leaves.is_empty() {
-            return Ok(search.outcome());
-        }
-        let mut bytes = vec![[0; FEATURES]; leaves.len()];
-        let mut legal = Array2::from_elem((leaves.len(), ACTIONS), false);
-        for ((&leaf, bytes), mut mask) in leaves.iter().zip(&mut bytes).zip(legal.rows_mut()) {
-            let observation = search.observe(leaf);
-            encode(&observation, bytes);
-            let names = observation.public().relative_ranks().actions(observation.legal_actions());
-            names.iter().for_each(|action| mask[action.index()] = true);
-        }
-        let result = evaluator.call1((decode(&bytes).into_pyarray(py), legal.into_pyarray(py)))?;
-        let outputs = EvaluatorOutputs::new(&result, leaves.len(), leaves.len())?;
-        let (policy, values) = outputs.slices()?;
-        let rows = policy.as_chunks::<ACTIONS>().0.iter().zip(values.as_chunks::<MAX_PLAYERS>().0);
-        for (&leaf, (policy, values)) in leaves.iter().zip(rows) {
-            search.receive(leaf, &Evaluation { policy, values }).map_err(evaluation)?;
-        }
+/// A Python callable (features, legal) -> (policy, values).
+struct CallableEvaluator<'a, 'py>(&'a Bound<'py, PyAny>);
+
+impl CallableEvaluator<'_, '_> {
+    fn call(
+        &self,
+        features: &[Features],
+        legal: &[EncodedActionSet],
+        policies: &mut [[f32; ACTIONS]],
+        values: &mut [[f32; MAX_PLAYERS]],
+    ) -> PyResult<()> {
+        let py = self.0.py();
+        let masks = legal.iter().flat_map(|&legal| (0..ACTIONS).map(move |k| legal.bits() >> k & 1 == 1)).collect();
+        let result =
+            self.0.call1((decode(features).into_pyarray(py), table::<bool>(masks, ACTIONS).into_pyarray(py)))?;
+        let outputs = EvaluatorOutputs::new(&result, legal.len(), legal.len())?;
+        let (policy, value) = outputs.slices()?;
+        policies.as_flattened_mut().copy_from_slice(policy);
+        values.as_flattened_mut().copy_from_slice(value);
+        Ok(())
+    }
+}
+
+impl EvaluateBatch for CallableEvaluator<'_, '_> {
+    type Error = SearchFault;
+
+    fn evaluate(
+        &mut self,
+        features: &[Features],
+        legal: &[EncodedActionSet],
+        policies: &mut [[f32; ACTIONS]],
+        values: &mut [[f32; MAX_PLAYERS]],
+    ) -> Result<(), SearchFault> {
+        self.call(features, legal, policies, values).map_err(SearchFault)
     }
 }

@@ -1,27 +1,51 @@
-//! The memory of a batch, and with it the unsafe code of this crate: what is promised here, the batch queue keeps.
+//! The memory of a batch, and all unsafe code of this crate.
 //!
-//! Many workers fill one buffer at once, each its own rows, and the evaluator then reads all of them in place. A slice
-//! behind a lock would make workers wait for each other; a buffer of its own for each worker would have to be copied
-//! together for the evaluator. So rows are handed out as claims, which are disjoint by construction.
+//! Many workers fill one buffer at once, each its own rows, and the evaluator then reads all of them in place. A lock
+//! around the rows would make workers wait for each other, and a buffer for each worker would have to be copied together.
+//!
+//! Rows and buffers change their type with each step, so that steps cannot be taken in a wrong order:
+//!
+//! ```text
+//! one worker's rows:  EmptyRows -- fill --> FilledRows -- commit --> RequestedRows -- outputs (once answered)
+//! the whole buffer:   OpenBuffer -- close (all rows committed) --> FilledBuffer -- answer --> back, if nobody holds it
+//! ```
+//!
+//! 1. [`OpenBuffer::claim`] hands out each row once, so two [`EmptyRows`] never share a row.
+//! 2. A [`FilledBuffer`] exists only when every claimed row is committed, and committing consumes the rows. So nobody
+//!    writes inputs while the evaluator reads them.
+//! 3. Outputs are written by [`FilledBuffer::answer`] alone, which consumes it, and read only after that.
+//! 4. A buffer opens again only when nothing refers to it: no rows, no evaluator, no view of its inputs.
 
 use std::cell::UnsafeCell;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS};
+use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS};
 
-/// A table of rows that disjoint claims may write at once.
-struct Rows<T> {
+/// One row for an evaluator: an encoded observation and the encoding's names of its legal actions.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) features: Features,
+    pub(crate) legal: EncodedActionSet,
+}
+
+/// Cells that several threads access at once, each its own range of rows.
+struct Table<T> {
     cells: Box<[UnsafeCell<T>]>,
     width: usize,
 }
 
-// SAFETY: all access through a shared reference goes through `get` and `get_mut`, whose callers promise that nobody
-// writes a row that another reads or writes at the same time.
-unsafe impl<T: Send + Sync> Sync for Rows<T> {}
+// SAFETY: `get` and `get_mut` are the only access, and their callers rule out that one thread writes a row that another
+// reads or writes.
+unsafe impl<T: Send + Sync> Sync for Table<T> {}
 
-impl<T: Copy + Default> Rows<T> {
+impl<T: Copy + Default> Table<T> {
     fn new(rows: usize, width: usize) -> Self {
-        Self { cells: (0..rows * width).map(|_| UnsafeCell::new(T::default())).collect(), width }
+        // Made as plain cells: the allocator then gives zeroed pages, which cost nothing until somebody fills them.
+        let cells = Box::into_raw(vec![T::default(); rows * width].into_boxed_slice());
+        // SAFETY: `UnsafeCell<T>` has the layout of `T`, and the box is given up by `into_raw`.
+        Self { cells: unsafe { Box::from_raw(cells as *mut [UnsafeCell<T>]) }, width }
     }
 
     fn cells(&self, rows: &Range<usize>) -> &[UnsafeCell<T>] {
@@ -32,8 +56,7 @@ impl<T: Copy + Default> Rows<T> {
     /// Nobody writes these rows while the slice lives.
     unsafe fn get(&self, rows: &Range<usize>) -> &[T] {
         let cells = self.cells(rows);
-        // SAFETY: `UnsafeCell<T>` has the layout of `T`, the range was checked against the slice, and the caller
-        // promises that there is no writer.
+        // SAFETY: `UnsafeCell<T>` has the layout of `T`, the slice bounds the range, and there is no writer.
         unsafe { std::slice::from_raw_parts(cells.as_ptr().cast::<T>(), cells.len()) }
     }
 
@@ -42,8 +65,7 @@ impl<T: Copy + Default> Rows<T> {
     #[allow(clippy::mut_from_ref)] // The point of the type; see its safety contract.
     unsafe fn get_mut(&self, rows: &Range<usize>) -> &mut [T] {
         let cells = self.cells(rows);
-        // SAFETY: as in `get`, and `UnsafeCell` allows writing through a shared reference; the caller promises that
-        // there is no other access.
+        // SAFETY: as in `get`; `UnsafeCell` allows writing through a shared reference, and there is no other access.
         unsafe { std::slice::from_raw_parts_mut(cells.as_ptr() as *mut T, cells.len()) }
     }
 }
@@ -51,10 +73,12 @@ impl<T: Copy + Default> Rows<T> {
 /// The rows of one batch: features and legal masks in, policies and values out.
 pub struct BatchBuffer {
     rows: usize,
-    features: Rows<u8>,
-    legal: Rows<u8>,
-    policy: Rows<f32>,
-    values: Rows<f32>,
+    features: Table<u8>,
+    legal: Table<bool>,
+    policy: Table<f32>,
+    values: Table<f32>,
+    /// Whether the outputs are written.
+    answered: AtomicBool,
 }
 
 impl std::fmt::Debug for BatchBuffer {
@@ -63,86 +87,251 @@ impl std::fmt::Debug for BatchBuffer {
     }
 }
 
-/// Rows of a buffer that one worker fills, or reads the results of. No two live claims of a buffer share a row.
+impl BatchBuffer {
+    fn new(rows: usize) -> Self {
+        Self {
+            rows,
+            features: Table::new(rows, FEATURES),
+            legal: Table::new(rows, ACTIONS),
+            policy: Table::new(rows, ACTIONS),
+            values: Table::new(rows, MAX_PLAYERS),
+            answered: AtomicBool::new(false),
+        }
+    }
+}
+
+/// A buffer whose rows are being handed out and filled.
 #[derive(Debug)]
-pub(crate) struct RowClaim {
-    buffer: std::sync::Arc<BatchBuffer>,
+pub(crate) struct OpenBuffer {
+    buffer: Arc<BatchBuffer>,
+    claimed: usize,
+    committed: usize,
+}
+
+impl OpenBuffer {
+    /// A new buffer of `rows` rows.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self { buffer: Arc::new(BatchBuffer::new(rows)), claimed: 0, committed: 0 }
+    }
+
+    /// Opens a used buffer again, unless somebody still holds it.
+    pub(crate) fn reopen(mut buffer: Arc<BatchBuffer>) -> Result<Self, Arc<BatchBuffer>> {
+        match Arc::get_mut(&mut buffer) {
+            Some(unshared) => {
+                *unshared.answered.get_mut() = false;
+                Ok(Self { buffer, claimed: 0, committed: 0 })
+            }
+            None => Err(buffer),
+        }
+    }
+
+    /// Rows that nobody has claimed.
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.rows - self.claimed
+    }
+
+    /// Hands out the next `rows` rows.
+    ///
+    /// # Panics
+    /// If there is less room.
+    pub(crate) fn claim(&mut self, rows: usize) -> EmptyRows {
+        assert!(rows <= self.room(), "{rows} rows claimed, and there is room for {}", self.room());
+        let range = self.claimed..self.claimed + rows;
+        self.claimed = range.end;
+        EmptyRows { buffer: Arc::clone(&self.buffer), rows: range }
+    }
+
+    /// Whether these rows are of this buffer.
+    pub(crate) fn holds(&self, rows: &FilledRows) -> bool {
+        Arc::ptr_eq(&self.buffer, &rows.0.buffer)
+    }
+
+    /// Takes filled rows back; the evaluator will answer them.
+    ///
+    /// # Panics
+    /// If they are of another buffer.
+    pub(crate) fn commit(&mut self, rows: FilledRows) -> RequestedRows {
+        assert!(self.holds(&rows), "rows are committed to the buffer that they were claimed from");
+        let EmptyRows { buffer, rows } = rows.0;
+        self.committed += rows.len();
+        RequestedRows { buffer, rows }
+    }
+
+    /// Whether every claimed row is committed.
+    pub(crate) const fn is_committed(&self) -> bool {
+        self.committed == self.claimed
+    }
+
+    /// Ends the filling; refused while a claimed row is not committed.
+    pub(crate) fn close(self) -> Result<FilledBuffer, Self> {
+        if self.is_committed() { Ok(FilledBuffer { buffer: self.buffer, rows: self.claimed }) } else { Err(self) }
+    }
+}
+
+/// Claimed rows, to be filled by their only owner.
+#[derive(Debug)]
+pub(crate) struct EmptyRows {
+    buffer: Arc<BatchBuffer>,
     rows: Range<usize>,
 }
 
-impl RowClaim {
-    /// # Safety
-    /// The rows lie in the buffer, no other claim of this buffer shares a row, and the inputs are read by an evaluator
-    /// only while no claim is being filled.
-    pub(crate) const unsafe fn new(buffer: std::sync::Arc<BatchBuffer>, rows: Range<usize>) -> Self {
-        Self { buffer, rows }
+impl EmptyRows {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
     }
 
-    pub(crate) const fn buffer(&self) -> &std::sync::Arc<BatchBuffer> {
-        &self.buffer
+    /// Writes the rows.
+    ///
+    /// # Panics
+    /// If `rows` has another length.
+    pub(crate) fn fill(self, rows: &[Row]) -> FilledRows {
+        assert_eq!(rows.len(), self.len(), "as many rows are filled as were claimed");
+        // SAFETY: no other claim has these rows (1), and the buffer is not closed while they are not committed (2).
+        let (features, legal) =
+            unsafe { (self.buffer.features.get_mut(&self.rows), self.buffer.legal.get_mut(&self.rows)) };
+        let (features, legal) = (features.as_chunks_mut::<FEATURES>().0, legal.as_chunks_mut::<ACTIONS>().0);
+        for ((row, features), legal) in rows.iter().zip(features).zip(legal) {
+            *features = row.features;
+            let mut flags = [0; ACTIONS];
+            row.legal.write_flags(&mut flags);
+            *legal = flags.map(|flag| flag != 0);
+        }
+        FilledRows(self)
     }
+}
 
-    pub(crate) fn into_buffer(self) -> std::sync::Arc<BatchBuffer> {
-        self.buffer
-    }
+/// Rows that are filled, to be committed.
+#[derive(Debug)]
+pub(crate) struct FilledRows(EmptyRows);
 
+/// Committed rows, whose outputs the owner reads once they are answered.
+#[derive(Debug)]
+pub(crate) struct RequestedRows {
+    buffer: Arc<BatchBuffer>,
+    rows: Range<usize>,
+}
+
+impl RequestedRows {
     pub(crate) fn rows(&self) -> Range<usize> {
         self.rows.clone()
     }
 
-    /// The features, 256 a row, and the legal masks, 52 bytes of 0 or 1 a row, to fill.
-    pub(crate) fn inputs_mut(&mut self) -> (&mut [[u8; FEATURES]], &mut [[u8; ACTIONS]]) {
-        // SAFETY: this claim is the only one of its rows, it is borrowed mutably, and no evaluator reads them yet.
-        let (features, legal) =
-            unsafe { (self.buffer.features.get_mut(&self.rows), self.buffer.legal.get_mut(&self.rows)) };
-        (features.as_chunks_mut().0, legal.as_chunks_mut().0)
-    }
-
-    /// Policies and values, once the evaluator has completed the batch.
+    /// Policies and values.
+    ///
+    /// # Panics
+    /// If they are not answered.
     pub(crate) fn outputs(&self) -> (&[[f32; ACTIONS]], &[[f32; MAX_PLAYERS]]) {
-        // SAFETY: a group reads its results after the batch was completed, and nobody writes them after that until
-        // every claim of the batch is given back.
+        // Acquire: what `answer` wrote before its release is seen here.
+        assert!(self.buffer.answered.load(Ordering::Acquire), "outputs are read once they are answered");
+        // SAFETY: outputs are written before `answered` is set, and then not until nothing refers to the buffer (3, 4).
         let (policy, values) = unsafe { (self.buffer.policy.get(&self.rows), self.buffer.values.get(&self.rows)) };
         (policy.as_chunks().0, values.as_chunks().0)
     }
+
+    /// Gives the rows up; the buffer opens again when nobody holds it.
+    pub(crate) fn into_buffer(self) -> Arc<BatchBuffer> {
+        self.buffer
+    }
 }
 
-impl BatchBuffer {
-    /// A buffer of `rows` rows.
-    pub(crate) fn new(rows: usize) -> Self {
-        Self {
-            rows,
-            features: Rows::new(rows, FEATURES),
-            legal: Rows::new(rows, ACTIONS),
-            policy: Rows::new(rows, ACTIONS),
-            values: Rows::new(rows, MAX_PLAYERS),
-        }
-    }
+/// A buffer with every claimed row filled, for its evaluator.
+#[derive(Debug)]
+pub(crate) struct FilledBuffer {
+    buffer: Arc<BatchBuffer>,
+    rows: usize,
+}
 
-    /// Rows of the buffer.
-    pub const fn rows(&self) -> usize {
+impl FilledBuffer {
+    /// Filled rows: the first of the buffer.
+    pub(crate) const fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Features and legal masks of all rows, filled or not.
-    ///
-    /// # Safety
-    /// No claim of this buffer is being filled: the batch is at its evaluator, and the slices do not outlive that.
-    pub(crate) unsafe fn inputs(&self) -> (&[u8], &[u8]) {
-        // SAFETY: promised by the caller.
-        unsafe { (self.features.get(&(0..self.rows)), self.legal.get(&(0..self.rows))) }
+    pub(crate) const fn buffer(&self) -> &Arc<BatchBuffer> {
+        &self.buffer
     }
 
-    /// Writes the outputs of the first rows.
+    /// Features and legal masks of all rows, filled or stale.
+    pub(crate) fn inputs(&self) -> (&[u8], &[bool]) {
+        let all = 0..self.buffer.rows;
+        // SAFETY: every claim is committed (2), and none is made until the buffer opens again.
+        unsafe { (self.buffer.features.get(&all), self.buffer.legal.get(&all)) }
+    }
+
+    /// Writes the outputs: 52 policy numbers and 8 values for each filled row; further ones are ignored.
     ///
-    /// # Safety
-    /// The batch is at its evaluator: no claim reads its outputs, and nobody else writes them.
-    pub(crate) unsafe fn write_outputs(&self, policy: &[f32], values: &[f32]) {
-        let rows = 0..policy.len() / ACTIONS;
-        // SAFETY: promised by the caller.
+    /// # Panics
+    /// If there are fewer.
+    pub(crate) fn answer(self, policy: &[f32], values: &[f32]) {
+        let filled = 0..self.rows;
+        // SAFETY: nobody reads outputs before `answered` is set, and there is one `FilledBuffer` of a buffer (3).
         unsafe {
-            self.policy.get_mut(&rows).copy_from_slice(policy);
-            self.values.get_mut(&rows).copy_from_slice(values);
+            self.buffer.policy.get_mut(&filled).copy_from_slice(&policy[..self.rows * ACTIONS]);
+            self.buffer.values.get_mut(&filled).copy_from_slice(&values[..self.rows * MAX_PLAYERS]);
         }
+        self.buffer.answered.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize, mark: u8) -> Vec<Row> {
+        (0..count).map(|k| Row { features: [mark + k as u8; FEATURES], legal: EncodedActionSet::bids(k) }).collect()
+    }
+
+    #[test]
+    fn each_row_comes_back_with_its_own_outputs() {
+        let mut open = OpenBuffer::new(5);
+        let (first, second) = (open.claim(2), open.claim(3));
+        assert_eq!(open.room(), 0);
+        // Filled by two threads at once.
+        let (first, second) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| first.fill(&rows(2, 10)));
+            let second = scope.spawn(|| second.fill(&rows(3, 20)));
+            (first.join().expect("filled"), second.join().expect("filled"))
+        });
+        let second = open.commit(second);
+        // Not all that was claimed is committed, so nothing goes to the evaluator.
+        let mut open = open.close().expect_err("two rows are missing");
+        let first = open.commit(first);
+        let filled = open.close().expect("all rows are there");
+        let (features, legal) = filled.inputs();
+        assert_eq!(
+            features.as_chunks::<FEATURES>().0.iter().map(|row| row[0]).collect::<Vec<_>>(),
+            [10, 11, 20, 21, 22]
+        );
+        let legal = legal.as_chunks::<ACTIONS>().0.iter().map(|row| row.iter().filter(|&&flag| flag).count());
+        assert_eq!(legal.collect::<Vec<_>>(), [1, 2, 1, 2, 3]);
+        let policy: Vec<f32> = (0..5 * ACTIONS).map(|k| (k / ACTIONS) as f32).collect();
+        let values: Vec<f32> = (0..5 * MAX_PLAYERS).map(|k| -((k / MAX_PLAYERS) as f32)).collect();
+        filled.answer(&policy, &values);
+        assert_eq!(first.outputs().0, [[0.0; ACTIONS], [1.0; ACTIONS]]);
+        assert_eq!(second.outputs().1, [[-2.0; MAX_PLAYERS], [-3.0; MAX_PLAYERS], [-4.0; MAX_PLAYERS]]);
+    }
+
+    #[test]
+    fn a_buffer_opens_again_when_nobody_holds_it() {
+        let mut open = OpenBuffer::new(1);
+        let requested = open.claim(1).fill(&rows(1, 1));
+        let requested = open.commit(requested);
+        let filled = open.close().expect("all rows are there");
+        let view = Arc::clone(filled.buffer());
+        filled.answer(&[1.0; ACTIONS], &[0.0; MAX_PLAYERS]);
+        let buffer = OpenBuffer::reopen(requested.into_buffer()).expect_err("a view of its inputs is held");
+        drop(view);
+        let mut open = OpenBuffer::reopen(buffer).expect("nobody holds it");
+        let filled = open.claim(1).fill(&rows(1, 1));
+        let requested = open.commit(filled);
+        let early = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| requested.outputs().0[0][0]));
+        assert!(early.is_err(), "the outputs of the last batch are not read as those of the next: {early:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "claimed from")]
+    fn rows_of_another_buffer_are_refused() {
+        let filled = OpenBuffer::new(1).claim(1).fill(&rows(1, 1));
+        OpenBuffer::new(1).commit(filled);
     }
 }

@@ -1,17 +1,12 @@
 //! What a round remembers of its evaluations.
 //!
-//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their relative rank),
+//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their standing),
 //! and the worlds of a search share much of their trees. Between rounds they hardly do; a cache for all rounds found
 //! nothing that these did not (docs/LOG.md). So each round has its own, which no other thread touches: there is nothing to
 //! lock, and what is found in it does not depend on timing. It lives as long as the round is in progress in one run, whose
 //! weights do not change.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
-
-use blob_engine::rng::{Purpose, stream};
-use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS};
-use rand::RngExt;
+use blob_engine::{ACTIONS, EncodedActionSet, Features, MAX_PLAYERS};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::search::evaluate::Evaluation;
@@ -161,66 +156,6 @@ impl EvaluationCache {
     }
 }
 
-/// What [`time_cache`] times; each use begins with the name of a row, a hash of its 256 features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheUse {
-    /// A row that is known is found, and its evaluation copied out.
-    Hit,
-    /// A row that is not known is looked for, in a cache without room for it.
-    Miss,
-    /// A row that is not known is looked for and noted, and its evaluation, with 5 legal actions, put in.
-    Insert,
-}
-
-/// The time that so many uses of one round's cache take, which has room for `entries` evaluations and is full, or is
-/// filled. It is at hand in the core's own memory, unlike those of a thousand rounds in progress.
-///
-/// # Panics
-/// If `entries` is not 1 to 32,768.
-pub fn time_cache(cache_use: CacheUse, entries: usize, times: u64) -> Duration {
-    assert!((1..=MAX_ENTRIES).contains(&entries), "{entries} entries, not 1 to {MAX_ENTRIES}");
-    let mut rng = stream(1, Purpose::Test, &[]);
-    let mut rows = || -> Vec<Features> { (0..entries).map(|_| [(); FEATURES].map(|()| rng.random())).collect() };
-    let (known, others) = (rows(), rows());
-    let legal = EncodedActionSet::bids(4);
-    let evaluation = Evaluation { policy: &[0.2; ACTIONS], values: &[0.5; MAX_PLAYERS] };
-    let mut cache = EvaluationCache::new(entries);
-    let insert = |cache: &mut EvaluationCache, row: &Features| {
-        let Found::New(Some(id)) = cache.find(Key::of(row), legal, 0) else { unreachable!("there is room") };
-        cache.learn(id, &evaluation);
-    };
-    known.iter().for_each(|row| insert(&mut cache, row));
-    let mut spent = Duration::ZERO;
-    let mut left = usize::try_from(times).unwrap_or(usize::MAX);
-    while left > 0 {
-        let count = left.min(entries);
-        left -= count;
-        if cache_use == CacheUse::Insert {
-            cache.clear();
-        }
-        let start = Instant::now();
-        match cache_use {
-            CacheUse::Hit => {
-                for row in &known[..count] {
-                    let Found::Known(id) = cache.find(Key::of(black_box(row)), legal, 0) else {
-                        unreachable!("it was put in")
-                    };
-                    black_box(cache.known(id).evaluation());
-                }
-            }
-            CacheUse::Miss => {
-                for row in &others[..count] {
-                    let found = cache.find(Key::of(black_box(row)), legal, 0);
-                    assert!(matches!(found, Found::New(None)), "{found:?} of a row that is not there");
-                }
-            }
-            CacheUse::Insert => known[..count].iter().for_each(|row| insert(&mut cache, black_box(row))),
-        }
-        spent += start.elapsed();
-    }
-    spent
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,13 +163,6 @@ mod tests {
     fn key(k: u64) -> Key {
         // Low bits alike, so that slots collide.
         Key(u128::from(k) << 64 | u128::from(k % 3))
-    }
-
-    #[test]
-    fn every_use_can_be_timed() {
-        for cache_use in [CacheUse::Hit, CacheUse::Miss, CacheUse::Insert] {
-            assert!(time_cache(cache_use, 7, 40) > Duration::ZERO, "{cache_use:?}");
-        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! How leaves reach their evaluator: requests of one round, its cache, and the batches that many rounds fill.
+//! How leaves reach their evaluator: a search's requests, its round's cache, and the batches that many rounds fill.
 
 pub(crate) mod batch_buffer;
+mod batch_holder;
 pub(crate) mod batch_queue;
 pub(crate) mod cache;
 pub(crate) mod requests;
 
 pub use batch_buffer::BatchBuffer;
 pub use batch_queue::{BatchQueue, FilledBatch, NextBatch};
-pub use cache::{CacheUse, time_cache};

@@ -1,20 +1,15 @@
 //! A search whose leaves are evaluated elsewhere, with a cache of the round's earlier evaluations.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{EncodedActionSet, FEATURES, Features, Observation, Round, encode};
+use blob_engine::{EncodedActionSet, FEATURES, Observation, Round, encode};
 
 use crate::error::EvaluationError;
+use crate::evaluation::batch_buffer::Row;
 use crate::evaluation::cache::{EntryId, EvaluationCache, Found, Key};
 use crate::search::config::SearchConfig;
 use crate::search::determinized::{Leaf, Outcome, Search};
 use crate::search::evaluate::Evaluation;
-
-/// One row for an evaluator: an encoded observation and the encoding's names of its legal actions.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) features: Features,
-    pub(crate) legal: EncodedActionSet,
-}
+use crate::search::interrupt::Interrupt;
 
 /// A leaf that waits for its evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -83,24 +78,33 @@ impl RequestingSearch {
         self.cache.clear();
     }
 
-    /// Requests every leaf that can be evaluated now; returns whether any is pending. If none is, the search is done.
+    /// Requests every leaf that can be evaluated now; returns whether any is pending. If none is, the search is done, or
+    /// interrupted.
     ///
     /// A cached evaluation is received at once, as if it had just come back. With one leaf in flight for each tree the
     /// order of evaluations changes nothing. With several it does, so cached ones wait until the others are back.
-    pub(crate) fn request(&mut self, task: usize, requests: &mut Requests) -> Result<bool, EvaluationError> {
+    pub(crate) fn request(
+        &mut self,
+        task: usize,
+        requests: &mut Requests,
+        interrupt: &mut Interrupt<impl FnMut() -> bool>,
+    ) -> Result<bool, EvaluationError> {
         let first = requests.leaves.len();
         let at_once = self.search.config().leaves_in_flight == 1;
         loop {
             let rows = requests.rows.len();
             let before = requests.leaves.len();
             let (cache, repeats) = (&mut self.cache, &mut self.repeats);
-            self.search.select_each(|leaf, position, names| {
+            let found = |leaf, position: &Round, names| {
                 let source = source(cache, position, names, &mut requests.rows, repeats);
                 match source {
                     EvaluationSource::Cached(entry) if at_once => requests.cached.push((leaf, entry)),
                     _ => requests.leaves.push(PendingLeaf { task: task as u32, leaf, source }),
                 }
-            });
+            };
+            if !self.search.select_each(found, interrupt) {
+                return Ok(false);
+            }
             if !at_once && requests.rows.len() == rows {
                 // No new row is on its way, so there is nothing to wait for.
                 requests.cached.extend(requests.leaves.drain(before..).map(|pending| {

@@ -1,12 +1,13 @@
 //! One search: worlds drawn from an observation, a tree in each, visits summed over the worlds.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{ACTIONS, ActionSet, BySeat, EncodedActionSet, MAX_PLAYERS, Observation, Round, Seat, WorldSampler};
+use blob_engine::{ACTIONS, ActionSet, BySeat, EncodedActionSet, Observation, Round, Seat, WorldSampler};
 
 use crate::error::EvaluationError;
 use crate::search::config::SearchConfig;
 use crate::search::dirichlet::dirichlet;
-use crate::search::evaluate::{Evaluate, Evaluation, playout};
+use crate::search::evaluate::{Evaluation, playout};
+use crate::search::interrupt::Interrupt;
 use crate::search::tree::{NodeId, Tree, Walk};
 
 /// A position that waits for its evaluation: handed out by [`Search::select`], given back to [`Search::receive`].
@@ -19,6 +20,11 @@ pub struct Leaf {
 impl Leaf {
     /// The root of every tree is one information state, so it is one leaf.
     const ROOT: Self = Self { tree: 0, node: 0 };
+
+    /// The number of its world.
+    pub(crate) const fn world(self) -> usize {
+        self.tree as usize
+    }
 }
 
 /// What a search found.
@@ -138,56 +144,63 @@ impl Search {
 
     /// Appends every leaf that can be evaluated now; appends none when the search is done or all its leaves are out.
     pub fn select(&mut self, leaves: &mut Vec<Leaf>) {
-        self.select_each(|leaf, _, _| leaves.push(leaf));
+        self.select_each(|leaf, _, _| leaves.push(leaf), &mut Interrupt::new(|| true));
     }
 
-    /// [`Self::select`] that gives each leaf with its position and the names of its legal actions, which are at hand then.
-    pub(crate) fn select_each(&mut self, mut found: impl FnMut(Leaf, &Round, EncodedActionSet)) {
+    /// [`Self::select`] that passes each leaf with its position and its legal actions, which are at hand then.
+    ///
+    /// Returns false if it was interrupted; the search cannot go on then.
+    pub(crate) fn select_each(
+        &mut self,
+        mut found: impl FnMut(Leaf, &Round, EncodedActionSet),
+        interrupt: &mut Interrupt<impl FnMut() -> bool>,
+    ) -> bool {
         match self.stage {
-            _ if self.is_forced() => {}
+            _ if self.is_forced() => true,
             Stage::New => {
                 self.stage = Stage::RootOut;
                 self.evaluations += 1;
                 let (world, names) = self.trees[0].root();
                 found(Leaf::ROOT, world, names);
+                true
             }
-            Stage::RootOut => {}
-            Stage::Running => {
-                let mut free = self.config.worlds_in_flight.unwrap_or(usize::MAX);
-                for (k, tree) in self.trees.iter_mut().enumerate() {
-                    while (tree.started() as usize) < self.config.simulations
-                        && tree.waiting() < self.config.leaves_in_flight
-                    {
-                        match tree.walk(&self.config) {
-                            Walk::Leaf(node, position, names) => {
-                                self.evaluations += 1;
-                                found(Leaf { tree: k as u32, node }, &position, names);
-                            }
-                            Walk::Ended => {}
-                            Walk::Collision => break,
-                        }
+            Stage::RootOut => true,
+            Stage::Running => self.walk_each(found, interrupt),
+        }
+    }
+
+    /// Walks through every tree that grows now until its leaves are out.
+    fn walk_each(
+        &mut self,
+        mut found: impl FnMut(Leaf, &Round, EncodedActionSet),
+        interrupt: &mut Interrupt<impl FnMut() -> bool>,
+    ) -> bool {
+        let mut free = self.config.worlds_in_flight.unwrap_or(usize::MAX);
+        for (k, tree) in self.trees.iter_mut().enumerate() {
+            while (tree.started() as usize) < self.config.simulations && tree.waiting() < self.config.leaves_in_flight {
+                if !interrupt.goes_on() {
+                    return false;
+                }
+                match tree.walk(&self.config) {
+                    Walk::Leaf(node, position, names) => {
+                        self.evaluations += 1;
+                        found(Leaf { tree: k as u32, node }, &position, names);
                     }
-                    free -= usize::from(tree.waiting() > 0);
-                    if free == 0 {
-                        break;
-                    }
+                    Walk::Ended => {}
+                    Walk::Collision => break,
                 }
             }
+            free -= usize::from(tree.waiting() > 0);
+            if free == 0 {
+                break;
+            }
         }
+        true
     }
 
     /// The world and position that a leaf's evaluation is about. Evaluate it from the mover's observation.
     pub fn position(&self, leaf: Leaf) -> Round {
         self.trees[leaf.tree as usize].position(leaf.node)
-    }
-
-    /// What the seat to move at a leaf knows there, in its world.
-    pub fn observe(&self, leaf: Leaf) -> Observation {
-        if leaf == Leaf::ROOT {
-            return self.observation;
-        }
-        let position = self.position(leaf);
-        position.observe(position.to_play().unwrap_or(self.mover))
     }
 
     /// Takes the evaluation of a leaf.
@@ -241,37 +254,6 @@ impl Search {
             values.0.iter_mut().for_each(|value| *value /= simulations as f32);
         }
         Outcome { visits, values, legal: self.legal, evaluations: self.evaluations, simulations }
-    }
-
-    /// Runs the search to its end with an evaluator that answers at once.
-    ///
-    /// # Errors
-    /// If an evaluation breaks the contract.
-    pub fn run(&mut self, evaluator: &mut impl Evaluate) -> Result<Outcome, EvaluationError> {
-        while !self.run_for(evaluator, u64::MAX)? {}
-        Ok(self.outcome())
-    }
-
-    /// Runs the search for about so many evaluations; returns whether it is done.
-    ///
-    /// # Errors
-    /// If an evaluation breaks the contract.
-    pub fn run_for(&mut self, evaluator: &mut impl Evaluate, evaluations: u64) -> Result<bool, EvaluationError> {
-        let enough = self.evaluations.saturating_add(evaluations);
-        let mut leaves = Vec::new();
-        let mut policy = [0.0; ACTIONS];
-        let mut values = [0.0; MAX_PLAYERS];
-        while self.evaluations < enough {
-            self.select_each(|leaf, position, _| leaves.push((leaf, *position)));
-            if leaves.is_empty() {
-                return Ok(true);
-            }
-            for (leaf, position) in leaves.drain(..) {
-                evaluator.evaluate(&position, &mut policy, &mut values);
-                self.receive(leaf, &Evaluation { policy: &policy, values: &values })?;
-            }
-        }
-        Ok(false)
     }
 
     /// The mean value by seat of one random playout in each world: an estimate where nothing is searched.

@@ -1,5 +1,6 @@
 //! Evaluations of a leaf, and evaluators that are written in Rust.
 
+use blob_engine::rng::Xoshiro;
 use blob_engine::{ACTIONS, BySeat, EncodedAction, EncodedActionSet, MAX_PLAYERS, Round, Seat};
 use rand::Rng;
 
@@ -59,10 +60,18 @@ impl Evaluation<'_> {
     }
 }
 
-/// An evaluator in Rust: fills a policy (any scale) and values by relative seat for the seat to move of a world.
+/// An evaluator that is written in Rust and answers at once.
 pub trait Evaluate {
-    /// Evaluates the position of the seat to move.
-    fn evaluate(&mut self, world: &Round, policy: &mut [f32; ACTIONS], values: &mut [f32; MAX_PLAYERS]);
+    /// Evaluates a position for the seat to move: writes a policy, of any scale, and the values by relative seat.
+    ///
+    /// `world` is the number of the world in its search.
+    fn evaluate(
+        &mut self,
+        position: &Round,
+        world: usize,
+        policy: &mut [f32; ACTIONS],
+        values: &mut [f32; MAX_PLAYERS],
+    );
 }
 
 /// Equal priors and values of 0: a search without knowledge, and the null evaluator of benchmarks.
@@ -70,26 +79,44 @@ pub trait Evaluate {
 pub struct Uniform;
 
 impl Evaluate for Uniform {
-    fn evaluate(&mut self, _world: &Round, policy: &mut [f32; ACTIONS], values: &mut [f32; MAX_PLAYERS]) {
+    fn evaluate(&mut self, _: &Round, _: usize, policy: &mut [f32; ACTIONS], values: &mut [f32; MAX_PLAYERS]) {
         policy.fill(1.0);
         values.fill(0.0);
     }
 }
 
-/// Equal priors and the values of one random playout of the world.
+/// Equal priors and the values of one random playout.
+///
+/// Each world has a stream of its own, so that values do not depend on the order in which worlds are searched.
 #[derive(Debug)]
-pub struct Rollout<'a, R> {
-    /// Where the playout's choices come from.
-    pub rng: &'a mut R,
+pub struct Rollout<F> {
+    stream_of_world: F,
+    /// The streams of the first worlds, made as they are needed.
+    streams: Vec<Xoshiro>,
 }
 
-impl<R: Rng> Evaluate for Rollout<'_, R> {
-    fn evaluate(&mut self, world: &Round, policy: &mut [f32; ACTIONS], values: &mut [f32; MAX_PLAYERS]) {
+impl<F: FnMut(usize) -> Xoshiro> Rollout<F> {
+    /// Plays out with the random numbers of `stream_of_world`.
+    pub const fn new(stream_of_world: F) -> Self {
+        Self { stream_of_world, streams: Vec::new() }
+    }
+}
+
+impl<F: FnMut(usize) -> Xoshiro> Evaluate for Rollout<F> {
+    fn evaluate(
+        &mut self,
+        position: &Round,
+        world: usize,
+        policy: &mut [f32; ACTIONS],
+        values: &mut [f32; MAX_PLAYERS],
+    ) {
+        while self.streams.len() <= world {
+            self.streams.push((self.stream_of_world)(self.streams.len()));
+        }
         policy.fill(1.0);
         values.fill(0.0);
-        let mover = world.to_play();
-        let end = playout(*world, self.rng);
-        if let (Some(mover), Some(absolute)) = (mover, end.public().values()) {
+        let end = playout(*position, &mut self.streams[world]);
+        if let (Some(mover), Some(absolute)) = (position.to_play(), end.public().values()) {
             let players = end.public().players();
             for (k, value) in values[..players].iter_mut().enumerate() {
                 *value = absolute[mover.after(k, players)];

@@ -62,7 +62,7 @@ impl Link {
         Self(action.index() as u32)
     }
 
-    /// A tree has at most one node for each of its 2^24 simulations and the root, so its number fits.
+    /// A tree has at most one node for each of its 65,536 simulations and the root, so its number fits in 26 bits.
     const fn to(self, child: NodeId) -> Self {
         Self(child << Self::ACTION_BITS | self.0 & ((1 << Self::ACTION_BITS) - 1))
     }

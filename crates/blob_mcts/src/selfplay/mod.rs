@@ -15,7 +15,7 @@ mod work_queues;
 
 pub use agent::{Agent, LeafEvaluator, Plan, Seating};
 pub use carry_over::RoundSoFar;
-pub use null_evaluator::{play_with_null_evaluator, time_hand_over};
+pub use null_evaluator::play_with_null_evaluator;
 pub use policy_play::Exploration;
 pub use record::{DecisionRecord, RoundRecord};
 pub use round_mix::{RoundMix, RoundShape};

@@ -2,14 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, MAX_PLAYERS};
+use blob_engine::{ACTIONS, MAX_PLAYERS};
 
 use crate::error::SchedulerError;
-use crate::evaluation::batch_buffer::RowClaim;
-use crate::evaluation::batch_queue::{BatchQueue, NextBatch};
-use crate::evaluation::requests::Row;
+use crate::evaluation::batch_queue::NextBatch;
 use crate::selfplay::agent::Plan;
-use crate::selfplay::round_group::fill;
 use crate::selfplay::scheduler::{Progress, Scheduler, SchedulerConfig};
 
 /// How often the caller is asked whether to go on.
@@ -36,7 +33,7 @@ pub fn play_with_null_evaluator(
         match scheduler.next_batch(ASK_EVERY)? {
             NextBatch::Batch(batch) => scheduler.complete(batch, &policy, &values),
             NextBatch::Finished => break,
-            NextBatch::TimedOut => {}
+            NextBatch::TimedOut | NextBatch::HeldUp => {}
         }
         if Instant::now() >= ask_at {
             if !keep_going() {
@@ -49,39 +46,6 @@ pub fn play_with_null_evaluator(
         }
     }
     Ok(scheduler.progress())
-}
-
-/// The time that so many batches of `batch_rows` rows, full but for what the sizes leave over, take through the queue and back on one thread, without any search:
-/// claim and fill rows, `rows_of_a_run` at a time as a group of rounds does, send, hand in the outputs, find who can run.
-///
-/// # Panics
-/// If a size is 0.
-pub fn time_hand_over(batch_rows: usize, rows_of_a_run: usize, batches: u64) -> Duration {
-    assert!(batch_rows > 0 && rows_of_a_run > 0, "{batch_rows} rows a batch and {rows_of_a_run} a run, not at least 1");
-    // Three batches are out at once, as in a run with the default settings.
-    let groups = (3 * batch_rows).div_ceil(rows_of_a_run);
-    let queue = BatchQueue::new(batch_rows, 1, groups);
-    let rows = vec![Row { features: [1; FEATURES], legal: EncodedActionSet::bids(5) }; rows_of_a_run];
-    let policy = vec![1.0; batch_rows * ACTIONS];
-    let values = vec![0.0; batch_rows * MAX_PLAYERS];
-    let mut claims: Vec<Vec<RowClaim>> = (0..groups).map(|_| Vec::new()).collect();
-    let mut runnable: Vec<usize> = (0..groups).collect();
-    let start = Instant::now();
-    let mut completed = 0;
-    while completed < batches {
-        for group in runnable.drain(..) {
-            let read = std::mem::take(&mut claims[group]);
-            queue.claim(group, 0, rows.len(), &mut claims[group]);
-            fill(&rows, &mut claims[group]);
-            queue.end_run(claims[group].iter(), read.into_iter());
-        }
-        match queue.next_batch(Duration::ZERO) {
-            Ok(NextBatch::Batch(batch)) => runnable = queue.complete(batch, &policy, &values),
-            other => unreachable!("{other:?}: three batches of rows are out, so one is ready"),
-        }
-        completed += 1;
-    }
-    start.elapsed()
 }
 
 #[cfg(test)]
@@ -122,12 +86,5 @@ mod tests {
         };
         let progress = play_with_null_evaluator(plan(1 << 40), &config, stop).expect("sound");
         assert!(asked == 3 && progress.rounds_done > 0 && progress.rounds_done < 1 << 40, "{asked} {progress:?}");
-    }
-
-    #[test]
-    fn batches_go_through_the_queue_for_any_sizes() {
-        for (batch_rows, rows_of_a_run) in [(64, 10), (64, 64), (8, 100), (1, 1)] {
-            assert!(time_hand_over(batch_rows, rows_of_a_run, 50) > Duration::ZERO);
-        }
     }
 }

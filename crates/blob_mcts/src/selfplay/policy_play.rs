@@ -5,7 +5,8 @@ use blob_engine::{Action, Observation, encode};
 use rand::Rng;
 
 use crate::error::{ConfigError, EvaluationError};
-use crate::evaluation::requests::{PendingDecision, Requests, Row};
+use crate::evaluation::batch_buffer::Row;
+use crate::evaluation::requests::{PendingDecision, Requests};
 use crate::search::evaluate::Evaluation;
 use crate::search::exploration::choose_by;
 

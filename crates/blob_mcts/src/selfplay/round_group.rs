@@ -5,9 +5,9 @@
 //! touched once a run, for about a hundred simulations.
 
 use crate::error::SchedulerError;
-use crate::evaluation::batch_buffer::RowClaim;
+use crate::evaluation::batch_buffer::{EmptyRows, FilledRows, RequestedRows};
 use crate::evaluation::batch_queue::{BatchQueue, GroupId};
-use crate::evaluation::requests::{EvaluationSource, PendingDecision, PendingLeaf, Requests, Row};
+use crate::evaluation::requests::{EvaluationSource, PendingDecision, PendingLeaf, Requests};
 use crate::search::evaluate::Evaluation;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
@@ -18,15 +18,13 @@ use crate::selfplay::run_context::RunContext;
 /// Rounds of a full group. With 3 worlds a run then fills about a hundred rows, a tenth of a batch.
 pub(crate) const GROUP_ROUNDS: usize = 32;
 
-/// What a run of a group asked one model.
+/// What a group has requested from one model.
 #[derive(Debug, Default)]
 struct InFlight {
-    /// Leaves that wait for rows.
     leaves: Vec<PendingLeaf>,
-    /// Decisions that wait for rows.
     decisions: Vec<PendingDecision>,
     /// Where the rows are, in their order.
-    claims: Vec<RowClaim>,
+    rows: Vec<RequestedRows>,
 }
 
 /// Some rounds in progress.
@@ -35,12 +33,16 @@ pub(crate) struct RoundGroup {
     id: GroupId,
     /// `None` where no round is left to play.
     tasks: Vec<Option<RoundTask>>,
-    /// What is out, of each model.
+    /// What the last run requested, from each model.
     in_flight: Vec<InFlight>,
-    /// What the present run asks, of each model.
+    /// What the current run requests, from each model.
     requests: Vec<Requests>,
-    /// Claims whose results were read, to give back.
-    read: Vec<RowClaim>,
+    /// Rows that the current run claimed and has not filled.
+    claims: Vec<EmptyRows>,
+    /// Rows that the current run filled, each with its model.
+    filled: Vec<(usize, FilledRows)>,
+    /// Rows whose results were read.
+    read: Vec<RequestedRows>,
     started: bool,
 }
 
@@ -63,6 +65,8 @@ impl RoundGroup {
             tasks: (0..rounds).map(|_| None).collect(),
             in_flight: (0..models).map(|_| InFlight::default()).collect(),
             requests: (0..models).map(|_| Requests::default()).collect(),
+            claims: Vec::new(),
+            filled: Vec::new(),
             read: Vec::new(),
             started: false,
         }
@@ -81,55 +85,68 @@ impl RoundGroup {
         for task in 0..self.tasks.len() {
             self.advance(task, context, &mut result)?;
         }
-        for (model, (in_flight, asked)) in self.in_flight.iter_mut().zip(&mut self.requests).enumerate() {
-            if !asked.rows.is_empty() {
-                queue.claim(self.id, model, asked.rows.len(), &mut in_flight.claims);
-                fill(&asked.rows, &mut in_flight.claims);
-                asked.rows.clear();
-            }
-            std::mem::swap(&mut in_flight.leaves, &mut asked.leaves);
-            std::mem::swap(&mut in_flight.decisions, &mut asked.decisions);
-        }
+        self.hand_in(queue);
         Ok(result)
     }
 
-    /// Gives up all that is out, after the run as a whole was stopped.
+    /// Drops all rounds and requests, after the run was stopped.
     pub(crate) fn abandon(&mut self) {
         self.tasks.clear();
         self.in_flight.clear();
+        self.claims.clear();
+        self.filled.clear();
         self.read.clear();
     }
 
-    /// Ends a run, however it went.
+    /// Ends a run, also one that failed.
     pub(crate) fn end_run(&mut self, queue: &BatchQueue) {
-        let filled = self.in_flight.iter().flat_map(|in_flight| &in_flight.claims);
-        queue.end_run(filled, self.read.drain(..));
+        let in_flight = &mut self.in_flight;
+        queue.end_run(self.filled.drain(..), self.read.drain(..), |model, rows| in_flight[model].rows.push(rows));
     }
 
-    /// Gives each leaf and each decision its result.
+    /// Passes each leaf and each decision its evaluation.
     fn receive(&mut self, plan: &Plan) -> Result<(), SchedulerError> {
-        for InFlight { leaves, decisions, claims } in &mut self.in_flight {
+        for InFlight { leaves, decisions, rows } in &mut self.in_flight {
             for pending in leaves.drain(..) {
-                let task = self.tasks[pending.task as usize].as_mut().expect("a task with leaves out is there");
-                // What is remembered needs no row; then any does.
+                let task = self.tasks[pending.task as usize].as_mut().expect("a task with leaves in flight is there");
+                // A cached evaluation needs no row; then any does.
                 let row = if let EvaluationSource::Row { row, .. } = pending.source { row as usize } else { 0 };
-                let (claim, place) = place_of(claims, row);
-                let (policies, values) = claim.outputs();
+                let (rows, place) = place_of(rows, row);
+                let (policies, values) = rows.outputs();
                 let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
                 task.receive(&pending, &evaluation)
-                    .map_err(|error| SchedulerError::Evaluation { row: claim.rows().start + place, error })?;
+                    .map_err(|error| SchedulerError::Evaluation { row: rows.rows().start + place, error })?;
             }
             for PendingDecision { task, row } in decisions.drain(..) {
-                let task = self.tasks[task as usize].as_mut().expect("a task with a decision out is there");
-                let (claim, place) = place_of(claims, row as usize);
-                let (policies, values) = claim.outputs();
+                let task = self.tasks[task as usize].as_mut().expect("a task with a decision in flight is there");
+                let (rows, place) = place_of(rows, row as usize);
+                let (policies, values) = rows.outputs();
                 let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
                 task.decide_by(plan, &evaluation)
-                    .map_err(|error| SchedulerError::Evaluation { row: claim.rows().start + place, error })?;
+                    .map_err(|error| SchedulerError::Evaluation { row: rows.rows().start + place, error })?;
             }
-            self.read.append(claims);
+            self.read.append(rows);
         }
         Ok(())
+    }
+
+    /// Claims and fills the rows that the run requested.
+    fn hand_in(&mut self, queue: &BatchQueue) {
+        for (model, (in_flight, requests)) in self.in_flight.iter_mut().zip(&mut self.requests).enumerate() {
+            std::mem::swap(&mut in_flight.leaves, &mut requests.leaves);
+            std::mem::swap(&mut in_flight.decisions, &mut requests.decisions);
+            if requests.rows.is_empty() {
+                continue;
+            }
+            queue.claim(self.id, model, requests.rows.len(), &mut self.claims);
+            let mut rows = &requests.rows[..];
+            for claim in self.claims.drain(..) {
+                let (own, rest) = rows.split_at(claim.len());
+                self.filled.push((model, claim.fill(own)));
+                rows = rest;
+            }
+            requests.rows.clear();
+        }
     }
 
     /// Runs a task until its leaves are out or no round is left.
@@ -160,8 +177,8 @@ impl RoundGroup {
     }
 }
 
-/// The claim that holds a row, and the row's place in it.
-fn place_of(claims: &[RowClaim], row: usize) -> (&RowClaim, usize) {
+/// The claimed rows that hold row number `row`, and its place in them.
+fn place_of(claims: &[RequestedRows], row: usize) -> (&RequestedRows, usize) {
     let mut place = row;
     for claim in claims {
         let rows = claim.rows().len();
@@ -171,16 +188,4 @@ fn place_of(claims: &[RowClaim], row: usize) -> (&RowClaim, usize) {
         place -= rows;
     }
     unreachable!("row {row} was claimed")
-}
-
-/// Writes rows into their claims.
-pub(crate) fn fill(rows: &[Row], claims: &mut [RowClaim]) {
-    let mut rows = rows.iter();
-    for claim in claims {
-        let (features, legal) = claim.inputs_mut();
-        for ((features, legal), row) in features.iter_mut().zip(legal).zip(&mut rows) {
-            *features = row.features;
-            row.legal.write_flags(legal);
-        }
-    }
 }

@@ -171,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn a_game_has_at_most_848_turns() {
+        let sizes = (3..=8).flat_map(|players| (1..=MAX_CARDS.min(52 / players)).map(move |cards| (players, cards)));
+        let turns = sizes.map(|(players, cards)| {
+            let shape = RoundShape { players, cards };
+            (RoundMix::whole_games([(shape, 1.0)], 0).turns(shape), players, cards)
+        });
+        assert_eq!(turns.max(), Some((848, 4, 13)));
+    }
+
+    #[test]
     fn weights_are_shares_of_decisions() {
         let (short, long) = (RoundShape { players: 3, cards: 2 }, RoundShape { players: 4, cards: 13 });
         let shapes = RoundMix::weighted([(short, 3.0), (long, 1.0)]);

@@ -1,7 +1,5 @@
 //! One round in progress: a state machine that runs until its leaves are out or it is finished.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, Action, Observation, encode, rule_action};
 use half::f16;
@@ -9,9 +7,9 @@ use half::f16;
 use crate::error::EvaluationError;
 use crate::evaluation::requests::{PendingLeaf, RequestingSearch, Requests};
 use crate::search::config::Temperature;
-use crate::search::determinized::Search;
-use crate::search::evaluate::{Evaluate, Evaluation, Rollout, Uniform};
+use crate::search::evaluate::{Evaluation, Rollout, Uniform};
 use crate::search::exploration::choose;
+use crate::search::interrupt::Interrupt;
 use crate::selfplay::agent::{Agent, LeafEvaluator, Plan};
 use crate::selfplay::carry_over::{RoundSoFar, pause_turn};
 use crate::selfplay::episode::Episode;
@@ -93,7 +91,8 @@ impl RoundTask {
         requests: &mut [Requests],
         counts: &mut Counts,
     ) -> Result<Pause, EvaluationError> {
-        let RunContext { plan, stop, .. } = context;
+        let plan = &context.plan;
+        let interrupt = &mut Interrupt::new(|| !context.is_stopped());
         loop {
             if context.is_stopped() {
                 return Ok(Pause::Stopped);
@@ -139,14 +138,17 @@ impl RoundTask {
                     self.searching = true;
                     match evaluator {
                         LeafEvaluator::Model(model) => {
-                            if search.request(id, &mut requests[model])? {
+                            if search.request(id, &mut requests[model], interrupt)? {
                                 return Ok(Pause::Waiting);
                             }
                         }
-                        LeafEvaluator::Uniform => run_inline(&mut search.search, &mut Uniform, stop)?,
+                        LeafEvaluator::Uniform => {
+                            search.search.run_while(&mut Uniform, interrupt)?;
+                        }
                         LeafEvaluator::Rollout => {
-                            let rng = &mut stream(plan.seed, Purpose::Playout, &decision);
-                            run_inline(&mut search.search, &mut Rollout { rng }, stop)?;
+                            let [round, decision] = decision;
+                            let stream = |world| stream(plan.seed, Purpose::Playout, &[round, decision, world as u64]);
+                            search.search.run_while(&mut Rollout::new(stream), interrupt)?;
                         }
                     }
                     if context.is_stopped() {
@@ -227,13 +229,4 @@ impl RoundTask {
         let mut rng = stream(plan.seed, Purpose::Choice, &self.decision());
         choose(&outcome.visits, outcome.legal, temperature.at(self.episode.decisions()), &mut rng)
     }
-}
-
-/// Evaluations between two looks whether the run was stopped: some milliseconds.
-const STOP_EVALUATIONS: u64 = 4096;
-
-/// Runs a search whose leaves are evaluated at once; if the run is stopped, not to its end.
-fn run_inline(search: &mut Search, evaluator: &mut impl Evaluate, stop: &AtomicBool) -> Result<(), EvaluationError> {
-    while !search.run_for(evaluator, STOP_EVALUATIONS)? && !stop.load(Ordering::Relaxed) {}
-    Ok(())
 }

@@ -13,7 +13,7 @@ use crate::evaluation::cache::MAX_ENTRIES;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
 use crate::selfplay::record::RoundRecord;
-use crate::selfplay::round_group::{GROUP_ROUNDS, RoundGroup};
+use crate::selfplay::round_group::{GROUP_ROUNDS, RoundGroup, RunResult};
 use crate::selfplay::run_context::RunContext;
 use crate::selfplay::work_queues::WorkQueues;
 
@@ -58,7 +58,8 @@ impl SchedulerConfig {
         };
         within("threads", self.threads, 1024, "a run has 1 to 1024 worker threads")?;
         within("batch_rows", Some(self.batch_rows), 1 << 20, "a batch has 1 to 1048576 rows")?;
-        within("cache_entries", self.cache_entries.map(|entries| entries + 1), MAX_ENTRIES + 1, "0 to 32768")?;
+        let cache_entries = self.cache_entries.unwrap_or_default();
+        ConfigError::check(cache_entries <= MAX_ENTRIES, "cache_entries", cache_entries, "it is 0 to 32768")?;
         within("evaluator_threads", Some(self.evaluator_threads), 1024, "1 to 1024 threads evaluate")?;
         within("rounds_in_flight", self.rounds_in_flight, 1 << 20, "1 to 1048576 rounds are in progress at once")
     }
@@ -74,7 +75,8 @@ impl SchedulerConfig {
         let by_default = || {
             let leaves = |agent: &crate::Agent| match agent {
                 crate::Agent::Search { config, evaluator: crate::LeafEvaluator::Model(_), .. } => {
-                    config.worlds * config.leaves_in_flight
+                    config.worlds_in_flight.map_or(config.worlds, |most| most.min(config.worlds))
+                        * config.leaves_in_flight
                 }
                 crate::Agent::Policy { .. } => 1,
                 _ => 0,
@@ -307,39 +309,47 @@ impl Shared {
         self.queue.stop(reason);
     }
 
+    /// Runs a group. An error or a panic stops the run of the scheduler; it must not reach the thread pool, which aborts.
     fn run_group(&self, id: GroupId) {
         // A group runs once at a time, so this lock is never waited for; it makes that safe.
         let mut group = self.groups[id].lock().unwrap_or_else(PoisonError::into_inner);
-        if self.context.is_stopped() {
+        let has_run = !self.context.is_stopped()
+            && self.guard(|| group.run(&self.context, &self.queue).map(|result| self.count(result)));
+        if !has_run {
             group.abandon();
-        } else {
-            match catch_unwind(AssertUnwindSafe(|| group.run(&self.context, &self.queue))) {
-                Ok(Ok(result)) => {
-                    let counts = result.counts;
-                    self.decisions.fetch_add(counts.decisions, Ordering::Relaxed);
-                    self.simulations.fetch_add(counts.simulations, Ordering::Relaxed);
-                    self.evaluations.fetch_add(counts.evaluations, Ordering::Relaxed);
-                    self.repeats.fetch_add(counts.repeats, Ordering::Relaxed);
-                    if !result.finished.is_empty() {
-                        self.rounds_done.fetch_add(result.done, Ordering::Relaxed);
-                        self.finished.lock().unwrap_or_else(PoisonError::into_inner).extend(result.finished);
-                    }
-                    if !result.paused.is_empty() {
-                        self.rounds_paused.fetch_add(result.paused.len() as u64, Ordering::Relaxed);
-                        self.paused.lock().unwrap_or_else(PoisonError::into_inner).extend(result.paused);
-                    }
-                }
-                Ok(Err(error)) => {
-                    group.abandon();
-                    self.stop(Err(error));
-                }
-                Err(panic) => {
-                    group.abandon();
-                    self.stop(Err(SchedulerError::Panicked { message: panic_message(&*panic) }));
-                }
-            }
         }
-        group.end_run(&self.queue);
+        self.guard(|| {
+            group.end_run(&self.queue);
+            Ok(())
+        });
+    }
+
+    /// Does some work; an error or a panic in it stops the run. Returns whether it went well.
+    fn guard(&self, work: impl FnOnce() -> Result<(), SchedulerError>) -> bool {
+        let error = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => error,
+            Err(panic) => SchedulerError::Panicked { message: panic_message(&*panic) },
+        };
+        self.stop(Err(error));
+        false
+    }
+
+    /// Adds the result of a group's run to the totals.
+    fn count(&self, result: RunResult) {
+        let RunResult { done, finished, paused, counts } = result;
+        self.decisions.fetch_add(counts.decisions, Ordering::Relaxed);
+        self.simulations.fetch_add(counts.simulations, Ordering::Relaxed);
+        self.evaluations.fetch_add(counts.evaluations, Ordering::Relaxed);
+        self.repeats.fetch_add(counts.repeats, Ordering::Relaxed);
+        if !finished.is_empty() {
+            self.rounds_done.fetch_add(done, Ordering::Relaxed);
+            self.finished.lock().unwrap_or_else(PoisonError::into_inner).extend(finished);
+        }
+        if !paused.is_empty() {
+            self.rounds_paused.fetch_add(paused.len() as u64, Ordering::Relaxed);
+            self.paused.lock().unwrap_or_else(PoisonError::into_inner).extend(paused);
+        }
     }
 }
 
@@ -355,4 +365,44 @@ fn default_cache_entries(plan: &Plan) -> usize {
         _ => 0,
     };
     plan.agents.iter().map(simulations).max().unwrap_or(0).min(MOST_CACHE_ENTRIES)
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::RoundRules;
+
+    use super::*;
+    use crate::{Agent, LeafEvaluator, RoundMix, SearchConfig, Seating, Temperature};
+
+    #[test]
+    fn a_fault_in_ending_a_run_is_an_error() {
+        let agent = Agent::Search {
+            config: SearchConfig::default(),
+            evaluator: LeafEvaluator::Model(0),
+            temperature: Temperature::GREEDY,
+        };
+        let plan = Plan {
+            mix: RoundMix::one(4, 5),
+            rules: RoundRules::default(),
+            seed: 1,
+            first_round: 0,
+            rounds: 1 << 20,
+            carry_over: 0,
+            agents: vec![agent],
+            seating: Seating::One,
+        };
+        let config = SchedulerConfig { threads: Some(2), batch_rows: 64, ..SchedulerConfig::default() };
+        let scheduler = Scheduler::start(plan, &config).expect("a sound plan");
+        let (policy, values) = (vec![1.0; 64 * 52], vec![0.0; 64 * 8]);
+        let error = loop {
+            scheduler.shared.queue.lose_count_of_runs();
+            match scheduler.next_batch(Duration::from_millis(1)) {
+                Ok(NextBatch::Batch(batch)) => scheduler.complete(batch, &policy, &values),
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, SchedulerError::Panicked { .. }), "{error:?}");
+        scheduler.close();
+    }
 }

@@ -1,0 +1,108 @@
+//! Runs a search to its end on the calling thread.
+
+use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS, Round, encode};
+
+use crate::error::EvaluationError;
+use crate::search::determinized::{Leaf, Outcome, Search};
+use crate::search::evaluate::{Evaluate, Evaluation};
+use crate::search::interrupt::Interrupt;
+
+/// An evaluator that takes all leaves in flight in one call.
+pub trait EvaluateBatch {
+    /// What it fails with.
+    type Error: From<EvaluationError>;
+
+    /// Evaluates rows of encoded observations with their legal actions: writes a policy, of any scale, over the encoded
+    /// actions and the values by relative seat for each.
+    ///
+    /// # Errors
+    /// Whatever the evaluator fails with.
+    fn evaluate(
+        &mut self,
+        features: &[Features],
+        legal: &[EncodedActionSet],
+        policies: &mut [[f32; ACTIONS]],
+        values: &mut [[f32; MAX_PLAYERS]],
+    ) -> Result<(), Self::Error>;
+}
+
+impl Search {
+    /// Runs the search to its end with an evaluator that answers at once.
+    ///
+    /// # Errors
+    /// If an evaluation breaks the contract.
+    pub fn run(&mut self, evaluator: &mut impl Evaluate) -> Result<Outcome, EvaluationError> {
+        self.run_while(evaluator, &mut Interrupt::new(|| true))?;
+        Ok(self.outcome())
+    }
+
+    /// As [`Self::run`], until it is interrupted; returns whether the search is done. An interrupted search cannot go on.
+    ///
+    /// # Errors
+    /// If an evaluation breaks the contract.
+    pub fn run_while(
+        &mut self,
+        evaluator: &mut impl Evaluate,
+        interrupt: &mut Interrupt<impl FnMut() -> bool>,
+    ) -> Result<bool, EvaluationError> {
+        let mut leaves: Vec<(Leaf, Round)> = Vec::new();
+        let mut policy = [0.0; ACTIONS];
+        let mut values = [0.0; MAX_PLAYERS];
+        loop {
+            let found = |leaf, position: &Round, _| leaves.push((leaf, *position));
+            if !self.select_each(found, interrupt) {
+                return Ok(false);
+            }
+            if leaves.is_empty() {
+                return Ok(true);
+            }
+            for (leaf, position) in leaves.drain(..) {
+                evaluator.evaluate(&position, leaf.world(), &mut policy, &mut values);
+                self.receive(leaf, &Evaluation { policy: &policy, values: &values })?;
+            }
+        }
+    }
+
+    /// As [`Self::run_while`], with all leaves in flight evaluated in one call.
+    ///
+    /// # Errors
+    /// If the evaluator fails or an evaluation breaks the contract.
+    pub fn run_in_batches<E: EvaluateBatch>(
+        &mut self,
+        evaluator: &mut E,
+        interrupt: &mut Interrupt<impl FnMut() -> bool>,
+    ) -> Result<bool, E::Error> {
+        let (mut leaves, mut features, mut legal) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut policies, mut values) = (Vec::new(), Vec::new());
+        loop {
+            leaves.clear();
+            features.clear();
+            legal.clear();
+            let found = |leaf, position: &Round, names| {
+                leaves.push(leaf);
+                features.push(encoded(position));
+                legal.push(names);
+            };
+            if !self.select_each(found, interrupt) {
+                return Ok(false);
+            }
+            if leaves.is_empty() {
+                return Ok(true);
+            }
+            policies.resize(leaves.len(), [0.0; ACTIONS]);
+            values.resize(leaves.len(), [0.0; MAX_PLAYERS]);
+            evaluator.evaluate(&features, &legal, &mut policies, &mut values)?;
+            for ((&leaf, policy), values) in leaves.iter().zip(&policies).zip(&values) {
+                self.receive(leaf, &Evaluation { policy, values })?;
+            }
+        }
+    }
+}
+
+/// What the seat to move knows, encoded.
+fn encoded(position: &Round) -> Features {
+    let mover = position.to_play().expect("a leaf has a seat to move");
+    let mut features = [0; FEATURES];
+    encode(&position.observe(mover), &mut features);
+    features
+}

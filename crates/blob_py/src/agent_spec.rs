@@ -1,0 +1,82 @@
+//! `AgentSpec`: a way to choose actions.
+
+use blob_mcts::{Agent, LeafEvaluator, Temperature};
+use pyo3::prelude::*;
+
+use crate::error::{config, config_fault, count, int, optional_int};
+use crate::search_settings::Settings;
+
+/// A way to choose actions: `random()`, `rule()`, or `search(...)`.
+#[pyclass(frozen, eq, from_py_object, module = "blob_zero._core")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct AgentSpec(pub(crate) Agent);
+
+#[pymethods]
+impl AgentSpec {
+    /// Uniformly over the legal actions.
+    #[staticmethod]
+    fn random() -> Self {
+        Self(Agent::Random)
+    }
+
+    /// The rule bot.
+    #[staticmethod]
+    fn rule() -> Self {
+        Self(Agent::Rule)
+    }
+
+    /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that evaluates its leaves.
+    #[staticmethod]
+    #[pyo3(signature = (*, evaluator, worlds, simulations, c_puct, fpu_reduction, worlds_in_flight, leaves_in_flight, virtual_loss, noise_fraction, noise_alpha, temperature, final_temperature, temperature_decisions))]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
+    fn search(
+        evaluator: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = int)] worlds: i64,
+        #[pyo3(from_py_with = int)] simulations: i64,
+        c_puct: f32,
+        fpu_reduction: f32,
+        #[pyo3(from_py_with = optional_int)] worlds_in_flight: Option<i64>,
+        #[pyo3(from_py_with = int)] leaves_in_flight: i64,
+        #[pyo3(from_py_with = int)] virtual_loss: i64,
+        noise_fraction: f32,
+        noise_alpha: f32,
+        temperature: f32,
+        final_temperature: f32,
+        #[pyo3(from_py_with = int)] temperature_decisions: i64,
+    ) -> PyResult<Self> {
+        let settings = Settings {
+            worlds,
+            simulations,
+            c_puct,
+            fpu_reduction,
+            worlds_in_flight,
+            leaves_in_flight,
+            virtual_loss,
+            noise_fraction,
+            noise_alpha,
+        };
+        let leaf_evaluator = match (evaluator.extract::<String>().as_deref(), evaluator.extract::<usize>()) {
+            (Ok("uniform"), _) => LeafEvaluator::Uniform,
+            (Ok("rollout"), _) => LeafEvaluator::Rollout,
+            (_, Ok(model)) if model < 64 => LeafEvaluator::Model(model),
+            _ => {
+                return Err(config(format!(
+                    "evaluator is {}; it is \"uniform\", \"rollout\" or the number of a model below 64",
+                    evaluator.repr()?
+                )));
+            }
+        };
+        let decisions = count("temperature_decisions", temperature_decisions)?;
+        let temperature = Temperature {
+            first: temperature,
+            then: final_temperature,
+            decisions: u32::try_from(decisions).unwrap_or(u32::MAX),
+        };
+        temperature.check().map_err(config_fault)?;
+        Ok(Self(Agent::Search { config: settings.read()?, evaluator: leaf_evaluator, temperature }))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("AgentSpec({:?})", self.0)
+    }
+}

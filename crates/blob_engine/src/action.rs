@@ -1,4 +1,4 @@
-//! Actions: a bid in the bidding, a card in the play, both as a number below 52.
+//! Actions of the real pack: a bid in bidding, a card in play, both as a number below 52.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::rules::MAX_CARDS;
 /// Number of distinct actions.
 pub const ACTIONS: usize = PACK;
 
-/// A bid (the number itself) or a card (its index), by the phase it is used in.
+/// A bid (the number itself) or a card (its index); the phase of the round decides which.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Action(u8);
 
@@ -44,13 +44,13 @@ impl Action {
         self.0 as usize
     }
 
-    /// The number of tricks bid, where this is an action of the bidding.
+    /// The number of tricks bid, for an action in bidding.
     #[inline]
     pub const fn as_bid(self) -> u8 {
         self.0
     }
 
-    /// The card played, where this is an action of the play.
+    /// The card played, for an action in play.
     #[inline]
     pub fn as_card(self) -> Card {
         Card::from_index(self.0).expect("an action is below 52")
@@ -71,7 +71,7 @@ impl ActionSet {
     /// No action.
     pub const EMPTY: Self = Self(0);
 
-    /// The cards of a set, as actions.
+    /// Plays of the cards of a set.
     #[inline]
     pub const fn cards(cards: CardSet) -> Self {
         Self(cards.bits())
@@ -120,13 +120,13 @@ impl ActionSet {
         if self.0 == 0 { None } else { Some(Action(self.0.trailing_zeros() as u8)) }
     }
 
-    /// The cards of the set, where its actions are plays.
+    /// The cards of the set, for actions in play.
     #[inline]
     pub fn as_cards(self) -> CardSet {
         CardSet::from_bits(self.0).unwrap_or_default()
     }
 
-    /// An action chosen uniformly at random; `None` of an empty set.
+    /// An action drawn uniformly; `None` from an empty set.
     #[inline]
     pub fn choose(self, rng: &mut impl Rng) -> Option<Action> {
         if self.0 == 0 {
@@ -146,7 +146,7 @@ impl ActionSet {
 
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 
-/// In each byte the number of ones of `bits` in it and all bytes below; the top byte holds the count of all.
+/// Each byte holds the number of ones of `bits` in that byte and all bytes below; the top byte counts them all.
 #[inline]
 const fn counts_up_to(bits: u64) -> u64 {
     let pairs = bits - (bits >> 1 & 0x5555_5555_5555_5555);
@@ -156,8 +156,8 @@ const fn counts_up_to(bits: u64) -> u64 {
 
 /// The place of the one with `n` ones below it; `n` is less than the number of ones, `counts` is [`counts_up_to`].
 ///
-/// Broadword selection without a loop (Vigna 2008, "Broadword implementation of rank/select queries"): in random play a
-/// loop over the ones below ends at a place that no branch predictor knows.
+/// Broadword selection without a loop (Vigna 2008, "Broadword implementation of rank/select queries"). In random play
+/// the end of a loop over the ones cannot be predicted.
 #[inline]
 fn nth_one(bits: u64, counts: u64, n: u32) -> u8 {
     // Bytes that end at or before the wanted one: those whose top bit survives, where the count is at most n.

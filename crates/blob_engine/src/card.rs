@@ -15,7 +15,8 @@ pub const SUITS: usize = 4;
 
 const RANK_TEXT: &[u8; RANKS] = b"23456789TJQKA";
 
-/// The suit of each card index. A power of two long, so that a lookup needs neither a division nor a bounds check.
+/// The suit of each card index. The length is a power of two, so that a lookup needs neither a division nor a bounds
+/// check.
 const SUIT_OF: [Suit; 64] = {
     let mut table = [Suit::Spades; 64];
     let mut index = 0;
@@ -60,7 +61,7 @@ impl Suit {
         }
     }
 
-    /// The suit of a letter `S H C D`.
+    /// The suit of one of the letters `S H C D`.
     pub fn from_letter(letter: char) -> Option<Self> {
         Self::ALL.into_iter().find(|suit| suit.letter() == letter)
     }
@@ -77,7 +78,7 @@ impl fmt::Display for Suit {
 pub struct Card(u8);
 
 impl Card {
-    /// The card with this index, if it is below 52.
+    /// The card with this index; `None` from 52 on.
     #[inline]
     pub const fn from_index(index: u8) -> Option<Self> {
         if index < PACK as u8 { Some(Self(index)) } else { None }
@@ -149,7 +150,7 @@ impl CardSet {
     /// The whole pack.
     pub const FULL: Self = Self((1 << PACK) - 1);
 
-    /// The set with these bits, if none stands above bit 51.
+    /// The set with these bits; `None` if one stands above bit 51.
     #[inline]
     pub const fn from_bits(bits: u64) -> Option<Self> {
         if bits & !Self::FULL.0 == 0 { Some(Self(bits)) } else { None }

@@ -1,5 +1,6 @@
-//! Encoding v2: an observation as 256 numbers, all relative to the observer, cards named by their [`RelativeRanks`](crate::RelativeRanks).
-//! `docs/observation.md` has the table.
+//! Encoding v2: an observation as 256 numbers, all relative to the observer, cards named by
+//! their [`RelativeRanks`](crate::RelativeRanks).
+//! `docs/observation.md` has the table of all features.
 //!
 //! Each feature is stored as a byte; its value is the byte times [`FEATURE_SCALE`] of its index. Bytes keep records and
 //! batches four times smaller than floats, and are exact in half precision.
@@ -12,7 +13,7 @@ use crate::public_state::Phase;
 use crate::rules::Scoring;
 use crate::seat::MAX_PLAYERS;
 
-/// Changes whenever the meaning of a feature does.
+/// The version of the encoding. It changes whenever the meaning of a feature does.
 pub const ENCODING_VERSION: u32 = 2;
 /// Numbers in an encoded observation.
 pub const FEATURES: usize = 256;
@@ -25,9 +26,9 @@ const fn after(range: &Range<usize>, len: usize) -> Range<usize> {
 
 /// Own hand, one flag for each card.
 pub const HAND: Range<usize> = 0..PACK;
-/// Cards gone, one flag for each card.
+/// Cards out of play and the card that wins the running trick, one flag for each card.
 pub const GONE: Range<usize> = after(&HAND, PACK);
-/// Rank + 1 of the card that wins the running trick so far, at its seat; 0 for others: beaten cards win nothing.
+/// Rank + 1 of the card that wins the running trick so far, at its seat; 0 for the others.
 pub const TRICK_RANK: Range<usize> = after(&GONE, MAX_PLAYERS);
 /// Suit of the card of each relative seat in the running trick, four flags each.
 pub const TRICK_SUIT: Range<usize> = after(&TRICK_RANK, MAX_PLAYERS * SUITS);
@@ -49,7 +50,7 @@ pub const OVER: Range<usize> = after(&NEEDED, MAX_PLAYERS);
 pub const DEALER: Range<usize> = after(&OVER, MAX_PLAYERS);
 /// Bidding, playing; neither when done.
 pub const PHASE: Range<usize> = after(&DEALER, 2);
-/// Bid + 1 that the hook forbids to the observer, if he is to bid and it forbids one.
+/// Bid + 1 that the hook forbids to the observer, if the observer is to bid and a bid is forbidden; else 0.
 pub const FORBIDDEN: usize = PHASE.end;
 /// Number of players.
 pub const PLAYERS: usize = FORBIDDEN + 1;
@@ -72,7 +73,7 @@ pub const TRICK_POINTS: usize = NO_HOOK + 1;
 
 const _: () = assert!(TRICK_POINTS + 1 == FEATURES, "the table fills 256 numbers");
 
-/// What a byte is multiplied by to give the feature's value.
+/// The factor from the byte of a feature to its value.
 pub const FEATURE_SCALE: [f32; FEATURES] = {
     let mut scale = [1.0; FEATURES];
     let mut k = 0;
@@ -95,28 +96,42 @@ pub const FEATURE_SCALE: [f32; FEATURES] = {
     scale
 };
 
-/// Writes the encoding of an observation. Actions are called by the same names there: [`RelativeRanks::action`](crate::RelativeRanks::action).
+/// Writes the encoding of an observation. It names actions by [`EncodedAction`](crate::EncodedAction).
 pub fn encode(observation: &Observation, out: &mut Features) {
-    let (observer, public) = (observation.seat(), observation.public());
-    let players = public.players();
-    let (ranks, trick) = (public.relative_ranks(), public.trick());
-    ranks.cards(observation.hand()).write_flags(&mut out[HAND]);
-    let mut gone = ranks.out_of_play();
+    // The cards fill their parts whole.
     out[GONE.end..].fill(0);
+    encode_cards(observation, out);
+    encode_trick(observation, out);
+    encode_seats(observation, out);
+    encode_turn(observation, out);
+    encode_rules(observation, out);
+}
+
+fn encode_cards(observation: &Observation, out: &mut Features) {
+    let public = observation.public();
+    let ranks = public.relative_ranks();
+    let winning: CardSet = public.trick().winning_card().map(|card| ranks.card(card)).into_iter().collect();
+    ranks.cards(observation.hand()).write_flags(&mut out[HAND]);
+    (ranks.out_of_play() | winning).write_flags(&mut out[GONE]);
+}
+
+fn encode_trick(observation: &Observation, out: &mut Features) {
+    let (observer, public) = (observation.seat(), observation.public());
+    let (players, trick) = (public.players(), public.trick());
     for (seat, card) in trick.plays(players) {
         out[TRICK_SUIT.start + SUITS * seat.relative_to(observer, players) + card.suit().index()] = 1;
     }
     if let (Some(led), Some(winner), Some(card)) = (trick.suit_led(), trick.winner(players), trick.winning_card()) {
-        let (k, card) = (winner.relative_to(observer, players), ranks.card(card));
-        gone = gone.with(card);
+        let k = winner.relative_to(observer, players);
         out[SUIT_LED.start + led.index()] = 1;
         out[WINNING.start + k] = 1;
-        out[TRICK_RANK.start + k] = card.rank() + 1;
+        out[TRICK_RANK.start + k] = public.relative_ranks().card(card).rank() + 1;
     }
-    gone.write_flags(&mut out[GONE]);
-    out[TRUMP.start + public.trump().map_or(SUITS, Suit::index)] = 1;
+}
 
-    let totals = &public.context().totals;
+fn encode_seats(observation: &Observation, out: &mut Features) {
+    let (observer, public) = (observation.seat(), observation.public());
+    let (players, totals) = (public.players(), &public.context().totals);
     for k in 0..players {
         let seat = observer.after(k, players);
         let voids = public.voids(seat).bits();
@@ -137,27 +152,35 @@ pub fn encode(observation: &Observation, out: &mut Features) {
         }
     }
     out[DEALER.start + public.dealer().relative_to(observer, players)] = 1;
+}
+
+fn encode_turn(observation: &Observation, out: &mut Features) {
+    let (observer, public) = (observation.seat(), observation.public());
     match public.phase() {
         Phase::Bidding => out[PHASE.start] = 1,
         Phase::Playing => out[PHASE.start + 1] = 1,
         Phase::Done => {}
     }
     let to_play = public.to_play();
+    out[TO_PLAY] = to_play.map_or(0, |seat| seat.relative_to(observer, public.players()) as u8);
     if to_play == Some(observer)
         && let Some(bid) = public.forbidden_bid()
     {
         out[FORBIDDEN] = bid + 1;
     }
-    out[PLAYERS] = players as u8;
-    out[CARDS] = public.cards() as u8;
-    out[TO_PLAY] = to_play.map_or(0, |seat| seat.relative_to(observer, players) as u8);
-    out[ROUNDS_LEFT] = public.context().rounds_left;
-    let rules = public.rules();
-    out[NO_HOOK] = u8::from(!rules.hook);
-    out[TRICK_POINTS] = u8::from(rules.scoring == Scoring::ExactPlusTricks);
 }
 
-/// The facts that an encoding holds, all by relative seat, cards by their standing: what [`decode`] reads back.
+fn encode_rules(observation: &Observation, out: &mut Features) {
+    let public = observation.public();
+    out[TRUMP.start + public.trump().map_or(SUITS, Suit::index)] = 1;
+    out[PLAYERS] = public.players() as u8;
+    out[CARDS] = public.cards() as u8;
+    out[ROUNDS_LEFT] = public.context().rounds_left;
+    out[NO_HOOK] = u8::from(!public.rules().hook);
+    out[TRICK_POINTS] = u8::from(public.rules().scoring == Scoring::ExactPlusTricks);
+}
+
+/// The facts that an encoding holds, by relative seat and relative rank: what [`decode`] reads back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // Each field is the feature of the same name.
 pub struct Decoded {
@@ -190,7 +213,7 @@ pub struct Decoded {
 
 /// Reads an encoding back: the inverse of [`encode`], up to the saturation of points.
 ///
-/// Gives `None` where players, trump or dealer cannot be read; it does not check that the facts fit each other.
+/// Returns `None` where players, trump or dealer cannot be read; it does not check that the facts fit each other.
 pub fn decode(features: &Features) -> Option<Decoded> {
     let players = usize::from(features[PLAYERS]);
     if !(3..=MAX_PLAYERS).contains(&players) {

@@ -9,7 +9,7 @@ use crate::round::Round;
 use crate::rules::{GameContext, RoundRules, RoundSpec};
 use crate::seat::{BySeat, Seat};
 
-/// Cards of each round of a game.
+/// Cards dealt to each in every round of a game: C, C-1, … 2, then 1 for each player, then 2 … C.
 pub fn schedule(players: usize, cards: usize) -> Vec<usize> {
     (2..=cards).rev().chain(std::iter::repeat_n(1, players)).chain(2..=cards).collect()
 }

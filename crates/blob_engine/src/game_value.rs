@@ -1,20 +1,26 @@
-//! What a game is worth to each seat, at its end and before.
+//! The value of a game to each seat, at its end and before.
 
 use crate::seat::{BySeat, Seat};
 
-/// Variance of what one round adds to the difference of two seats' points.
+/// Variance that one round adds to the difference of two seats' points.
 ///
-/// Each makes its bid in about half of the rounds, for about 11 points: `2 * (11 / 2)^2`.
+/// Each seat makes its bid in about half of the rounds, for about 11 points: `2 * (11 / 2)^2`.
 const ROUND_VARIANCE: f32 = 60.5;
 
-/// The logistic function of this times x is within 0.01 of the normal distribution's.
+/// `logistic(1.702 x)` differs by less than 0.01 from the normal distribution function (Camilli 1994, "Origin of the
+/// scaling constant d = 1.7 in item response theory").
 const NORMAL_BY_LOGISTIC: f32 = 1.702;
 
-/// A game's result as a value in [-1, 1] for each seat: 1 for the first place, -1 for the last, the others evenly between
-/// them, and seats with equal points share their places; 0 past the players. The values sum to 0.
+/// The result of a game as a value in [-1, 1] for each seat, 0 past the players.
 ///
-/// With rounds left it is the expected result, if what the rounds add to the difference of two seats' points is about normal with
-/// variance [`ROUND_VARIANCE`] a round: by places, `1 - 2 / (P - 1) * (sum over the other seats of P(it ends ahead))`.
+/// 1 for the first place, -1 for the last, the others at even distances; seats with equal points share the mean of
+/// their places. So the value of a seat is the mean, over the other seats, of 1 for a seat behind it, -1 for a seat
+/// ahead and 0 for equal points, and the values of all seats sum to 0.
+///
+/// With rounds left it is the expected result: each of these terms becomes `2 * P(ends ahead) - 1`, where the
+/// difference of two seats' points grows by a normal variable of variance [`ROUND_VARIANCE`] in each round. With the
+/// logistic function in place of the normal one, that is `tanh(1.702 * lead / (2 * sqrt(ROUND_VARIANCE *
+/// rounds_left)))`.
 pub fn game_values(totals: &BySeat<u16>, players: usize, rounds_left: u8) -> BySeat<f32> {
     let mut values = BySeat::default();
     let pair = 1.0 / (players - 1) as f32;
@@ -23,7 +29,7 @@ pub fn game_values(totals: &BySeat<u16>, players: usize, rounds_left: u8) -> ByS
         for places in 1..players - seat.index() {
             let other = seat.after(places, players);
             let lead = f32::from(totals[seat]) - f32::from(totals[other]);
-            // 2 * P(the seat ends ahead) - 1, which is the hyperbolic tangent of half the logistic's argument.
+            // 2 * logistic(x) - 1 = tanh(x / 2)
             let ahead = match rounds_left {
                 0 if lead == 0.0 => 0.0,
                 0 => lead.signum(),

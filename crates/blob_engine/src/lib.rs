@@ -1,7 +1,7 @@
 //! Rules, observations, encoding and determinization of Blob, an Oh Hell variant.
 //!
-//! Data flows one way: a [`Round`] holds every hand, an [`Observation`] is what one seat knows of it, the encoder and the
-//! [`WorldSampler`] take observations alone, so hidden cards cannot leak by construction.
+//! Data flows one way: a [`Round`] holds every hand, an [`Observation`] is what one seat knows of it, the encoder and
+//! the [`WorldSampler`] take observations alone, so hidden cards cannot leak by construction.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The information state of one seat.
+//! The information state of a seat.
 
 use crate::action::ActionSet;
 use crate::card::CardSet;
@@ -7,7 +7,7 @@ use crate::public_state::PublicState;
 use crate::round::Round;
 use crate::seat::{BySeat, Seat};
 
-/// All that one seat knows: its own hand and the public table. It holds no other hand.
+/// What one seat knows: its own hand and the public state. It holds no other hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
     seat: Seat,
@@ -21,7 +21,7 @@ impl Observation {
         Self { seat, hand, public }
     }
 
-    /// Whose information state this is.
+    /// The observer.
     #[inline]
     pub const fn seat(&self) -> Seat {
         self.seat
@@ -33,7 +33,7 @@ impl Observation {
         self.hand
     }
 
-    /// What everybody sees.
+    /// What everybody at the table sees.
     #[inline]
     pub const fn public(&self) -> &PublicState {
         &self.public
@@ -45,7 +45,7 @@ impl Observation {
         if self.public.to_play() == Some(self.seat) { self.public.legal_actions(self.hand) } else { ActionSet::EMPTY }
     }
 
-    /// Cards whose place the observer does not know: in a hidden hand or not dealt.
+    /// Cards that the observer has not seen: they lie in hidden hands, or were not dealt.
     #[inline]
     pub fn unseen(&self) -> CardSet {
         !(self.hand | self.public.gone())
@@ -58,10 +58,10 @@ impl Observation {
         (1..players).map(move |places| seat.after(places, players))
     }
 
-    /// The world in which the hands are these.
+    /// The world with these hands.
     ///
     /// # Errors
-    /// If the hands contradict what the observer knows: own hand, hand sizes, cards gone, voids shown.
+    /// If the hands contradict the observation: own hand, hand sizes, cards seen, voids shown.
     pub fn world(&self, hands: &BySeat<CardSet>) -> Result<Round, RulesError> {
         let fail = |what: String| Err(RulesError::Inconsistent { observer: self.seat, what });
         if hands[self.seat] != self.hand {
@@ -89,7 +89,7 @@ impl Observation {
         Ok(self.world_unchecked(hands))
     }
 
-    /// The world of hands that are known to be consistent, as drawn by [`crate::WorldSampler`].
+    /// The world with hands that are known to be consistent: [`crate::WorldSampler`] draws them so.
     #[inline]
     pub(crate) const fn world_unchecked(&self, hands: &BySeat<CardSet>) -> Round {
         Round { public: self.public, hands: *hands }

@@ -1,4 +1,4 @@
-//! The public side of a round: all that every seat sees.
+//! The public state of a round: what everybody at the table sees.
 
 use std::hint::select_unpredictable;
 
@@ -9,19 +9,19 @@ use crate::rules::{GameContext, RoundRules, RoundSpec, score_value};
 use crate::seat::{BySeat, MAX_PLAYERS, Seat};
 use crate::trick::Trick;
 
-/// Where a round stands.
+/// The phase of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Seats bid in turn.
+    /// The seats bid in turn.
     Bidding,
-    /// Seats play cards.
+    /// The seats play cards.
     Playing,
     /// All cards are played.
     Done,
 }
 
 impl Phase {
-    /// `bidding`, `playing` or `done`.
+    /// `bidding`, `playing` or `done`: the phase in messages and in Python.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bidding => "bidding",
@@ -31,18 +31,18 @@ impl Phase {
     }
 }
 
-/// The suits that a seat has shown it does not hold.
+/// The suits in which a seat has shown that it is void.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Voids(u8);
 
 impl Voids {
-    /// Whether the seat has shown that it holds no card of the suit.
+    /// Whether the seat is known to hold no card of the suit.
     #[inline]
     pub const fn contains(self, suit: Suit) -> bool {
         self.0 >> suit.index() & 1 == 1
     }
 
-    /// Whether the seat has shown no void.
+    /// Whether no void was shown.
     #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -70,7 +70,7 @@ impl Voids {
 
 const _: () = assert!(SUITS <= 8, "a set of suits fits a byte");
 
-/// The public state of a round. It holds no hand, so nothing made from it can leak one.
+/// What everybody at the table sees. It holds no hand, so nothing made from it can leak one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PublicState {
     gone: CardSet,
@@ -119,13 +119,13 @@ impl PublicState {
         self.players as usize
     }
 
-    /// Cards dealt to each.
+    /// Cards dealt to each, 1 … 13.
     #[inline]
     pub const fn cards(&self) -> usize {
         self.cards as usize
     }
 
-    /// The trump suit, or none.
+    /// The trump suit; `None` for no trump.
     #[inline]
     pub const fn trump(&self) -> Option<Suit> {
         self.trump
@@ -137,7 +137,7 @@ impl PublicState {
         self.turned_up
     }
 
-    /// Who deals and bids last.
+    /// The seat that deals and bids last.
     #[inline]
     pub const fn dealer(&self) -> Seat {
         self.dealer
@@ -155,7 +155,7 @@ impl PublicState {
         &self.context
     }
 
-    /// Cards out of play: played in this round, the running trick included, and the card turned up.
+    /// Every card that was seen: the cards played, in the running trick too, and the card turned up.
     #[inline]
     pub const fn gone(&self) -> CardSet {
         self.gone
@@ -167,7 +167,7 @@ impl PublicState {
         &self.trick
     }
 
-    /// Tricks that are complete.
+    /// Number of complete tricks.
     #[inline]
     pub const fn tricks_played(&self) -> usize {
         self.tricks_played as usize
@@ -185,7 +185,7 @@ impl PublicState {
         self.has_bid(seat).then(|| self.bids[seat])
     }
 
-    /// What a seat has shown it lacks.
+    /// The voids that a seat has shown.
     #[inline]
     pub fn voids(&self, seat: Seat) -> Voids {
         self.voids[seat]
@@ -203,20 +203,20 @@ impl PublicState {
         }
     }
 
-    /// Who acts next; `None` when done.
+    /// The seat to act; `None` when done.
     #[inline]
     pub fn to_play(&self) -> Option<Seat> {
         (self.phase() != Phase::Done).then_some(self.to_play)
     }
 
-    /// Cards in the hand of a seat.
+    /// Number of cards in the hand of a seat.
     #[inline]
     pub fn hand_size(&self, seat: Seat) -> usize {
         let played = self.trick.card_of(seat, self.players()).is_some();
         self.cards() - self.tricks_played() - usize::from(played)
     }
 
-    /// The bid that the hook forbids to the seat to bid, if it forbids one.
+    /// The bid that the hook forbids to the seat to play, if it forbids one.
     #[inline]
     pub fn forbidden_bid(&self) -> Option<u8> {
         if self.phase() != Phase::Bidding || self.to_play != self.dealer || !self.rules.hook {
@@ -258,9 +258,9 @@ impl PublicState {
         })
     }
 
-    /// The value in [-1, 1] of the round to each seat, when done; 0 past the players.
+    /// The value in [-1, 1] of the finished round to each seat, 0 past the players; `None` before the end.
     ///
-    /// With a share m of the game's result it is `(1 - m) * value of the score + m * expected result of the game`.
+    /// `(1 - m) * score_value + m * expected result of the game`, with m the share of the game's result in the context.
     #[inline]
     pub fn values(&self) -> Option<BySeat<f32>> {
         let scores = self.scores()?;
@@ -274,7 +274,9 @@ impl PublicState {
         Some(values)
     }
 
-    /// The same once the game's result is known, in the values of [`game_values`].
+    /// [`Self::values`] with a known result of the game, as [`game_values`] gives it.
+    ///
+    /// With a share of 0 the result has no influence.
     pub fn values_with(&self, results: &BySeat<f32>) -> Option<BySeat<f32>> {
         let scores = self.scores()?;
         let share = f32::from(self.context.result_share) / 100.0;
@@ -285,7 +287,7 @@ impl PublicState {
         Some(values)
     }
 
-    /// Points of each seat in the game so far, when done, this round's with them.
+    /// Points of each seat in the game, this round included; `None` before its end.
     pub fn totals_after(&self) -> Option<BySeat<u16>> {
         let scores = self.scores()?;
         let mut totals = self.context.totals;
@@ -335,4 +337,4 @@ impl PublicState {
     }
 }
 
-const _: () = assert!(MAX_PLAYERS * 13 < 256, "the bids of a table sum within a byte");
+const _: () = assert!(MAX_PLAYERS * 13 < 256, "the sum of all bids fits a byte");

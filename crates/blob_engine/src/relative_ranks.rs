@@ -1,16 +1,18 @@
 //! Relative ranks: the naming of cards by those still in play.
 //!
 //! In trick-taking only the order of the cards that can still win counts: once the ace and king of a suit are gone, its
-//! queen does what an ace did before. So the encoding names a card by its relative rank: the card that it would be if all
-//! cards out of play were the lowest of their suits. Double-dummy solvers of bridge reduce positions in the same way.
-//! Positions that the game cannot tell apart are then equal rows, which a search evaluates once and a network learns once.
+//! queen does what an ace did before. So the encoding names a card by its relative rank: the card that it would be if
+//! all cards out of play were the lowest of their suits. Double-dummy solvers of bridge reduce positions in the same
+//! way. Positions that the game cannot tell apart are then equal rows, which a search evaluates once and a network
+//! learns once.
 
 use crate::action::{Action, ActionSet};
 use crate::card::{Card, CardSet, Suit};
 use crate::encoded_action::{EncodedAction, EncodedActionSet};
 use crate::public_state::{Phase, PublicState};
 
-/// The relative ranks of all cards at one moment of a round. They follow from the public state, so all seats share them.
+/// The relative ranks of all cards at one moment of a round. They follow from the public state, so all seats share
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelativeRanks {
     /// Cards of finished tricks, the card turned up, and the beaten cards of the running trick.

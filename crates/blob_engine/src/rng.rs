@@ -1,8 +1,7 @@
-//! Randomness: one named generator, seeded from numbers that name what it is for.
+//! Randomness: independent streams of one named generator.
 //!
-//! Results must be the same bytes on every machine and in every version of a library, so the
-//! generator is named (xoshiro256++, <https://prng.di.unimi.it>) and the few draws that the
-//! engine needs are written out here.
+//! Results are the same bytes on every machine and with every version of a library. So the generator is named
+//! (xoshiro256++, <https://prng.di.unimi.it>), and the few draws that the engine needs are written out here.
 
 use rand::{Rng, SeedableRng};
 pub use rand_xoshiro::Xoshiro256PlusPlus as Xoshiro;
@@ -74,7 +73,8 @@ pub fn below(rng: &mut impl Rng, bound: u32) -> u32 {
     (product >> 32) as u32
 }
 
-/// An unbiased number below `bound`, for bounds past 64 bits: the top bits that can matter are redrawn until they fit.
+/// An unbiased number below `bound`, for bounds past 64 bits: draws of as many bits as the bound has, until one is
+/// below it.
 ///
 /// # Panics
 /// If `bound` is 0.
@@ -99,7 +99,8 @@ pub fn unit(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
-/// Puts a uniformly random choice of `count` cards, in random order, at the front (Fisher and Yates).
+/// Moves a uniformly random choice of `count` cards, in random order, to the front (Durstenfeld 1964, "Algorithm 235:
+/// Random permutation").
 #[inline]
 pub fn shuffle_front(rng: &mut impl Rng, cards: &mut [Card], count: usize) {
     for k in 0..count.min(cards.len().saturating_sub(1)) {

@@ -1,4 +1,4 @@
-//! A round with all its cards: the checked constructors, and play.
+//! A round with all hands: checked constructors, and play.
 
 use rand::Rng;
 
@@ -11,7 +11,8 @@ use crate::rng::shuffle_front;
 use crate::rules::RoundSpec;
 use crate::seat::{BySeat, Seat};
 
-/// A round in progress. It cannot hold an illegal state: it is dealt, or built from checked hands, or drawn as a world.
+/// A round in progress, all hands in view. It cannot hold an illegal state: it is dealt, built from checked hands, or
+/// drawn as a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Round {
     pub(crate) public: PublicState,
@@ -19,7 +20,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// Shuffles and deals; with `turn_up` rules the next card of the pack is turned up.
+    /// Shuffles and deals; if the rules say so, the next card of the pack is turned up.
     ///
     /// # Errors
     /// If the spec cannot be dealt.
@@ -36,7 +37,7 @@ impl Round {
         Ok(Self { public: PublicState::new(spec, turned_up), hands })
     }
 
-    /// A round with given hands, before the first bid.
+    /// A round with given hands before the first bid.
     ///
     /// # Errors
     /// If the spec cannot be dealt, the number or the sizes of the hands differ from it, hands overlap, or a
@@ -70,7 +71,7 @@ impl Round {
         Ok(Self { public: PublicState::new(spec, turned_up), hands: by_seat })
     }
 
-    /// What everybody sees.
+    /// What everybody at the table sees.
     #[inline]
     pub const fn public(&self) -> &PublicState {
         &self.public
@@ -94,7 +95,7 @@ impl Round {
         self.public.phase()
     }
 
-    /// Who acts next; `None` when done.
+    /// The seat to act; `None` when done.
     #[inline]
     pub fn to_play(&self) -> Option<Seat> {
         self.public.to_play()
@@ -124,9 +125,9 @@ impl Round {
         Ok(())
     }
 
-    /// Plays an action that is known to be legal: for the search, which takes its actions from [`Self::legal_actions`].
+    /// Plays an action that is known to be legal: the search takes its actions from [`Self::legal_actions`].
     ///
-    /// An illegal action leaves a state that means nothing (but breaks no memory); debug builds panic.
+    /// After an illegal action the state has no meaning, though memory stays safe; debug builds panic.
     #[inline]
     pub fn play_unchecked(&mut self, action: Action) {
         debug_assert!(self.legal_actions().contains(action), "{action:?} is not legal");
@@ -156,7 +157,7 @@ impl Round {
         }
     }
 
-    /// The error that says why `action`, a number or a text, cannot be played now.
+    /// The error for an action that cannot be played now, given as a number or as any text.
     pub fn refuse(&self, action: &dyn std::fmt::Display) -> RulesError {
         let Some(seat) = self.to_play() else {
             return RulesError::Done { action: action.to_string(), what: "round" };

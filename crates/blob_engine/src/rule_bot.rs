@@ -1,6 +1,7 @@
 //! A fixed opponent: bids the tricks its cards are worth, then plays for exactly that many.
 //!
-//! It sees an observation only, uses no randomness, and stays as it is, so that points against it mean the same in every run.
+//! It sees an observation only and uses no randomness. It never changes, so that points against it mean the same in
+//! every run.
 
 use crate::action::Action;
 use crate::card::{Card, CardSet, Suit};
@@ -8,7 +9,7 @@ use crate::observation::Observation;
 use crate::public_state::{Phase, PublicState};
 use crate::trick::beats;
 
-/// The action of the rule bot, for the seat to play; `None` if the observer is not to play.
+/// The action of the rule bot for the seat to play; `None` if the observer is not to play.
 pub fn rule_action(observation: &Observation) -> Option<Action> {
     let legal = observation.legal_actions();
     if legal.len() <= 1 {
@@ -28,7 +29,7 @@ pub fn rule_action(observation: &Observation) -> Option<Action> {
     }
 }
 
-/// The chance, estimated card by card, that a card of the observer's hand wins a trick.
+/// The estimated chance, 0 … 1, that a card of the observer's hand wins a trick.
 fn worth(observation: &Observation, card: Card) -> f64 {
     let public = observation.public();
     let unseen = observation.unseen();
@@ -47,43 +48,48 @@ fn worth(observation: &Observation, card: Card) -> f64 {
         // A trump that is not high can still ruff a suit that has run out.
         return highest + (1.0 - highest) * RUFF;
     }
-    let suit_cards = unseen.in_suit(card.suit()).len();
-    let trumps = unseen.in_suit(trump).len();
-    let safe: f64 = observation
-        .others()
-        .map(|seat| {
-            let share = public.hand_size(seat) as f64 / unseen.len() as f64;
-            let out_of_suit =
-                if public.voids(seat).contains(card.suit()) { 1.0 } else { every(1.0 - share, suit_cards) };
-            let holds_trump = if public.voids(seat).contains(trump) { 0.0 } else { 1.0 - every(1.0 - share, trumps) };
-            1.0 - out_of_suit * holds_trump
-        })
-        .product();
-    highest * safe
+    highest * not_ruffed(observation, card, trump)
 }
 
-/// The chance that all of `count` independent things of this chance come about.
+/// The chance that no other seat trumps the card: none is out of its suit and holds a trump.
+fn not_ruffed(observation: &Observation, card: Card, trump: Suit) -> f64 {
+    let (public, unseen) = (observation.public(), observation.unseen());
+    let (suit_cards, trumps) = (unseen.in_suit(card.suit()).len(), unseen.in_suit(trump).len());
+    let chance = |seat| {
+        let share = public.hand_size(seat) as f64 / unseen.len() as f64;
+        let voids = public.voids(seat);
+        let out_of_suit = if voids.contains(card.suit()) { 1.0 } else { every(1.0 - share, suit_cards) };
+        let holds_trump = if voids.contains(trump) { 0.0 } else { 1.0 - every(1.0 - share, trumps) };
+        1.0 - out_of_suit * holds_trump
+    };
+    observation.others().map(chance).product()
+}
+
+/// Number of cards with a higher rank.
+fn above(cards: CardSet, card: Card) -> usize {
+    cards.iter().filter(|other| other.rank() > card.rank()).count()
+}
+
+/// The chance that `count` independent events with this chance all happen.
 ///
-/// A plain product: the library's `powi` may round differently on another machine, and the bot must not.
+/// A plain product, since `powi` may round differently on another machine.
 fn every(chance: f64, count: usize) -> f64 {
     (0..count).fold(1.0, |product, _| product * chance)
 }
 
-/// How often a higher card that is out is there to beat the card; a holder may be unable or unwilling to spend it.
+/// Chance that a hidden higher card beats the card; its holder may be unable or unwilling to play it.
 const HIGHER_CARD_WINS: f64 = 0.8;
-/// Chance that a trump which is not high wins a trick all the same.
+/// Chance that a trump wins a trick although it is not the highest.
 const RUFF: f64 = 0.3;
 
-/// Without trump a card wins only if its suit is led: sure for the leader's own strong suits, less so for short ones.
+/// The chance that the card's suit is led, which a card needs to win without trump; it grows with the length of the
+/// suit.
 fn led_chance(observation: &Observation, card: Card) -> f64 {
     let length = observation.hand().in_suit(card.suit()).len() as f64;
     (0.55 + 0.15 * length).min(1.0)
 }
 
-fn above(cards: CardSet, card: Card) -> usize {
-    cards.iter().filter(|other| other.rank() > card.rank()).count()
-}
-
+/// The card to play: towards the bid while tricks are missing, away from further tricks afterwards.
 fn card_to_play(observation: &Observation) -> Card {
     let public = observation.public();
     let seat = observation.seat();
@@ -106,7 +112,7 @@ fn card_to_play(observation: &Observation) -> Card {
             strongest(winners)
         }
     } else if !losers.is_empty() {
-        // Get rid of the card most likely to win later.
+        // Throw off the card that is most likely to win later.
         strongest(losers)
     } else if last {
         strongest(winners)
@@ -115,7 +121,7 @@ fn card_to_play(observation: &Observation) -> Card {
     }
 }
 
-/// The card with the most or the least worth; ties by strength in the trick, then by index.
+/// The card with the most or the least worth; ties go by power, then by index.
 fn pick(observation: &Observation, cards: CardSet, most: bool) -> Card {
     let keyed = cards.iter().map(|card| (worth(observation, card), power(observation.public(), card), card));
     let order = |a: &(f64, u8, Card), b: &(f64, u8, Card)| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)));
@@ -123,6 +129,7 @@ fn pick(observation: &Observation, cards: CardSet, most: bool) -> Card {
     chosen.expect("one of winners and losers holds the legal cards").2
 }
 
+/// A rank across suits: any trump is above all other cards.
 fn power(public: &PublicState, card: Card) -> u8 {
     card.rank() + if public.trump() == Some(card.suit()) { Suit::ALL.len() as u8 * 13 } else { 0 }
 }

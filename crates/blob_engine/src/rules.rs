@@ -1,4 +1,4 @@
-//! What may differ between tables: the rule variants, and the shape of a round.
+//! The rule variants, and what is fixed about a round before its deal.
 
 use crate::card::{PACK, RANKS, Suit};
 use crate::error::RulesError;
@@ -13,12 +13,12 @@ pub enum Scoring {
     /// `10 + bid` for a bid made exactly, else 0.
     #[default]
     Exact,
-    /// A point for every trick, and 10 more for a bid made exactly.
+    /// One point a trick, and 10 more for a bid made exactly.
     ExactPlusTricks,
 }
 
 impl Scoring {
-    /// Points for a bid and the tricks won: 0 … 10 + n.
+    /// Points for a bid and the tricks won, 0 … 10 + n with n cards.
     #[inline]
     pub const fn score(self, bid: u8, won: u8) -> u8 {
         match self {
@@ -34,45 +34,45 @@ impl Scoring {
     }
 }
 
-/// The rule variants, as data.
+/// The rule variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoundRules {
     /// Whether the dealer may not make the bids sum to the number of cards dealt.
     pub hook: bool,
     /// How the round is scored.
     pub scoring: Scoring,
-    /// Whether trump is the suit of a card turned up after the deal, rather than given.
+    /// Whether trump is the suit of a card turned up after the deal.
     pub turn_up: bool,
 }
 
 impl Default for RoundRules {
-    /// Blob: hook, exact scoring, trump by schedule.
+    /// The rules of Blob: hook, exact scoring, a given trump.
     fn default() -> Self {
         Self { hook: true, scoring: Scoring::Exact, turn_up: false }
     }
 }
 
-/// A score as a value in [-1, 1]: `2 * score / (10 + n) - 1`.
+/// A score as a value in [-1, 1]: `2 * score / (10 + n) - 1` with n cards.
 ///
-/// Terminal values, training targets and network outputs are all on this one scale.
+/// Terminal values, training targets and network outputs use this scale.
 #[inline]
 pub fn score_value(score: u8, cards: usize) -> f32 {
     2.0 * f32::from(score) / (10 + cards) as f32 - 1.0
 }
 
-/// The game that a round is part of; all zero where a round stands alone.
+/// The game around a round; all zero where the round stands alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GameContext {
     /// Points of each seat before this round.
     pub totals: BySeat<u16>,
-    /// Rounds still to come after this one.
+    /// Rounds after this one.
     pub rounds_left: u8,
-    /// How much of what the round is worth is the game's result, in hundredths; the rest is the round's score. It is no rule
-    /// and nobody sees it: it says what is played for.
+    /// Weight of the game's result in the round's value, in percent; the rest is the round's score. It sets the goal of
+    /// a search and is no part of an encoding.
     pub result_share: u8,
 }
 
-/// Everything about a round that is fixed before the deal.
+/// A round before its deal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoundSpec {
     /// 3 … 8.
@@ -95,10 +95,10 @@ impl RoundSpec {
         Self { players, cards, trump, dealer, rules: RoundRules::default(), context: GameContext::default() }
     }
 
-    /// Checks numbers of players and cards as they were given, and returns them.
+    /// Checks a number of players and of cards dealt to each, and returns both.
     ///
     /// # Errors
-    /// If so many cannot play, or cannot have so many cards.
+    /// If players are not 3 to 8, or the pack does not hold the cards.
     pub fn check_size(players: i64, cards: i64, rules: RoundRules) -> Result<(usize, usize), RulesError> {
         if !(MIN_PLAYERS as i64..=MAX_PLAYERS as i64).contains(&players) {
             return Err(RulesError::Players { players });
@@ -112,10 +112,10 @@ impl RoundSpec {
         Ok((players, cards as usize))
     }
 
-    /// Checks that such a round can be dealt.
+    /// Checks that the round can be dealt.
     ///
     /// # Errors
-    /// The first of players, cards, dealer, trump that cannot be.
+    /// The first fault in players, cards, trump and dealer.
     pub fn check(&self) -> Result<(), RulesError> {
         Self::check_size(self.players as i64, self.cards as i64, self.rules)?;
         let &Self { players, dealer, rules, .. } = self;

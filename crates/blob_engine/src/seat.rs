@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-/// Most players of a round.
+/// Most players at a table.
 pub const MAX_PLAYERS: usize = 8;
-/// Fewest players of a round.
+/// Fewest players at a table.
 pub const MIN_PLAYERS: usize = 3;
 
 /// A player's place, 0 … P-1, clockwise.
@@ -16,7 +16,7 @@ impl Seat {
     /// Seat 0.
     pub const FIRST: Self = Self(0);
 
-    /// Seat `index`, if it is one of `players`.
+    /// Seat `index` at a table of `players`; `None` if there is no such seat.
     pub const fn new(index: usize, players: usize) -> Option<Self> {
         if index < players && players <= MAX_PLAYERS { Some(Self(index as u8)) } else { None }
     }
@@ -27,7 +27,7 @@ impl Seat {
         self.0 as usize
     }
 
-    /// The seat `places` further on at a table of `players`; `places <= players`.
+    /// The seat `places` further clockwise at a table of `players`; `places <= players`.
     #[inline]
     #[must_use]
     pub const fn after(self, places: usize, players: usize) -> Self {
@@ -35,7 +35,7 @@ impl Seat {
         Self(if index >= players { index - players } else { index } as u8)
     }
 
-    /// How many places after `observer` this seat is: the relative seat, 0 … P-1.
+    /// The relative seat: places clockwise from `observer` to this seat, 0 … P-1.
     #[inline]
     pub const fn relative_to(self, observer: Self, players: usize) -> usize {
         let (own, other) = (self.0 as usize, observer.0 as usize);
@@ -62,7 +62,7 @@ impl fmt::Debug for Seat {
     }
 }
 
-/// One value for each seat; entries past the players in play hold their default.
+/// One entry for each seat; entries past the players hold their default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BySeat<T>(pub [T; MAX_PLAYERS]);
 

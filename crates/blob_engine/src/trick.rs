@@ -10,27 +10,27 @@ use crate::seat::{MAX_PLAYERS, Seat};
 pub struct Trick {
     leader: Seat,
     len: u8,
-    /// Place, from the leader, of the card that wins so far.
+    /// Place of the winning card so far, counted from the leader.
     winning: u8,
-    /// Only the first `len` entries mean anything; the others hold the first card of the pack.
+    /// Entries from `len` on hold the first card of the pack, so that equal tricks compare equal.
     cards: [Card; MAX_PLAYERS],
 }
 
 const NO_CARD: Card = Card::new(Suit::Spades, 0);
 
 impl Trick {
-    /// A trick that `leader` will open.
+    /// A trick before its lead.
     pub const fn new(leader: Seat) -> Self {
         Self { leader, len: 0, winning: 0, cards: [NO_CARD; MAX_PLAYERS] }
     }
 
-    /// Who plays first.
+    /// The seat that leads.
     #[inline]
     pub const fn leader(&self) -> Seat {
         self.leader
     }
 
-    /// Cards played so far.
+    /// Number of cards played so far.
     #[inline]
     pub const fn len(&self) -> usize {
         self.len as usize
@@ -42,7 +42,7 @@ impl Trick {
         self.len == 0
     }
 
-    /// The suit that must be followed, once led.
+    /// The suit led, which must be followed; `None` before the lead.
     #[inline]
     pub const fn suit_led(&self) -> Option<Suit> {
         if self.len == 0 { None } else { Some(self.cards[0].suit()) }
@@ -54,24 +54,24 @@ impl Trick {
         &self.cards[..self.len()]
     }
 
-    /// Each player so far with his card.
+    /// Each card with the seat that played it, in order.
     pub fn plays(&self, players: usize) -> impl Iterator<Item = (Seat, Card)> {
         self.cards().iter().enumerate().map(move |(place, &card)| (self.leader.after(place, players), card))
     }
 
-    /// The card a seat has played to this trick, if it has.
+    /// The card that a seat has played to this trick, if any.
     #[inline]
     pub fn card_of(&self, seat: Seat, players: usize) -> Option<Card> {
         self.cards().get(seat.relative_to(self.leader, players)).copied()
     }
 
-    /// The card that wins so far.
+    /// The winning card so far; `None` before the lead.
     #[inline]
     pub fn winning_card(&self) -> Option<Card> {
         self.cards().get(self.winning as usize).copied()
     }
 
-    /// The seat that wins so far.
+    /// The winning seat so far; `None` before the lead.
     #[inline]
     pub fn winner(&self, players: usize) -> Option<Seat> {
         (self.len > 0).then(|| self.leader.after(self.winning as usize, players))
@@ -89,11 +89,11 @@ impl Trick {
     }
 }
 
-/// Whether `card`, played later, beats `best`, which wins so far: by rank in the same suit, else as a trump.
+/// Whether `card` takes over from `best`, the winning card so far: by rank in the same suit, otherwise as a trump.
 #[inline]
 pub fn beats(card: Card, best: Card, trump: Option<Suit>) -> bool {
     let same = card.suit() == best.suit();
-    // Without a branch: who wins is close to a coin toss. Within a suit the card index goes by rank.
+    // No branch, since the winner is hard to predict. Within a suit the card index orders by rank.
     same & (card > best) | !same & (trump == Some(card.suit()))
 }
 

@@ -1,14 +1,16 @@
-//! Determinization: full deals drawn exactly uniformly from those consistent with an observation.
+//! Determinization: full deals drawn exactly uniformly from all deals that are consistent with an observation.
 //!
-//! Hidden hands that may hold the same suits form a group; hands without a void and the undealt cards are the free
-//! group, which takes what the others leave. The groups are served one after the other, those with most voids first.
-//! How many deals give a group `x_c` of the `r_c` unseen cards left in each class `c` is `prod_c C(r_c, x_c)` times the
-//! number of ways to serve the groups after it, so a table of those numbers, filled from the last group to the first,
-//! lets each draw walk the groups forward and choose with exact integer weights. Nothing is rejected. Within a group
+//! The recursive method: count, then choose with the counts as weights (Nijenhuis & Wilf 1978, "Combinatorial
+//! algorithms"). Hidden hands with the same voids form a group. Groups are served one after the other, most voids
+//! first; hands without a void come last, and the cards left after them were not dealt.
+//!
+//! Let `r_c` be the unseen cards of class `c` that are left. A group takes `x_c` of each class in
+//! `prod_c C(r_c, x_c) * W(r - x)` ways, where `W` is the number of ways to serve the groups after it. A table of `W`,
+//! filled from the last group to the first, gives a draw its exact integer weights. Nothing is rejected. Within a group
 //! every split of its cards into hands is equally likely.
 //!
-//! A class is the suits that a group and all groups after it treat alike. Counting by class rather than by suit keeps the
-//! table small (a last group has one choice, whatever it takes) even with seven different void sets.
+//! A class is a set of suits that a group and all groups after it treat alike. Counting by class rather than by suit
+//! keeps the table small: the last group has a single choice, even with seven different sets of voids.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -22,7 +24,7 @@ use crate::rng::{below_u128, shuffle_front};
 use crate::round::Round;
 use crate::seat::{BySeat, Seat};
 
-/// Unseen cards of each suit; or of each class of suits, in the place of its first suit.
+/// Number of cards of each suit, or of each class of suits in the place of its first suit.
 type Counts = [u8; SUITS];
 
 /// `C(n, k)`, at most C(52, 26) < 2^49.
@@ -41,14 +43,14 @@ static BINOMIAL: [[u64; PACK + 1]; PACK + 1] = {
     table
 };
 
-/// The number of ways to take `taken` cards of each class out of `left`: at most C(sum of left, sum of taken).
+/// Ways to take `taken` cards of each class out of `left`; at most C(sum of left, sum of taken).
 #[inline]
 fn ways_to_take(left: Counts, taken: Counts) -> u128 {
     let ways: u64 = std::iter::zip(left, taken).map(|(n, k)| BINOMIAL[n as usize][k as usize]).product();
     ways.into()
 }
 
-/// A hand that the observer does not see.
+/// A hand that is hidden from the observer.
 #[derive(Clone, Copy, Debug)]
 struct HiddenHand {
     seat: Seat,
@@ -56,22 +58,22 @@ struct HiddenHand {
     voids: Voids,
 }
 
-/// Hidden hands with one set of voids.
+/// Hidden hands with the same voids.
 #[derive(Clone, Debug)]
 struct Group {
     voids: Voids,
-    /// Its hands in the sampler's list.
+    /// Its hands: a range of [`WorldSampler::hidden`].
     hands: Range<usize>,
-    /// Cards of all its hands.
+    /// Sum of the sizes of its hands.
     size: usize,
-    /// For each suit the first suit of its class.
+    /// The class of each suit, named by its first suit.
     class: [usize; SUITS],
-    /// For each state of classes that can reach this group, in order: the ways to serve it and every group after it.
+    /// Ways to serve this group and all groups after it, for each state that can reach it; sorted by state.
     ways: Vec<(Counts, u128)>,
 }
 
 impl Group {
-    /// Counts by class, from counts by suit or by the finer classes of a group before this one.
+    /// Counts by this group's classes, from counts by suit or by the finer classes of an earlier group.
     fn merge(&self, counts: Counts) -> Counts {
         let mut merged = [0; SUITS];
         for (class, count) in std::iter::zip(self.class, counts) {
@@ -80,11 +82,11 @@ impl Group {
         merged
     }
 
-    /// Every choice of `size` cards by class that the voids and `left` allow.
+    /// Every number of cards of each class that the group can take from `left`.
     fn choices(&self, left: Counts) -> impl Iterator<Item = Counts> + use<> {
         let size = self.size as u8;
         let most: Counts = std::array::from_fn(|s| if self.voids.contains(Suit::ALL[s]) { 0 } else { left[s] });
-        // Each class takes at least what those after it cannot.
+        // A class takes at least the cards that the classes after it cannot supply.
         let range = move |class: usize, size: u8| {
             let after: u8 = most[class + 1..].iter().sum();
             size.saturating_sub(after)..=most[class].min(size)
@@ -94,7 +96,7 @@ impl Group {
         })
     }
 
-    /// The ways to serve this group and every group after it; a state that is not in the table can be served in none.
+    /// Ways to serve this group and all groups after it; 0 for a state that is not in the table.
     fn ways(&self, left: Counts) -> u128 {
         self.ways.binary_search_by_key(&left, |&(state, _)| state).map_or(0, |k| self.ways[k].1)
     }
@@ -104,26 +106,26 @@ fn minus(left: Counts, taken: Counts) -> Counts {
     std::array::from_fn(|s| left[s] - taken[s])
 }
 
-/// The ways to serve the groups from `next` on, of cards counted by the classes of the group before it.
+/// Ways to serve the groups from `next` on, with cards counted by the classes of the group before it.
 fn ways_after(next: Option<&Group>, left: Counts) -> u128 {
     next.map_or(1, |next| next.ways(next.merge(left)))
 }
 
-/// Draws worlds of one observation: set up once, then about a microsecond a draw.
+/// Draws worlds of one observation. Set-up takes up to a few microseconds, a draw less than one.
 #[derive(Clone, Debug)]
 pub struct WorldSampler {
     observation: Observation,
-    /// By voids, so that each group is a run of it; the hands without a void are last.
+    /// Sorted by voids, so that each group is a range; hands without a void are last.
     hidden: Vec<HiddenHand>,
-    /// Groups with voids, in the order in which a draw serves them.
+    /// Groups with voids, in the order in which they are served.
     groups: Vec<Group>,
-    /// Hands without a void; what is left after them is undealt.
+    /// Hands without a void, served last.
     free: Range<usize>,
     unseen: CardSet,
 }
 
 impl WorldSampler {
-    /// Prepares the counting table of an observation.
+    /// Counts the worlds of an observation.
     pub fn new(observation: &Observation) -> Self {
         let public = observation.public();
         let mut hidden: Vec<_> = observation
@@ -131,18 +133,9 @@ impl WorldSampler {
             .map(|seat| HiddenHand { seat, size: public.hand_size(seat), voids: public.voids(seat) })
             .filter(|hand| hand.size > 0)
             .collect();
-        // Groups with few choices first: the suits they tell apart are then merged for the groups with many.
+        // Most voids first: the later groups, with more choices, then tell fewer suits apart.
         hidden.sort_by_key(|hand| (Reverse(hand.voids.bits().count_ones()), hand.voids));
-        let mut groups: Vec<Group> = Vec::new();
-        let mut start = 0;
-        for hands in hidden.chunk_by(|a, b| a.voids == b.voids) {
-            let range = start..start + hands.len();
-            start = range.end;
-            if !hands[0].voids.is_empty() {
-                let size = hands.iter().map(|hand| hand.size).sum();
-                groups.push(Group { voids: hands[0].voids, hands: range, size, class: [0; SUITS], ways: Vec::new() });
-            }
-        }
+        let mut groups = groups_of(&hidden);
         let free = groups.last().map_or(0, |group| group.hands.end)..hidden.len();
         let unseen = observation.unseen();
         find_classes(&mut groups);
@@ -150,9 +143,9 @@ impl WorldSampler {
         Self { observation: *observation, hidden, groups, free, unseen }
     }
 
-    /// The number of worlds, each of which a draw gives with the same chance.
+    /// Number of worlds, all equally likely in a draw.
     ///
-    /// At most 46! / (6!^7 4!) < 2^121, before the first card of eight players with six cards.
+    /// At most 46! / (6!^7 4!) < 2^121: eight players with six cards, before the first card is played.
     pub fn number_of_worlds(&self) -> u128 {
         let mut left = self.unseen.len();
         let mut worlds = ways_after(self.groups.first(), suit_counts(self.unseen));
@@ -163,7 +156,7 @@ impl WorldSampler {
         worlds * self.splits(&self.free, left)
     }
 
-    /// The number of ways to deal hands from so many cards.
+    /// Ways to deal these hands from `cards` cards.
     fn splits(&self, hands: &Range<usize>, cards: usize) -> u128 {
         let mut left = cards;
         let mut ways = 1;
@@ -174,7 +167,7 @@ impl WorldSampler {
         ways
     }
 
-    /// Draws the hands of a world, the observer's own included.
+    /// Draws the hands of a world, with the observer's own.
     pub fn sample_hands(&self, rng: &mut impl Rng) -> BySeat<CardSet> {
         let mut hands = BySeat::default();
         hands[self.observation.seat()] = self.observation.hand();
@@ -194,12 +187,12 @@ impl WorldSampler {
         hands
     }
 
-    /// Draws a world.
+    /// Draws a world: a round in the observed state with all hands.
     pub fn sample(&self, rng: &mut impl Rng) -> Round {
         self.observation.world_unchecked(&self.sample_hands(rng))
     }
 
-    /// Chooses how many cards of each class group `k` takes.
+    /// Draws the number of cards of each class for group `k`.
     fn choose(&self, k: usize, left: Counts, rng: &mut impl Rng) -> Counts {
         let (group, next) = (&self.groups[k], self.groups.get(k + 1));
         let ways = group.ways(left);
@@ -215,7 +208,7 @@ impl WorldSampler {
         unreachable!("the weights of the choices sum to the ways of the group")
     }
 
-    /// Deals a random choice of the cards to some of the hidden hands.
+    /// Deals cards at random to a range of hidden hands; cards may be left over.
     fn deal(&self, range: &Range<usize>, mut cards: &mut [Card], hands: &mut BySeat<CardSet>, rng: &mut impl Rng) {
         let hidden = &self.hidden[range.clone()];
         let dealt: usize = hidden.iter().map(|hand| hand.size).sum();
@@ -231,6 +224,19 @@ impl WorldSampler {
     }
 }
 
+/// The groups with voids of hidden hands that are sorted by voids, still without classes and tables.
+fn groups_of(hidden: &[HiddenHand]) -> Vec<Group> {
+    let mut groups = Vec::new();
+    let mut start = 0;
+    for hands in hidden.chunk_by(|a, b| a.voids == b.voids).filter(|hands| !hands[0].voids.is_empty()) {
+        let range = start..start + hands.len();
+        start = range.end;
+        let size = hands.iter().map(|hand| hand.size).sum();
+        groups.push(Group { voids: hands[0].voids, hands: range, size, class: [0; SUITS], ways: Vec::new() });
+    }
+    groups
+}
+
 fn suit_counts(cards: CardSet) -> Counts {
     Suit::ALL.map(|suit| cards.in_suit(suit).len() as u8)
 }
@@ -241,9 +247,9 @@ fn suits_of(class: usize, class_of: [usize; SUITS]) -> CardSet {
     suits.fold(CardSet::EMPTY, |set, suit| set | CardSet::of_suit(suit))
 }
 
-/// Puts suits into one class that a group and all groups after it treat alike.
+/// Finds the classes of each group: suits that it and all groups after it treat alike.
 fn find_classes(groups: &mut [Group]) {
-    // For each suit one bit for each group, from the last one back, that may not hold it.
+    // For each suit, a bit for each group from the last one back: whether the group is void in it.
     let mut barred = [0u8; SUITS];
     for group in groups.iter_mut().rev() {
         for suit in Suit::ALL {
@@ -253,7 +259,7 @@ fn find_classes(groups: &mut [Group]) {
     }
 }
 
-/// Fills each group's table for the states that can reach it.
+/// Fills each group's table, for the states that can reach the group.
 fn fill_ways(groups: &mut [Group], unseen: Counts) {
     let mut states = vec![unseen];
     for group in groups.iter_mut() {
@@ -277,7 +283,7 @@ fn fill_ways(groups: &mut [Group], unseen: Counts) {
     }
 }
 
-/// Up to a pack of cards on the stack.
+/// A list of cards on the stack.
 struct Cards {
     cards: [Card; PACK],
     len: usize,

@@ -100,7 +100,8 @@ proptest! {
 
     #[test]
     fn hidden_cards_change_nothing_that_a_seat_sees((round, seed) in rounds()) {
-        // Other cards in the hidden hands, the whole round played again with them: each step looks the same to the seat.
+        // Other cards in the hidden hands, the whole round played again with them: each step looks the same to the
+        // seat.
         let mut rng = stream(seed, Purpose::Test, &[3]);
         let players = round.public().players();
         let mut history: Vec<Round> = Vec::new();

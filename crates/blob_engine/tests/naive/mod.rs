@@ -1,4 +1,5 @@
-//! The rules once more, slow and plain: cards as texts in vectors, every fact worked out anew from the history of actions.
+//! The rules once more, slow and plain: cards as texts in vectors, every fact worked out anew from the history of
+//! actions.
 //!
 //! It shares no code and no representation with the engine, so that a mistake would have to be made twice.
 

@@ -20,8 +20,8 @@ from blob_zero.doctor import Finding, Request, examine
 from blob_zero.doctor.needs import Needs
 from blob_zero.doctor.versions import check_versions
 from blob_zero.errors import ConfigError
+from blob_zero.inference.host_lane import HostLane
 from blob_zero.inference.inference import Inference
-from blob_zero.inference.lanes import HostLane
 from blob_zero.learning.loop import train
 from blob_zero.machine.memory import available_memory
 from blob_zero.run.checkpoint import checkpoint_paths
@@ -387,14 +387,16 @@ def test_a_fold_that_is_off_is_a_failure(monkeypatch, tmp_path, settings):
 
 
 def test_a_network_that_cannot_be_compiled_is_a_warning(monkeypatch, tmp_path, settings):
-    def no_compiler():
-        raise RuntimeError("InvalidCxxCompiler: no C++ compiler")
+    from torch._inductor.exc import InvalidCxxCompiler
 
-    monkeypatch.setattr("blob_zero.inference.inference._compiled", no_compiler)
+    def no_compiler():
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr("blob_zero.inference.forward._compiled_answer", no_compiler)
     settings.write_text(settings.read_text().replace('compile = "auto"', "compile = true"))
     found = findings_of(config=settings, run_dir=tmp_path / "run", device="cpu")
     assert found["network", "compilation"].mark == "warning"
-    assert "no C++ compiler" in found["network", "compilation"].found
+    assert "C++ compiler" in found["network", "compilation"].found
     assert found["network", "self-play"].mark == "ok"
 
 

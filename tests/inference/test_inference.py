@@ -1,30 +1,15 @@
-import warnings
-from contextlib import contextmanager
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
-from support.training_fakes import SMALL, random_rows
+from support.networks import by_hand, network, varied_rows
+from support.training_fakes import SMALL
 
 import blob_zero as bz
 from blob_zero.errors import ConfigError, DeviceError, EvaluatorError
 from blob_zero.inference.devices import auto_dtype, cpu_has_bf16, resolve_device
 from blob_zero.inference.inference import Inference
-from blob_zero.inference.lanes import DeviceLane
 from blob_zero.inference.packed import packing_obstacle
-from blob_zero.model.blobnet import BlobNet, seeded_network
-
-
-def network(*, seed: int = 3, **sizes: int) -> BlobNet:
-    """Untrained weights with moved biases and norms, so that a fold that forgets one shows."""
-    net = seeded_network(BlobNet(**sizes).shape, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            if parameter.ndim == 1:
-                parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return net
+from blob_zero.model.blobnet import BlobNet
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +19,7 @@ def full():
 
 @pytest.fixture(scope="module")
 def rows():
-    rows = random_rows(np.random.default_rng(0), 64)
-    rows.features[:, 239:253] = np.random.default_rng(1).integers(0, 256, (64, 14))
-    return rows
-
-
-def by_hand(net, features, legal):
-    """The contract, written out: softmax over the legal actions of the plain network's logits."""
-    with torch.no_grad():
-        logits, values = net(torch.from_numpy(features * bz.feature_scale()))
-    weights = np.exp(logits.numpy().astype(np.float64)) * legal
-    return weights / weights.sum(axis=1, keepdims=True), values.numpy()
+    return varied_rows(64)
 
 
 @pytest.mark.parametrize("fold", [True, False])
@@ -194,41 +169,6 @@ def test_packing_what_cannot_be_packed_is_refused(other):
         Inference(network(**SMALL), pack=True, **other)
 
 
-def test_compiled_agrees_and_new_weights_compile_nothing(rows):
-    first, second = network(seed=1, **SMALL), network(seed=2, **SMALL)
-    compilations = torch._dynamo.utils.counters["stats"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some versions of the compiler warn of their own imports
-        inference = Inference(first, dtype="fp32", compile=True)
-        before = compilations["unique_graphs"]
-        inference.prepare(len(rows.features))
-    if "compiled" not in inference.steps:
-        pytest.skip("this machine cannot compile")
-    built = compilations["unique_graphs"]
-    assert built == before + 1
-    for net in (first, second):
-        inference.load(net)
-        policy, values = inference.evaluate_batch(rows.features, rows.legal)
-        expected_policy, expected_values = by_hand(net, rows.features, rows.legal)
-        np.testing.assert_allclose(policy, expected_policy, atol=1e-5)
-        np.testing.assert_allclose(values, expected_values, atol=1e-5)
-    assert compilations["unique_graphs"] == built
-
-
-def test_what_cannot_be_compiled_is_said_once_with_its_cause_and_runs_without(rows, monkeypatch):
-    def broken():
-        raise RuntimeError("no C++ compiler found\nand a long trace")
-
-    monkeypatch.setattr("blob_zero.inference.inference._compiled", broken)
-    net = network(**SMALL)
-    inference = Inference(net, dtype="fp32", compile=True)
-    with pytest.warns(RuntimeWarning, match=r"cpu, going on without: RuntimeError: no C\+\+ compiler found$") as said:
-        inference.prepare(64)
-    assert len(said) == 1
-    policy, _ = inference.evaluate_batch(rows.features, rows.legal)  # where another warning would be an error
-    np.testing.assert_allclose(policy, by_hand(net, rows.features, rows.legal)[0], atol=1e-5)
-
-
 @pytest.mark.parametrize("pack", ["auto", False])
 def test_outputs_that_are_not_finite_never_leave(rows, pack):
     net = network(**SMALL)
@@ -250,62 +190,3 @@ def test_outputs_that_are_not_finite_never_leave(rows, pack):
 def test_no_rows_cannot_be_prepared(rows):
     with pytest.raises(ConfigError, match=f"batches of {rows} rows: should be at least 1"):
         Inference(network(**SMALL)).prepare(rows)
-
-
-class LateRuntime:
-    """Streams of a device whose work is done only when it is waited for, or behind something that is."""
-
-    def __init__(self):
-        self.device, self.pinned = torch.device("cpu"), False
-        self.order = []
-
-    @contextmanager
-    def stage(self, name, after):
-        assert (name == "copy_in") == (after is None)
-        assert after is None or after.name == {"compute": "copy_in", "copy_out": "compute"}[name]
-        self.order.append(name)
-        yield
-
-    def mark(self, name):
-        def synchronize():
-            self.order.append(f"wait {name}")
-
-        return SimpleNamespace(name=name, synchronize=synchronize)
-
-    def capture(self, work):
-        work()
-        self.order.append("capture")
-        return work
-
-
-def test_a_device_lane_orders_its_stages_and_answers_from_memory_of_its_own(rows):
-    inference = Inference(network(**SMALL), dtype="fp32")
-    runtime = LateRuntime()
-    lane = DeviceLane(64, 8, forward=inference._forward, runtime=runtime)
-    answers = [lane.evaluate(rows.features[::step], rows.legal[::step]) for step in (1, -1)]
-    assert runtime.order == ["capture", *["copy_in", "compute", "copy_out", "wait copy_out"] * 2]
-    for (policy, values), step in zip(answers, (1, -1), strict=True):
-        expected = inference.evaluate_batch(rows.features[::step], rows.legal[::step])
-        np.testing.assert_array_equal(policy, expected[0])
-        np.testing.assert_array_equal(values, expected[1])
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("step", [{}, {"cuda_graphs": False}, {"pinned_memory": False}, {"copy_streams": False}])
-def test_each_step_on_cuda_gives_the_same_answer_under_new_weights(full, rows, step):
-    inference = Inference(network(seed=9), device="cuda", dtype="fp16", compile=False, **step)
-    inference.prepare(64)
-    inference.load(full)
-    policy, values = inference.evaluate_batch(rows.features, rows.legal)
-    expected_policy, expected_values = by_hand(full, rows.features, rows.legal)
-    np.testing.assert_allclose(policy, expected_policy, atol=0.01)
-    np.testing.assert_allclose(values, expected_values, atol=0.01)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-4), ("fp16", 0.01), ("bf16", 0.03)])
-def test_cuda_agrees_with_the_cpu(full, rows, dtype, tolerance):
-    policy, values = Inference(full, device="cuda", dtype=dtype).evaluate_batch(rows.features, rows.legal)
-    expected_policy, expected_values = by_hand(full, rows.features, rows.legal)
-    np.testing.assert_allclose(policy, expected_policy, atol=tolerance)
-    np.testing.assert_allclose(values, expected_values, atol=tolerance)

@@ -14,8 +14,9 @@ from blob_zero.config.schema import Config
 from blob_zero.doctor.findings import Finding, first_line
 from blob_zero.doctor.known import Known
 from blob_zero.errors import BlobError, EvaluatorError
+from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
-from blob_zero.inference.lanes import Answer, Legal
+from blob_zero.inference.lane import Legal
 from blob_zero.learning.setup import configure_torch
 from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape, seeded_network
 from blob_zero.seeds import Purpose, stream_seed
@@ -152,8 +153,8 @@ def _judged(rows: Records, *, finished: int, seconds: float) -> Finding:
 def _difference(
     check: str,
     what: str,
-    answer: Answer,
-    plain: Answer,
+    answer: Outputs,
+    plain: Outputs,
     legal: Legal,
     in_play: npt.NDArray[np.bool_],
     *,

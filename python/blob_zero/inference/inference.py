@@ -1,60 +1,65 @@
-"""BlobNet as an evaluator for the search: folded, packed or compiled, and in the precision its device is fast in."""
+"""BlobNet as an evaluator for the search: folded, packed or compiled, in the precision that its device is fast in."""
 
 import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Literal
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 import blob_zero as bz
-from blob_zero.errors import ConfigError, EvaluatorError
+from blob_zero.config.choices import Dtype, Switch
+from blob_zero.errors import ConfigError, DeviceError, EvaluatorError
+from blob_zero.inference.compilation import padded_rows
+from blob_zero.inference.cuda_lane import CudaLane
+from blob_zero.inference.device_errors import is_memory_shortage
 from blob_zero.inference.devices import auto_dtype, auto_workers, resolve_device
+from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.folded import FoldedNet, PlainNet
-from blob_zero.inference.lanes import Answer, CudaRuntime, DeviceLane, HostLane, Lane, Legal
+from blob_zero.inference.forward import Forward, Network
+from blob_zero.inference.gpu import Gpu, gpu
+from blob_zero.inference.host_lane import HostLane
+from blob_zero.inference.lane import Features, Lane, Legal
 from blob_zero.inference.packed import PackedNet, packing_obstacle
 from blob_zero.model.blobnet import SEATS, BlobNet
 
-Features = npt.NDArray[np.float32]
-Switch = Literal["auto"] | bool
-Network = FoldedNet | PlainNet | PackedNet
-
+_T = TypeVar("_T")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_LEAST = torch.finfo(torch.float32).min
 
 
 class Inference:
     """An evaluator for `Round` searches, `SelfPlay` and matches: a copy of a network, ready on a device.
 
-    It keeps its own weights, so training can go on with the network it was made from; `load` brings them up
-    to date. Several threads may call it at once, but none during a `load`.
+    It keeps its own weights, so the network that it was made from can be trained further; `load` takes new weights.
+    Several threads may call it at once, but none during a `load`.
 
-    On a CPU it wants `workers` threads with a batch each, and computes each batch on the thread that brings it. On a
-    GPU the workers' copies and computations overlap.
+    On a CPU it is called by `workers` threads, each of which computes a batch alone. On a GPU the copies of one worker
+    overlap with the computation of another. Where the memory is too small for a batch, a warning says so and batches
+    are computed in parts from then on, with the same outputs up to rounding.
 
     Args:
-        net: the network; it must have the 8 values the search needs.
+        net: the network; it must have the 8 values that the search needs.
         device: `auto` (CUDA if there is any), `cpu`, `cuda` or `cuda:N`.
-        dtype: `auto`, `fp32`, `bf16` or `fp16`; the softmax over the legal actions is float32 in any case.
+        dtype: `auto`, `fp32`, `bf16` or `fp16`; the softmax over the legal actions is always float32.
         fold: whether attention, feature scale and heads are folded; the function stays the same.
-        pack: whether a folded network's weights are laid out for the CPU's matrix units. Auto: wherever they can be and
-            the network is not compiled.
-        compile: whether torch.compile builds the network, once for each number of rows. Auto: on CUDA only; on a CPU
-            packing is faster and costs no time. Where it fails, a warning says why and the network runs without.
+        pack: whether a folded network's weights are laid out for the CPU's matrix units. Auto: wherever that is
+            possible and the network is not compiled.
+        compile: whether torch.compile builds the network, for each of a few fixed numbers of rows. Auto: on CUDA only;
+            on a CPU packing is faster and takes no time. Where it fails, a warning names the cause and the network runs
+            without.
         cuda_graphs: on CUDA, whether the work of a batch is captured once and replayed with one launch.
         pinned_memory: on CUDA, whether batches are copied from page-locked memory, beside other work.
         copy_streams: on CUDA, whether copies have streams of their own and overlap with other batches' computation.
-        workers: threads that `drive` calls it from; those of `auto_workers` if None.
+        workers: threads that call it; None for the number that suits the device (`auto_workers`).
 
     Raises:
         ConfigError: the network has another number of values, the dtype is unknown, or two settings exclude each other.
-        DeviceError: the device is not there; the message names what is.
+        DeviceError: the device is not there; the message names those that are.
     """
 
     def __init__(
@@ -62,7 +67,7 @@ class Inference:
         net: BlobNet,
         *,
         device: str = "cpu",
-        dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+        dtype: Dtype = "auto",
         fold: bool = True,
         pack: Switch = "auto",
         compile: Switch = "auto",  # noqa: A002 - torch.compile's own word
@@ -77,34 +82,27 @@ class Inference:
                 f"this network has values = {net.shape.values}"
             )
         self.device = resolve_device(device)
-        name = auto_dtype(self.device) if dtype == "auto" else dtype
-        if name not in _DTYPES:
-            raise ConfigError(f"inference dtype {dtype!r}: should be auto, {', '.join(_DTYPES)}")
-        if workers is None:
-            workers = auto_workers(self.device.type)
-        if workers < 1:
+        self.dtype = _torch_dtype(dtype, self.device)
+        self.workers = auto_workers(self.device.type) if workers is None else workers
+        if self.workers < 1:
             raise ConfigError(f"inference workers {workers}: should be at least 1")
-        self.workers = workers
-        self.dtype = _DTYPES[name]
         self.shape = net.shape
-        self._compile = self.device.type == "cuda" if compile == "auto" else compile
-        self._compiled_rows: set[int] = set()
-        self._net = self._network(net, fold=fold, pack=pack)
-        self._runtime = (
-            CudaRuntime(self.device, graphs=cuda_graphs, pinned=pinned_memory, copy_streams=copy_streams)
-            if self.device.type == "cuda"
-            else None
-        )
+        compiles = self.device.type == "cuda" if compile == "auto" else compile
+        self._gpu: Gpu | None = gpu(self.device) if self.device.type == "cuda" else None
+        self._lane_options = {"graphs": cuda_graphs, "pinned": pinned_memory, "copy_streams": copy_streams}
+        network = _network(net, self.device, self.dtype, fold=fold, pack=pack, compiles=compiles)
+        self._forward = Forward(network, dtype=self.dtype, device=self.device, compile=compiles)
         self._idle: defaultdict[int, list[Lane]] = defaultdict(list)
+        self._lane_rows: dict[int, int] = {}
         self._lock = threading.Lock()
         self.load(net)
 
     @property
     def steps(self) -> str:
-        """What makes it fast, in words: `folded, packed, torch.bfloat16`."""
-        form = {FoldedNet: "folded", PlainNet: "plain", PackedNet: "folded, packed"}[type(self._net)]
-        graphs = ", CUDA graphs" if self._runtime is not None and self._runtime.graphs else ""
-        return f"{form}{', compiled' if self._compile else ''}{graphs}, {self.dtype}"
+        """How the network is computed, in words: `folded, packed, torch.bfloat16`."""
+        form = {FoldedNet: "folded", PlainNet: "plain", PackedNet: "folded, packed"}[type(self._forward.net)]
+        graphs = ", CUDA graphs" if self._gpu is not None and self._lane_options["graphs"] else ""
+        return f"{form}{', compiled' if self._forward.compiled else ''}{graphs}, {self.dtype}"
 
     def load(self, net: BlobNet) -> None:
         """Take new weights in place, so that compiled code, captured graphs and fixed memory stay valid.
@@ -114,26 +112,32 @@ class Inference:
         """
         if net.shape != self.shape:
             raise ConfigError(f"cannot load a network of {net.shape} into inference for {self.shape}")
-        self._net.load(net)
-        if self.device.type == "cuda":
-            # The streams of batches do not wait for this one.
-            torch.cuda.synchronize(self.device)
+        with self._on_device():
+            self._forward.net.load(net)
+            if self._gpu is not None:
+                # The streams of batches do not wait for this one.
+                torch.cuda.synchronize(self.device)
 
     def prepare(self, rows: int) -> None:
-        """Compile, capture and warm up for batches of so many rows, for every worker, before anything is timed.
+        """Compile, capture and warm up for batches of `rows` rows and every worker, before anything is timed.
 
         Raises:
             ConfigError: fewer than 1 row.
+            DeviceError: the memory is too small for a single row.
         """
         if rows < 1:
             raise ConfigError(f"inference for batches of {rows} rows: should be at least 1")
-        while len(self._idle[rows]) < self.workers:
-            lane = self._new_lane(rows)
-            # The shapes of a batch without any position: a row without a legal action is harmless.
-            lane.evaluate(np.zeros((rows, bz.FEATURES), np.uint8), np.zeros((rows, bz.ACTIONS), np.bool_))
-            self._idle[rows].append(lane)
 
-    def __call__(self, features: Features, legal: Legal) -> Answer:
+        def add_lane(size: int) -> None:
+            lane = self._new_lane(size)
+            # A batch without any position: rows without a legal action are harmless.
+            lane.evaluate(np.zeros((size, bz.FEATURES), np.uint8), np.zeros((size, bz.ACTIONS), np.bool_))
+            self._idle[size].append(lane)
+
+        while len(self._idle[self._rows_of_lanes(rows)]) < self.workers:
+            self._retrying(rows, add_lane)
+
+    def __call__(self, features: npt.NDArray[np.float32], legal: Legal) -> Outputs:
         """Evaluate scaled features float32[B, 256] with their legal actions bool[B, 52].
 
         Returns:
@@ -142,12 +146,13 @@ class Inference:
         Raises:
             EvaluatorError: the network's outputs are not finite.
         """
-        raw = torch.from_numpy(features / bz.feature_scale()).to(self.device)
-        with torch.inference_mode():
-            policy, values = _answer(self._net, raw, torch.from_numpy(np.array(legal)).to(self.device), self.dtype)
-            return _finite(policy.cpu().numpy(), values.cpu().numpy())
+        raw = torch.from_numpy(features / bz.feature_scale())
+        with self._on_device(), torch.inference_mode():
+            answer = self._forward.plain(raw.to(self.device), torch.from_numpy(np.array(legal)).to(self.device))
+            policy, values = (part.cpu().numpy() for part in answer)
+        return _finite(policy, values)
 
-    def evaluate_batch(self, features: npt.NDArray[np.uint8], legal: Legal) -> Answer:
+    def evaluate_batch(self, features: Features, legal: Legal) -> Outputs:
         """Evaluate a whole batch buffer of raw features uint8[rows, 256] with bool[rows, 52].
 
         Rows past the filled ones may hold anything; a row without a legal action gets zeros for its policy.
@@ -157,84 +162,114 @@ class Inference:
 
         Raises:
             EvaluatorError: the network's outputs are not finite.
+            DeviceError: the memory is too small for a single row.
         """
-        with self._lane(len(features)) as lane:
-            return _finite(*lane.evaluate(features, legal))
+        return _finite(*self._retrying(len(features), partial(self._evaluate, features, legal)))
 
-    def _network(self, net: BlobNet, *, fold: bool, pack: Switch) -> Network:
-        if pack is True and (not fold or self._compile):
-            other = "compile = true" if self._compile else "fold = false"
-            raise ConfigError(f"inference pack = true and {other} exclude each other: should be one of them or auto")
-        module: FoldedNet | PlainNet = FoldedNet(net) if fold else PlainNet(net)
-        module.requires_grad_(False)
-        module.to(self.device, self.dtype).eval()
-        if not isinstance(module, FoldedNet) or self._compile or not pack:
-            return module
-        obstacle = packing_obstacle(self.device, self.dtype)
-        if obstacle is None:
-            return PackedNet(module)
-        if pack is True:
-            raise ConfigError(f"inference pack = true: {obstacle}; should be auto or false here")
-        return module
+    def _evaluate(self, features: Features, legal: Legal, size: int) -> Outputs:
+        """Evaluate the rows with one lane, in as many parts as it takes."""
+        with self._lane(size) as lane:
+            starts = range(0, len(features), size)
+            parts = [lane.evaluate(features[k : k + size], legal[k : k + size]) for k in starts]
+        if len(parts) == 1:
+            return parts[0]
+        policies, values = zip(*parts, strict=True)
+        return np.concatenate(policies), np.concatenate(values)
 
     @contextmanager
-    def _lane(self, rows: int) -> Iterator[Lane]:
-        """A lane that no other thread uses, for batches of so many rows."""
+    def _lane(self, size: int) -> Iterator[Lane]:
+        """A lane of `size` rows that no other thread uses."""
         with self._lock:
-            idle = self._idle[rows]
+            idle = self._idle[size]
             lane = idle.pop() if idle else None
         if lane is None:
-            lane = self._new_lane(rows)
+            lane = self._new_lane(size)
         yield lane
         # Not after an error: what it left in the lane's memory is unknown.
         with self._lock:
-            self._idle[rows].append(lane)
+            self._idle[size].append(lane)
 
-    def _new_lane(self, rows: int) -> Lane:
-        if self._runtime is None:
-            return HostLane(rows, self.shape.values, forward=self._forward)
-        return DeviceLane(rows, self.shape.values, forward=self._forward, runtime=self._runtime)
+    def _new_lane(self, size: int) -> Lane:
+        if self._gpu is None:
+            return HostLane(size, self.shape.values, forward=self._forward)
+        return CudaLane(size, self.shape.values, forward=self._forward, gpu=self._gpu, **self._lane_options)
 
-    def _forward(self, raw: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
-        if not self._compile:
-            return _answer(self._net, raw, legal, self.dtype)
-        if len(raw) in self._compiled_rows:
-            return _compiled()(self._net, raw, legal, self.dtype)
-        try:
-            answer = _compiled()(self._net, raw, legal, self.dtype)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:
-            # Compilers fail in as many ways as there are machines: none there, an old one, a full disk, a bug.
-            answer = _answer(self._net, raw, legal, self.dtype)
-            self._compile = False
-            cause = str(error).strip().partition("\n")[0]
-            warnings.warn(
-                f"cannot compile the network for {self.device}, going on without: {type(error).__name__}: {cause}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            return answer
-        self._compiled_rows.add(len(raw))
-        return answer
+    def _rows_of_lanes(self, rows: int) -> int:
+        """Rows of the lanes that batches of `rows` rows go through."""
+        return self._lane_rows.get(rows) or (padded_rows(rows) if self._forward.compiled else rows)
+
+    def _retrying(self, rows: int, attempt: Callable[[int], _T]) -> _T:
+        """Call `attempt` with the rows of a lane, fewer each time the memory is too small."""
+        while True:
+            size = self._rows_of_lanes(rows)
+            try:
+                return attempt(size)
+            except Exception as error:
+                if not is_memory_shortage(error):
+                    raise
+                if size == 1:
+                    raise DeviceError(
+                        f"the memory of {self.device} is exhausted by evaluating a single row: "
+                        "other processes should leave it more, or the network should be smaller"
+                    ) from error
+            # Out here the error, whose traceback holds the memory of the failed attempt, is gone.
+            self._halve(rows, size)
+
+    def _halve(self, rows: int, size: int) -> None:
+        """Let batches of `rows` rows go through lanes of half the size; of threads that fail together one does."""
+        with self._lock:
+            if self._rows_of_lanes(rows) != size:
+                return
+            self._lane_rows[rows] = half = -(-size // 2)
+            self._idle.pop(size, None)
+        if self._gpu is not None:
+            torch.cuda.empty_cache()
+        warnings.warn(
+            f"the memory of {self.device} is exhausted: batches of {rows:,} rows are evaluated {half:,} rows at a time "
+            "from here on, with the same results up to rounding",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        """Makes the device the thread's current one."""
+        if self._gpu is None:
+            yield
+        else:
+            with self._gpu.use():
+                yield
 
 
-def _answer(net: Network, raw: Tensor, legal: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Policy float32[B, 52] over the legal actions and values float32[B, values] for raw features [B, 256]."""
-    logits, values = net(raw.to(dtype))
-    # The finite lowest number and not -inf, which would make a row without a legal action NaN.
-    policy = torch.softmax(logits.float().masked_fill(~legal, _LEAST), dim=1) * legal
-    return policy, values.float()
+def _torch_dtype(name: str, device: torch.device) -> torch.dtype:
+    chosen = auto_dtype(device) if name == "auto" else name
+    if chosen not in _DTYPES:
+        raise ConfigError(f"inference dtype {name!r}: should be auto, {', '.join(_DTYPES)}")
+    return _DTYPES[chosen]
 
 
-@cache
-def _compiled() -> Callable[[Network, Tensor, Tensor, torch.dtype], tuple[Tensor, Tensor]]:
-    """`_answer`, compiled. One for all: networks of the same shape, whose weights are inputs, share the code."""
-    return torch.compile(_answer, fullgraph=True, dynamic=False)
+def _network(
+    net: BlobNet, device: torch.device, dtype: torch.dtype, *, fold: bool, pack: Switch, compiles: bool
+) -> Network:
+    """A copy of the network in the form that the settings ask for."""
+    if pack is True and (not fold or compiles):
+        other = "compile = true" if compiles else "fold = false"
+        raise ConfigError(f"inference pack = true and {other} exclude each other: should be one of them or auto")
+    module: FoldedNet | PlainNet = FoldedNet(net) if fold else PlainNet(net)
+    module.requires_grad_(False)
+    module.to(device, dtype).eval()
+    if not isinstance(module, FoldedNet) or compiles or not pack:
+        return module
+    obstacle = packing_obstacle(device, dtype)
+    if obstacle is None:
+        return PackedNet(module)
+    if pack is True:
+        raise ConfigError(f"inference pack = true: {obstacle}; should be auto or false here")
+    return module
 
 
-def _finite(policy: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) -> Answer:
-    """The answer as it is, if all of it is finite: a NaN would spread through the search's means unseen."""
+def _finite(policy: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) -> Outputs:
+    """The outputs as they are, if all are finite: a NaN would spread through the search's means unseen."""
     # A sum is finite only if all terms are; no array of flags is made.
     if not np.isfinite(policy.sum(dtype=np.float64) + values.sum(dtype=np.float64)):
         wrong = ~np.isfinite(np.concatenate([policy, values], axis=1)).all(axis=1)

@@ -1,0 +1,80 @@
+"""The lane of a GPU: copies to it, one replay of a graph, copies back."""
+
+import torch
+
+from blob_zero.inference.evaluator import Outputs
+from blob_zero.inference.gpu import Gpu
+from blob_zero.inference.lane import BatchMemory, Features, ForwardPass, Legal
+
+
+class CudaLane:
+    """Copies a batch to a GPU, has it computed on fixed memory, and copies the outputs back.
+
+    A lane waits for its own batch only, so two or more lanes, each on its thread, keep the GPU busy.
+
+    Args:
+        rows: rows of the fixed memory.
+        values: values of the network.
+        forward: the network.
+        gpu: its streams.
+        graphs: whether the work of a batch is captured once and replayed with one launch.
+        pinned: whether host memory is page-locked, which lets copies run beside other work.
+        copy_streams: whether copies have streams of their own.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        values: int,
+        *,
+        forward: ForwardPass,
+        gpu: Gpu,
+        graphs: bool = True,
+        pinned: bool = True,
+        copy_streams: bool = True,
+    ) -> None:
+        self.rows = rows
+        self._gpu = gpu
+        self._copy_in = gpu.copy_in if copy_streams else gpu.compute
+        self._copy_out = gpu.copy_out if copy_streams else gpu.compute
+        with gpu.use(), torch.inference_mode():
+            self._host = BatchMemory(rows, values, device=torch.device("cpu"), pinned=pinned)
+            self._fixed = fixed = BatchMemory(rows, values, device=gpu.device)
+            self._arrived, self._computed, self._returned = _new_event(), _new_event(), _new_event()
+
+            def work() -> None:
+                policy, values = forward(fixed.features, fixed.legal)
+                fixed.policy.copy_(policy)
+                fixed.values.copy_(values)
+
+            self._work = gpu.capture(work) if graphs else work
+            if not graphs:
+                gpu.warm_up(work)
+
+    def evaluate(self, features: Features, legal: Legal) -> Outputs:
+        """See `Lane`."""
+        gpu, host, fixed = self._gpu, self._host, self._fixed
+        host.fill(features, legal)
+        with gpu.use(), torch.inference_mode():
+            with torch.cuda.stream(self._copy_in):
+                fixed.features.copy_(host.features, non_blocking=True)
+                fixed.legal.copy_(host.legal, non_blocking=True)
+            self._arrived.record(self._copy_in)
+            with torch.cuda.stream(gpu.compute):
+                gpu.compute.wait_event(self._arrived)
+                self._work()
+            self._computed.record(gpu.compute)
+            with torch.cuda.stream(self._copy_out):
+                self._copy_out.wait_event(self._computed)
+                host.policy.copy_(fixed.policy, non_blocking=True)
+                host.values.copy_(fixed.values, non_blocking=True)
+            self._returned.record(self._copy_out)
+            self._returned.synchronize()
+        # The lane's next batch writes this memory again, perhaps before the outputs are read.
+        count = len(features)
+        return host.policy.numpy()[:count].copy(), host.values.numpy()[:count].copy()
+
+
+def _new_event() -> torch.cuda.Event:
+    """An event that lets a thread that waits for it sleep: its core is the search's."""
+    return torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ import blob_zero
 PACKAGE = Path(blob_zero.__file__).parent
 
 ORDER = (
-    ("_core", "_startup", "errors", "machine", "seeds"),
+    ("_core", "_startup", "errors", "machine", "seeds", "spinning"),
     ("config", "model"),
     ("inference", "run"),
     ("selfplay", "metrics"),

@@ -10,7 +10,6 @@ Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Policy float32[B, 52] over actions, and values float32[B, 8] in [-1, 1] by relative seat."""
 
 
-
 class Evaluator(Protocol):
     """A function of positions: BlobNet behind `Inference`, or any other."""
 

@@ -27,6 +27,7 @@ from blob_zero.inference.host_lane import HostLane
 from blob_zero.inference.lane import Features, Lane, Legal
 from blob_zero.inference.packed import PackedNet, packing_obstacle
 from blob_zero.model.blobnet import SEATS, BlobNet
+from blob_zero.spinning import share_cores_with_others
 
 _T = TypeVar("_T")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -89,6 +90,7 @@ class Inference:
         self.shape = net.shape
         compiles = self.device.type == "cuda" if compile == "auto" else compile
         self._gpu: Gpu | None = gpu(self.device) if self.device.type == "cuda" else None
+        share_cores_with_others()
         self._lane_options = {"graphs": cuda_graphs, "pinned": pinned_memory, "copy_streams": copy_streams}
         network = _network(net, self.device, self.dtype, fold=fold, pack=pack, compiles=compiles)
         self._forward = Forward(network, dtype=self.dtype, device=self.device, compile=compiles)

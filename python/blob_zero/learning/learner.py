@@ -21,6 +21,7 @@ from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.model.suit_symmetry import SUIT_ORDERS
+from blob_zero.spinning import share_cores_with_others
 
 # Steps between two readings of the losses on a GPU: each reading waits for the device, which then idles.
 _STEPS_A_READING = 16
@@ -49,6 +50,7 @@ class Learner:
         self.gradients = Gradients(self.net, config, device=device)
         self.optimizer = make_optimizer(self.net, config)
         self._rows: DeviceRows | None = None
+        share_cores_with_others()
 
     def train(
         self,

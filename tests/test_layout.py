@@ -10,7 +10,7 @@ import blob_zero
 PACKAGE = Path(blob_zero.__file__).parent
 
 ORDER = (
-    ("_core", "_startup", "errors", "machine", "seeds", "spinning"),
+    ("_core", "_startup", "errors", "machine", "seeds"),
     ("config", "model"),
     ("inference", "run"),
     ("selfplay", "metrics"),

@@ -26,8 +26,8 @@ from blob_zero.inference.gpu import Gpu, gpu
 from blob_zero.inference.host_lane import HostLane
 from blob_zero.inference.lane import Features, Lane, Legal
 from blob_zero.inference.packed import PackedNet, packing_obstacle
+from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.model.blobnet import SEATS, BlobNet
-from blob_zero.spinning import share_cores_with_others
 
 _T = TypeVar("_T")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -18,10 +18,10 @@ from blob_zero.learning.optimizer import load_optimizer_state, make_optimizer, o
 from blob_zero.learning.rate import learning_rate
 from blob_zero.learning.replay import ReplayRing
 from blob_zero.learning.summary import StepResults, TrainingSummary
+from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.model.suit_symmetry import SUIT_ORDERS
-from blob_zero.spinning import share_cores_with_others
 
 # Steps between two readings of the losses on a GPU: each reading waits for the device, which then idles.
 _STEPS_A_READING = 16

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from blob_zero.spinning import Crowding, SleepingTeam, openmp_libraries
+from blob_zero.machine.spinning import Crowding, SleepingTeam, openmp_libraries
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="GNU's OpenMP on Linux")
 

@@ -1,4 +1,4 @@
-"""The run's metrics: one row an iteration in a Parquet file, each column defined here and nowhere else."""
+"""The run's metrics: a Parquet file with one row for each iteration. Every column is defined here."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ MetricsRow = Mapping[str, MetricValue]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its type, and what it measures in which unit."""
+    """A column: its name, its type, and its meaning with the unit."""
 
     name: str
     dtype: type[pl.DataType]
@@ -24,20 +24,20 @@ class Column:
 
 
 def _against(opponent: str, whom: str) -> tuple[Column, ...]:
-    """The columns of a measurement; empty in iterations without one."""
+    """The columns of a measurement against one opponent; empty in iterations without one."""
     return (
         Column(f"{opponent}_difference", pl.Float64, f"points a round more than {whom}, paired by deal"),
         Column(f"{opponent}_low", pl.Float64, "lower end of its 95 % interval"),
         Column(f"{opponent}_high", pl.Float64, "upper end of its 95 % interval"),
         Column(f"{opponent}_points", pl.Float64, f"points a round of the best network against {whom}"),
-        Column(f"{opponent}_exact", pl.Float64, "share of the best network's bids made exactly there"),
+        Column(f"{opponent}_exact", pl.Float64, "share of the best network's bids made exactly in that match"),
     )
 
 
 COLUMNS: tuple[Column, ...] = (
     Column("iteration", pl.Int64, "iterations done, from 1"),
     Column("rounds", pl.Int64, "rounds of self-play begun since the run began; games, where whole games are played"),
-    Column("rows", pl.Int64, "rows this iteration's self-play gave"),
+    Column("rows", pl.Int64, "rows from this iteration's self-play"),
     Column("replay_rows", pl.Int64, "rows in the replay ring"),
     Column("rounds_per_minute", pl.Float64, "speed of self-play"),
     Column(
@@ -47,19 +47,19 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("selfplay_points", pl.Float64, "points a seat and round in self-play, mean"),
     Column("selfplay_exact", pl.Float64, "share of bids made exactly in self-play"),
-    Column("policy_loss", pl.Float64, "cross-entropy of the policy against the search's visits, nats"),
-    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the least `policy_loss` can be"),
+    Column("policy_loss", pl.Float64, "cross-entropy of the network's policy against the search's visits, nats"),
+    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the lower bound of `policy_loss`"),
     Column("policy_kl", pl.Float64, "`policy_loss` less `policy_entropy`, nats"),
-    Column("value_loss", pl.Float64, "mean squared error of the values of the seats in play"),
-    Column("value_error", pl.Float64, "mean absolute error of the same, on the scale of -1 to 1"),
+    Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
+    Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping, mean over steps"),
-    Column("learning_rate", pl.Float64, "at the last step"),
+    Column("learning_rate", pl.Float64, "learning rate of the last step"),
     Column("steps", pl.Int64, "optimizer steps taken"),
-    Column("skipped_steps", pl.Int64, "steps not taken because loss or gradient was not finite"),
+    Column("skipped_steps", pl.Int64, "steps left out because the loss or the gradient was not finite"),
     Column(
         "training_undone",
         pl.Boolean,
-        "whether training left weights that are not finite, and the learner went back to the last checkpoint",
+        "whether training left weights that are not finite, so that the learner went back to the last checkpoint",
     ),
     Column("examples_per_second", pl.Float64, "rows learned from, a second"),
     Column("held_out_rows", pl.Int64, "newest rows of rounds that are never trained on"),
@@ -71,30 +71,34 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "held_out_bid_calibration",
         pl.Float64,
-        "the same for the chance that a bid is made; empty where values hold more than the round's result",
+        "the same for the chance that a bid is made; empty where the values hold more than the round's result",
     ),
     *_against("untrained", "the untrained network with the same search"),
     *_against("random", "random play"),
     *_against("rule", "the rule bot"),
     *_against("rollout", "the search by random playouts, `rollout:WxS` of the settings"),
-    Column("rating", pl.Float64, "rating of the best network, as of this iteration; empty while it has met nobody"),
+    Column("rating", pl.Float64, "rating of the best network after this iteration; empty until it has played a match"),
     Column("rating_sigma", pl.Float64, "standard deviation of that rating"),
-    Column("promotion_difference", pl.Float64, "points a round of the candidate more than the best"),
+    Column("promotion_difference", pl.Float64, "points a round that the candidate scores more than the best network"),
     Column("promotion_low", pl.Float64, "lower end of its 95 % interval"),
     Column("promotion_high", pl.Float64, "upper end of its 95 % interval"),
     Column("promoted", pl.Boolean, "whether the candidate became the best"),
-    Column("best_iteration", pl.Int64, "iteration whose network is the best, 0 for the untrained one"),
+    Column("best_iteration", pl.Int64, "iteration of the best network, 0 for the untrained one"),
     Column("selfplay_seconds", pl.Float64, "seconds of self-play"),
     Column("training_seconds", pl.Float64, "seconds of training"),
     Column("judging_seconds", pl.Float64, "seconds of promotion and measurement"),
-    Column("commit_seconds", pl.Float64, "seconds of writing the commit before this one; empty where a run goes on"),
+    Column(
+        "commit_seconds",
+        pl.Float64,
+        "seconds of the commit before this one; empty in the first iteration after a restart",
+    ),
 )
 
 SCHEMA = {column.name: column.dtype for column in COLUMNS}
 
 
 class MetricsLog:
-    """The Parquet file of a run; each row replaces the file by one rename.
+    """The Parquet file of a run. Each new row replaces the file by one rename.
 
     Raises:
         CheckpointError: the file exists and cannot be read, or has other columns.
@@ -112,7 +116,7 @@ class MetricsLog:
                 raise CheckpointError(f"{path} has other columns than this version writes; move it away")
 
     def append(self, row: MetricsRow) -> None:
-        """Add one iteration; columns that the row lacks are empty.
+        """Adds an iteration; columns that the row lacks are empty.
 
         Raises:
             KeyError: the row has a column that is not defined.
@@ -125,14 +129,14 @@ class MetricsLog:
         self._write()
 
     def keep_until(self, iteration: int) -> None:
-        """Drop the rows of later iterations: those that were not committed and will be played again."""
+        """Drops the rows of later iterations, which were not committed and will be played again."""
         kept = self.frame.filter(pl.col("iteration") <= iteration)
         if len(kept) != len(self.frame):
             self.frame = kept
             self._write()
 
     def content(self) -> bytes:
-        """The file's bytes, as its last row left it."""
+        """The bytes of the file."""
         content = io.BytesIO()
         self.frame.write_parquet(content)
         return content.getvalue()
@@ -142,7 +146,7 @@ class MetricsLog:
 
 
 def columns_markdown(columns: Sequence[Column]) -> str:
-    """A table of docs/metrics.md."""
+    """The columns as a table of docs/metrics.md."""
     types = {pl.Int64: "integer", pl.Float64: "number", pl.Boolean: "yes or no"}
     lines = ["| column | type | meaning |", "| --- | --- | --- |"]
     lines += [f"| `{column.name}` | {types[column.dtype]} | {column.meaning} |" for column in columns]

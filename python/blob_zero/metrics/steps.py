@@ -1,7 +1,7 @@
-"""Metrics of single optimizer steps: one Parquet file an iteration, each column defined here and nowhere else.
+"""Metrics of single optimizer steps: one Parquet file for each iteration. Every column is defined here.
 
 RUN/steps/000012.parquet has the steps of iteration 12; `polars.read_parquet("RUN/steps/*.parquet")` reads them all.
-There is a file for each iteration since a run may have a million steps, and each writes what it added and no more.
+A run may have a million steps; with a file for each iteration, each commit writes the new ones alone.
 """
 
 import io
@@ -17,15 +17,19 @@ from blob_zero.run.atomic_files import explained, make_folder, write_atomically
 STEPS = "steps"
 
 STEP_COLUMNS = (
-    Column("iteration", pl.Int64, "iteration that the step is of, from 1"),
-    Column("step", pl.Int64, "steps tried since the run began, this one included"),
-    Column("policy_loss", pl.Float64, "cross-entropy of the policy against the search's visits, nats"),
-    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the least `policy_loss` can be"),
-    Column("value_loss", pl.Float64, "mean squared error of the values of the seats in play"),
-    Column("value_error", pl.Float64, "mean absolute error of the same, on the scale of -1 to 1"),
+    Column("iteration", pl.Int64, "iteration of the step, from 1"),
+    Column("step", pl.Int64, "number of the step, counted over the run from 1, steps left out included"),
+    Column("policy_loss", pl.Float64, "cross-entropy of the network's policy against the search's visits, nats"),
+    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the lower bound of `policy_loss`"),
+    Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
+    Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping"),
-    Column("learning_rate", pl.Float64, "of this step"),
-    Column("skipped", pl.Boolean, "whether loss or gradient was not finite; the losses are then empty"),
+    Column("learning_rate", pl.Float64, "learning rate of the step"),
+    Column(
+        "skipped",
+        pl.Boolean,
+        "whether loss or gradient was not finite and the step was left out; its losses are empty",
+    ),
 )
 
 _SCHEMA = {column.name: column.dtype for column in STEP_COLUMNS}
@@ -38,10 +42,10 @@ def step_frame(
     """The steps of an iteration as a table.
 
     Args:
-        measured: [S, 6], what `Trainer.step` gave of each step.
+        measured: [S, 6], the result of each attempted step, as `Learner.step` returns it.
         rates: [S], learning rates.
-        iteration: from 1.
-        first_step: number of the first of them, from 1.
+        iteration: number of the iteration, from 1.
+        first_step: number of its first step, counted over the run from 1.
     """
     skipped = measured[:, 0] == 0
     columns = {name: pl.Series(measured[:, k]).set(pl.Series(skipped), None) for k, name in enumerate(_MEASURED, 1)}
@@ -70,7 +74,7 @@ def write_steps(run: Path, frame: pl.DataFrame) -> None:
 
 
 def keep_steps_until(run: Path, iteration: int) -> None:
-    """Delete the files of later iterations: those that were not committed and will be played again.
+    """Deletes the files of later iterations, which were not committed and will be played again.
 
     Raises:
         CheckpointError: one cannot be deleted.

@@ -1,4 +1,4 @@
-"""A run's metrics as TensorBoard shows them, beside the Parquet files; an extra of the package."""
+"""A run's metrics for TensorBoard, in addition to the Parquet files; an extra of the package."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,16 +27,16 @@ _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names}
 
 
 class TensorBoard:
-    """Writes scalars to RUN/tensorboard: those of iterations by iteration, those of steps by step.
+    """Writes scalars to RUN/tensorboard: metrics of iterations by iteration, metrics of steps by step.
 
     Args:
         run: the run's folder.
-        iteration: iterations done; what an interrupted one left after it is not shown.
-        step: steps tried until then.
+        iteration: iterations done; later ones, left by an interruption, are not shown.
+        step: optimizer steps attempted in them.
 
     Raises:
         ConfigError: the package is not installed.
-        CheckpointError: the files cannot be written; so do `write` and `close`.
+        CheckpointError: the files cannot be written; `write` and `close` raise it too.
     """
 
     def __init__(self, run: Path, *, iteration: int, step: int) -> None:
@@ -47,7 +47,7 @@ class TensorBoard:
             self._steps = _writer(self._folder / "steps", first=step + 1)
 
     def write(self, row: MetricsRow, steps: pl.DataFrame) -> None:
-        """Add an iteration's row of metrics, and its steps."""
+        """Adds an iteration's row of metrics, and its steps."""
         with explained("write", self._folder):
             self._write(row, steps)
 
@@ -66,7 +66,7 @@ class TensorBoard:
         self._steps.flush()
 
     def close(self) -> None:
-        """Write what is left, and end the writers' threads."""
+        """Writes what is left, and ends the writers' threads."""
         with explained("write", self._folder):
             try:
                 self._iterations.close()
@@ -75,7 +75,7 @@ class TensorBoard:
 
 
 def check_installed() -> None:
-    """Find the package.
+    """Checks that the package is installed.
 
     Raises:
         ConfigError: it is not installed.
@@ -88,7 +88,7 @@ def check_installed() -> None:
 
 
 def tag_of(column: str) -> str:
-    """A column's name under a heading: `loss/policy_loss`, `rule/difference`."""
+    """The tag of a column, a name under a heading: `loss/policy_loss`, `rule/difference`."""
     if column in _GROUP_OF:
         return f"{_GROUP_OF[column]}/{column}"
     if column.endswith("_seconds"):

@@ -1,1 +1,1 @@
-"""BlobNet, and the symmetry of the game that its rows may be renamed by."""
+"""BlobNet, and the symmetry of the suits."""

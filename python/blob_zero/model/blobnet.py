@@ -1,4 +1,4 @@
-"""BlobNet: from what one seat knows to the actions it should weigh and the points each seat should expect."""
+"""BlobNet: maps what one seat knows to a policy over actions and an expected result for each seat."""
 
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ FEATURES = 256
 ACTIONS = 52
 """Width of a policy row."""
 SEATS = 8
-"""Relative seats, and so values, of a network that can play."""
+"""Relative seats; a network that plays has a value for each."""
 
 
 class NetworkShape(NamedTuple):
-    """What a BlobNet's weights must agree on to be exchanged."""
+    """The sizes of a BlobNet. Networks of equal shape can exchange weights."""
 
     values: int
     width: int
@@ -29,11 +29,11 @@ class NetworkShape(NamedTuple):
 
 
 class EncoderLayer(nn.Module):
-    """A post-norm transformer encoder layer over a sequence of one token.
+    """A post-norm transformer encoder layer (Vaswani et al. 2017) over a sequence of one token.
 
-    The softmax over a single key is 1 whatever the query, so attention is its value and output projections
-    alone. The parameters, their names and the result are those of `torch.nn.TransformerEncoderLayer` without
-    dropout; the query and key weights exist but have no effect, and their gradient is zero.
+    The softmax over a single key is 1 for every query, so attention reduces to its value and output projections.
+    Parameters, names and result equal `torch.nn.TransformerEncoderLayer` without dropout; the query and key weights
+    exist, have no effect, and get no gradient.
     """
 
     def __init__(self, *, width: int, heads: int, feed_forward: int) -> None:
@@ -45,7 +45,7 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(width)
 
     def value_projection(self) -> tuple[Tensor, Tensor]:
-        """Weight [width, width] and bias [width] that make the attention's value from its input."""
+        """Weight [width, width] and bias [width] of the attention's value projection."""
         width = self.linear1.in_features
         weight, bias = self.self_attn.in_proj_weight, self.self_attn.in_proj_bias
         assert weight is not None
@@ -67,13 +67,13 @@ class BlobNet(nn.Module):
     The defaults are the published size: with `values=1` it has 4,917,301 parameters.
 
     Args:
-        values: outputs of the value head; 8, one for each relative seat, is what the search needs.
-        width: numbers in the token.
+        values: outputs of the value head; the search needs 8, one for each relative seat.
+        width: size of the token.
         layers: encoder layers.
-        heads: attention heads; they divide `width`, and change nothing for a sequence of one token.
-        feed_forward: hidden numbers of a layer's feed-forward part.
-        policy_hidden: hidden numbers of the policy head.
-        value_hidden: hidden numbers of the value head.
+        heads: attention heads; they divide `width`, and have no effect on a sequence of one token.
+        feed_forward: hidden units of a layer's feed-forward part.
+        policy_hidden: hidden units of the policy head.
+        value_hidden: hidden units of the value head.
 
     Raises:
         ConfigError: a size is below 1, or `heads` does not divide `width`.
@@ -110,7 +110,7 @@ class BlobNet(nn.Module):
         )
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Evaluate information states.
+        """Evaluates information states.
 
         Args:
             features: float32[B, 256], encoding v2, scaled.
@@ -128,7 +128,7 @@ class BlobNet(nn.Module):
 
 
 def seeded_network(shape: NetworkShape, *, seed: int) -> BlobNet:
-    """An untrained network whose weights follow from the seed; PyTorch's random state stays as it was."""
+    """An untrained network whose weights follow from the seed; PyTorch's random state is unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return BlobNet(**shape._asdict())

@@ -1,7 +1,7 @@
 """Files and folders that are either whole or not there.
 
-Everything that a run must not lose is written here: under another name in the same folder, flushed to disk,
-renamed into place, and the folder flushed too, so that neither a killed process nor a power cut leaves half of it.
+Everything that a run must not lose is written here: under another name in the same folder, flushed to disk, renamed
+into place, and the folder flushed too. So neither a killed process nor a power cut leaves half a file.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from blob_zero.errors import CheckpointError
 
 PARTIAL = ".partial"
-"""Ends the name of what is being written; whoever finds it may delete it."""
+"""Suffix of files and folders that are being written; those of earlier processes may be deleted."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space there",
@@ -30,7 +30,7 @@ _REMEDIES = {
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file by one rename, so that a reader or a power cut sees the old content or the new.
+    """Replaces a file by one rename, so that a reader or a power cut sees the old content or the new.
 
     Raises:
         CheckpointError: it cannot be written; the old content is unharmed.
@@ -48,9 +48,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_folder_atomically(path: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Write a folder's files in order, and give the folder its name when the last one is on disk.
+    """Writes a folder's files in order, and gives the folder its name when the last one is on disk.
 
-    A folder of that name is replaced. Contents are taken one at a time, so that a generator holds one in memory.
+    A folder of that name is replaced. Contents are taken one at a time; a generator needs memory for one.
 
     Raises:
         CheckpointError: it cannot be written; what was there before is unharmed.
@@ -68,7 +68,7 @@ def write_folder_atomically(path: Path, files: Iterable[tuple[str, bytes]]) -> N
             remove_folder(path)
             partial.rename(path)
         except (OSError, CheckpointError):
-            # On a full disk the space matters, and the part of a folder is of no use.
+            # On a full disk the space matters, and a partial folder is of no use.
             with contextlib.suppress(OSError):
                 _remove_tree(partial)
             raise
@@ -76,10 +76,10 @@ def write_folder_atomically(path: Path, files: Iterable[tuple[str, bytes]]) -> N
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, where they are missing.
+    """Makes a folder and its parents where they are missing.
 
     Raises:
-        CheckpointError: that is impossible; the message says why.
+        CheckpointError: it cannot be made; the message says why.
     """
     with explained("make the folder", path):
         if not path.is_dir():
@@ -92,7 +92,7 @@ def make_folder(path: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Delete a folder, if it is there; it loses its name first, so that no half of it is ever found.
+    """Deletes a folder, if it is there. It loses its name first, so that nobody finds half of it.
 
     Raises:
         CheckpointError: it cannot be deleted.
@@ -107,7 +107,7 @@ def remove_folder(path: Path) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Delete what interrupted writes and deletions left in a folder.
+    """Deletes what interrupted writes and deletions left in a folder.
 
     Raises:
         CheckpointError: something cannot be deleted.
@@ -136,7 +136,7 @@ def explained(action: str, path: Path) -> Iterator[None]:
 
 
 def remedy_of(error: OSError) -> str | None:
-    """What helps against an error of the operating system, to begin a sentence with; None where that is unknown."""
+    """The remedy for an error of the operating system, as the start of a sentence; None where it is unknown."""
     return _REMEDIES.get(error.errno or 0)
 
 
@@ -148,7 +148,7 @@ def _write_synced(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         left = memoryview(content)
-        while left:  # a write may take less than it is given
+        while left:  # a write may be partial
             left = left[os.write(descriptor, left) :]
         os.fsync(descriptor)
     finally:
@@ -156,7 +156,7 @@ def _write_synced(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Flush a folder's entries, so that a rename in it is on disk."""
+    """Flushes a folder's entries, so that a rename in it is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

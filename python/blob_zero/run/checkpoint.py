@@ -1,7 +1,8 @@
 """Checkpoints: folders that are either whole or not there.
 
 A checkpoint is written under another name, its manifest (the SHA-256 of each file) last, and then renamed into place
-(blob_zero.run.atomic_files). What the manifest does not vouch for is not used. Files are safetensors, JSON and Parquet.
+(blob_zero.run.atomic_files). Files whose hash differs from the manifest are not used. Formats are safetensors, JSON and
+Parquet.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What one checkpoint holds."""
+    """The contents of a checkpoint."""
 
     iteration: int
     """Iterations done; 0 is the untrained network."""
@@ -38,26 +39,26 @@ class Checkpoint:
     tensors: Mapping[str, Mapping[str, Tensor]]
     """Groups of named tensors, one file each."""
     state: Mapping[str, Any]
-    """All else, as JSON."""
+    """Everything else, as JSON."""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Files that are kept as they are, by name; of a kind other than safetensors and JSON."""
+    """Files that are stored as they are, by name; neither safetensors nor JSON."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint as `folder/<iteration>`; when this returns, it survives a power cut.
+    """Writes a checkpoint as `folder/<iteration>`; once this returns, it survives a power cut.
 
     Returns:
         The checkpoint's own folder.
 
     Raises:
-        CheckpointError: it cannot be written, or a number in it is not finite; what was there before is unharmed.
+        CheckpointError: it cannot be written, or a number in it is not finite; existing checkpoints are unharmed.
     """
     groups = {name: net.state_dict() for name, net in checkpoint.networks.items()} | dict(checkpoint.tensors)
     broken = [f"{name}.{key}" for name, group in groups.items() for key in not_finite(group)]
     path = folder / f"{checkpoint.iteration:06d}"
     if broken:
         raise CheckpointError(f"{path} is not written: not finite are {', '.join(broken)}")
-    # Only a damaged checkpoint can stand here: a run goes on from the newest whole one.
+    # Only a damaged checkpoint can be replaced here: a run continues from the newest whole one.
     write_folder_atomically(path, _files(checkpoint))
     return path
 
@@ -68,7 +69,7 @@ def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint's folder, every file checked against the manifest.
+    """Reads a checkpoint's folder, and checks every file against the manifest.
 
     Raises:
         CheckpointError: a file is missing, damaged, or of another encoding version; the message names it.
@@ -109,8 +110,8 @@ def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint of a folder, and a line for each newer one that is damaged.
 
     Raises:
-        CheckpointError: there are checkpoints and none is whole, or one may not be read: that is no damage, and to
-            go on from an older one would write over it.
+        CheckpointError: there are checkpoints and none is whole, or one may not be read: that is no damage, and
+            a run that continued from an older one would overwrite it.
     """
     damaged: list[str] = []
     for path in reversed(checkpoint_paths(folder)):
@@ -133,13 +134,13 @@ def checkpoint_paths(folder: Path) -> list[Path]:
 
 
 def prune_checkpoints(folder: Path, *, newest: int, keep: int, pinned: Collection[int]) -> None:
-    """Delete what a run at iteration `newest` needs no more, and what interrupted writes left.
+    """Deletes the checkpoints that a run at iteration `newest` no longer needs, and what interrupted writes left.
 
     Args:
         folder: the checkpoints.
-        newest: later ones are damaged, since the run did not go on from them; they go.
-        keep: how many of the others stay, the newest ones.
-        pinned: iterations that stay in any case.
+        newest: later checkpoints are deleted; they are damaged, or the run would have continued from them.
+        keep: number of the newest of the others that stay.
+        pinned: iterations that always stay.
 
     Raises:
         CheckpointError: something cannot be deleted.
@@ -168,9 +169,9 @@ def load_network(path: Path) -> BlobNet:
 
 
 def network_folder(path: Path) -> Path:
-    """Of a run's folder the newest checkpoint whose network is whole; any other path as it is.
+    """For a run's folder the newest checkpoint whose network is whole; any other path is returned unchanged.
 
-    A warning names each newer one that is damaged, as a run that goes on would skip it.
+    A warning names each newer checkpoint that is damaged.
 
     Raises:
         CheckpointError: the run has no checkpoint, none is whole, or one may not be read, which is no damage.
@@ -209,7 +210,7 @@ def _check_hashes(checkpoint: Path, expected: Mapping[str, str], *, names: Itera
 
 
 def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file, the manifest last; made one by one, to hold one in memory at a time."""
+    """Yields name and content of each file, the manifest last; one content is in memory at a time."""
     hashes: dict[str, str] = {}
     for name, content in _contents(checkpoint):
         hashes[name] = hashlib.sha256(content).hexdigest()
@@ -220,7 +221,7 @@ def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
 def _contents(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     for name, net in checkpoint.networks.items():
         about = {"encoding": bz.ENCODING_VERSION, "shape": net.shape._asdict()}
-        # One entry, as safetensors writes several in an order that changes: same weights, same bytes.
+        # A single entry: safetensors writes several in varying order, and the same weights should be the same bytes.
         yield f"{name}.safetensors", _serialize(net.state_dict(), {"blobnet": json.dumps(about)})
     for name, tensors in checkpoint.tensors.items():
         yield f"{name}.safetensors", _serialize(tensors, None)
@@ -249,7 +250,7 @@ def _build_network(path: Path, metadata: Mapping[str, str], tensors: Mapping[str
 def _read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            # A mapped file may change or vanish under the tensors; a run prunes old checkpoints.
+            # Copies: the mapped file may vanish under the tensors when a run prunes old checkpoints.
             return file.metadata() or {}, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""One process to a run: a lock on the run's folder that the system takes back when the process dies."""
+"""One process for each run: a lock on the run's folder that the system releases when the process dies."""
 
 import json
 import os
@@ -19,13 +19,13 @@ HOLDER = ".lock.json"
 
 @contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
-    """Holds a run's folder, made if it is not there, for this process alone.
+    """Locks a run's folder for this process; the folder is made if it is not there.
 
     Reading a run needs no lock: its files are replaced whole. The lock is the system's (flock), so a killed process
-    holds none, and the two files it leaves in the folder mean nothing.
+    holds none, and the two files it leaves in the folder have no effect.
 
     Raises:
-        RunLockedError: another process has it; the message says which, where and since when.
+        RunLockedError: another process holds the lock; the message says which, where and since when.
         CheckpointError: the folder cannot be made or written.
     """
     make_folder(folder)
@@ -43,7 +43,7 @@ def lock_run(folder: Path) -> Iterator[None]:
 
 
 def check_unlocked(folder: Path) -> None:
-    """Refuse a folder that another process has. The folder need not be there, and none is made.
+    """Checks that no process holds a folder's lock. The folder need not exist and is not made.
 
     Raises:
         RunLockedError: as for `lock_run`.
@@ -54,7 +54,7 @@ def check_unlocked(folder: Path) -> None:
 
 
 def _acquire(folder: Path) -> FileLock:
-    # Threads of one process are kept apart like processes, and none may release the other's lock.
+    # Two threads of one process exclude each other like two processes.
     lock = FileLock(folder / LOCK, thread_local=True)
     with explained("lock", folder / LOCK):
         try:
@@ -68,7 +68,7 @@ def _acquire(folder: Path) -> FileLock:
 
 
 def _holder(folder: Path) -> str:
-    """Who has the lock, in words; who took it a moment ago may not have said so yet."""
+    """The holder of the lock, in words; one that took it a moment ago may not have written its name yet."""
     try:
         about = json.loads((folder / HOLDER).read_bytes())
         return f"process {about['pid']} on {about['host']} since {about['since']}"

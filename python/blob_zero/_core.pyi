@@ -13,6 +13,7 @@ __all__ = [
     "MAX_PLAYERS",
     "OPTIMIZED",
     "PLAYERS_FEATURE",
+    "YARDSTICK_VERSION",
     "AgentSpec",
     "Batch",
     "Game",
@@ -34,6 +35,7 @@ __all__ = [
 __version__: str
 ENCODING_VERSION: int
 OPTIMIZED: bool
+YARDSTICK_VERSION: int
 FEATURES: int
 ACTIONS: int
 MAX_PLAYERS: int
@@ -191,6 +193,10 @@ class AgentSpec:
     @staticmethod
     def rule() -> AgentSpec: ...
     @staticmethod
+    def ismcts(simulations: int) -> AgentSpec: ...
+    @staticmethod
+    def flat(worlds: int) -> AgentSpec: ...
+    @staticmethod
     def search(
         *,
         evaluator: Literal["uniform", "rollout"] | int,
@@ -274,7 +280,7 @@ class Plan:
         result_share: float | None = None,
         first_round: int = 0,
         carry_over: int = 0,
-        rotate: bool = False,
+        seating: Literal["one", "rotate", "field"] = "one",
         rules: RoundRules | None = None,
         threads: int | None = None,
         batch_rows: int = 1024,

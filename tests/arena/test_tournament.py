@@ -53,7 +53,9 @@ def test_trumps_are_those_of_the_matches_deals(players, cards):
     trumps = trumps_of_deals(players=players, cards=cards, deals=40, seed=7)
     # A match of two searches, with its rows recorded: they show the deals as they were played.
     agent = SearchOptions(worlds=1, simulations=1).greedy().spec("uniform")
-    plan = _core.Plan(players=players, cards=cards, agents=[agent, agent], rounds=40 * players, seed=7, rotate=True)
+    plan = _core.Plan(
+        players=players, cards=cards, agents=[agent, agent], rounds=40 * players, seed=7, seating="rotate"
+    )
     session = plan.start()
     assert session.next_batch() is None
     rows = session.take_records()

@@ -162,8 +162,11 @@ shapes = [{ players = 4, cards = 5, weight = 3.0 }, { players = [3, 8], cards = 
 @pytest.mark.parametrize(
     ("opponents", "words"),
     [
-        (["rulebot"], "unknown opponent 'rulebot': should be untrained, random, rule or rollout:WxS"),
+        (["rulebot"], "unknown opponent 'rulebot': should be untrained, random, rule, rollout:WxS, ismcts:N or flat:W"),
         (["rollout:3"], "such as 3x30"),
+        (["ismcts:0"], "ismcts:0.* should be ismcts:N, such as ismcts:1000: 1 to 4194304 simulations"),
+        (["flat:64x2"], "flat:64x2.* should be flat:W, such as flat:64: 1 to 4194304 worlds"),
+        (["ismcts:90", "ismcts:1000"], "ismcts:90, ismcts:1000 would share the metrics of ismcts"),
         (["rule", "rollout:1x9", "rollout:3x30"], "rollout:1x9, rollout:3x30 would share the metrics of rollout"),
         (["rule", "rule"], "would share the metrics of rule"),
     ],
@@ -171,7 +174,7 @@ shapes = [{ players = 4, cards = 5, weight = 3.0 }, { players = [3, 8], cards = 
 def test_opponents_are_those_with_columns_of_their_own(opponents, words):
     with pytest.raises(ConfigError, match=words):
         parse_config({"evaluation": {"opponents": opponents}}, source="test")
-    allowed = ["untrained", "random", "rule", "rollout:3x30"]
+    allowed = ["untrained", "random", "rule", "rollout:3x30", "ismcts:90", "flat:64"]
     config = parse_config({"evaluation": {"opponents": allowed}}, source="test")
     assert config.evaluation.opponents == tuple(allowed)
 

@@ -1,6 +1,7 @@
 //! Actions of the real pack: a bid in bidding, a card in play, both as a number below 52.
 
 use std::fmt;
+use std::ops::{BitAnd, Sub};
 
 use rand::Rng;
 
@@ -83,6 +84,13 @@ impl ActionSet {
         Self((1 << (most + 1)) - 1)
     }
 
+    /// The set with an action.
+    #[inline]
+    #[must_use]
+    pub const fn with(self, action: Action) -> Self {
+        Self(self.0 | 1 << action.0)
+    }
+
     /// The set without an action.
     #[inline]
     #[must_use]
@@ -114,6 +122,12 @@ impl ActionSet {
         self.0 >> action.0 & 1 == 1
     }
 
+    /// How many actions of the set have a lower number.
+    #[inline]
+    pub const fn rank(self, action: Action) -> u32 {
+        (self.0 & ((1 << action.0) - 1)).count_ones()
+    }
+
     /// The action with the lowest number.
     #[inline]
     pub const fn first(self) -> Option<Action> {
@@ -141,6 +155,22 @@ impl ActionSet {
     #[inline]
     pub fn iter(self) -> impl ExactSizeIterator<Item = Action> {
         self.as_cards().iter().map(Action::play)
+    }
+}
+
+impl BitAnd for ActionSet {
+    type Output = Self;
+    #[inline]
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl Sub for ActionSet {
+    type Output = Self;
+    #[inline]
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 

@@ -28,6 +28,10 @@ pub enum Purpose {
     Playout = 0x726f_6c6c,
     /// The choice of an action, from a search's visits or at random: round and decision.
     Choice = 0x6368_6f69,
+    /// The worlds and choices of `ismcts:N`: round and decision.
+    Ismcts = 0x6973_6d63,
+    /// The worlds of `flat:W`: round and decision.
+    Flat = 0x666c_6174,
     /// Tests and benchmarks: any numbers.
     Test = 0x7465_7374,
 }

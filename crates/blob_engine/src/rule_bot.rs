@@ -6,7 +6,7 @@
 use crate::action::Action;
 use crate::card::{Card, CardSet, Suit};
 use crate::observation::Observation;
-use crate::public_state::{Phase, PublicState};
+use crate::public_state::Phase;
 use crate::trick::beats;
 
 /// The action of the rule bot for the seat to play; `None` if the observer is not to play.
@@ -42,7 +42,7 @@ fn worth(observation: &Observation, card: Card) -> f64 {
     let higher = above(unseen.in_suit(card.suit()), card);
     let highest = every(1.0 - dealt * HIGHER_CARD_WINS, higher);
     let Some(trump) = public.trump() else {
-        return highest * led_chance(observation, card);
+        return highest * led_chance(observation.hand(), card.suit());
     };
     if card.suit() == trump {
         // A trump that is not high can still ruff a suit that has run out.
@@ -78,14 +78,14 @@ fn every(chance: f64, count: usize) -> f64 {
 }
 
 /// Chance that a hidden higher card beats the card; its holder may be unable or unwilling to play it.
-const HIGHER_CARD_WINS: f64 = 0.8;
+pub(crate) const HIGHER_CARD_WINS: f64 = 0.8;
 /// Chance that a trump wins a trick although it is not the highest.
-const RUFF: f64 = 0.3;
+pub(crate) const RUFF: f64 = 0.3;
 
-/// The chance that the card's suit is led, which a card needs to win without trump; it grows with the length of the
+/// The chance that the suit is led, which a card of it needs to win without trump; it grows with the length of the
 /// suit.
-fn led_chance(observation: &Observation, card: Card) -> f64 {
-    let length = observation.hand().in_suit(card.suit()).len() as f64;
+pub(crate) fn led_chance(hand: CardSet, suit: Suit) -> f64 {
+    let length = hand.in_suit(suit).len() as f64;
     (0.55 + 0.15 * length).min(1.0)
 }
 
@@ -123,13 +123,13 @@ fn card_to_play(observation: &Observation) -> Card {
 
 /// The card with the most or the least worth; ties go by power, then by index.
 fn pick(observation: &Observation, cards: CardSet, most: bool) -> Card {
-    let keyed = cards.iter().map(|card| (worth(observation, card), power(observation.public(), card), card));
+    let keyed = cards.iter().map(|card| (worth(observation, card), power(observation.public().trump(), card), card));
     let order = |a: &(f64, u8, Card), b: &(f64, u8, Card)| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)));
     let chosen = if most { keyed.max_by(order) } else { keyed.min_by(order) };
     chosen.expect("one of winners and losers holds the legal cards").2
 }
 
 /// A rank across suits: any trump is above all other cards.
-fn power(public: &PublicState, card: Card) -> u8 {
-    card.rank() + if public.trump() == Some(card.suit()) { Suit::ALL.len() as u8 * 13 } else { 0 }
+pub(crate) fn power(trump: Option<Suit>, card: Card) -> u8 {
+    card.rank() + if trump == Some(card.suit()) { Suit::ALL.len() as u8 * 13 } else { 0 }
 }

@@ -143,6 +143,35 @@ proptest! {
             prop_assert!(round.play(action).is_ok());
         }
     }
+
+    #[test]
+    fn the_fast_rule_bot_is_the_rule_bot((round, seed) in rounds()) {
+        let fast = RuleRollout::new(round.public());
+        // At random, and with its own play in half of the actions, which leads where random play does not.
+        for own_play in [false, true] {
+            let (mut round, mut rng) = (round, stream(seed, Purpose::Test, &[2]));
+            while let Some(seat) = round.to_play() {
+                let action = rule_action(&round.observe(seat));
+                prop_assert_eq!(fast.action(&round), action, "{:?}", round);
+                let random = round.legal_actions().choose(&mut rng);
+                let own = own_play && below(&mut rng, 2) == 0;
+                round.play_unchecked(if own { action } else { random }.expect("to play"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_rollout_is_played_by_the_rule_bot((round, seed) in rounds()) {
+        let fast = RuleRollout::new(round.public());
+        play_at_random(round, seed, |round| {
+            let (mut rolled, mut played) = (*round, *round);
+            fast.play_out(&mut rolled);
+            while let Some(seat) = played.to_play() {
+                played.play_unchecked(rule_action(&played.observe(seat)).expect("to play"));
+            }
+            assert_eq!(rolled, played);
+        });
+    }
 }
 
 /// The action that leads from one state to the next.

@@ -16,8 +16,8 @@ pub use error::{ConfigError, EvaluationError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, NextBatch};
 pub use replay::{Decision, PlayedRound, RoundStore};
 pub use search::{
-    Evaluate, EvaluateBatch, Evaluation, Interrupt, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig,
-    Temperature, Uniform, choose, puct,
+    Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig,
+    Temperature, Uniform, YARDSTICK_VERSION, choose, flat_search, puct,
 };
 pub use selfplay::{
     Agent, DecisionRecord, Exploration, LeafEvaluator, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar,

@@ -356,13 +356,43 @@ fn agents_that_need_no_network_need_no_evaluator() {
         evaluator: LeafEvaluator::Rollout,
         temperature: Temperature::GREEDY,
     };
-    for agent in [Agent::Random, Agent::Rule, rollout] {
+    let yardsticks = [Agent::Ismcts { simulations: 30 }, Agent::Flat { worlds: 3 }];
+    for agent in [Agent::Random, Agent::Rule, rollout].into_iter().chain(yardsticks) {
         let plan = plan(4, 3, 80, vec![agent, Agent::Rule]);
         let (played, progress) = records(&plan, config(3, 16, 64));
         assert_eq!(played, sequential(&plan));
         assert_eq!((played.len(), progress.batches), (80, 0));
         // The four rotations of a deal bid in the same order from the same dealer, so their sizes agree.
         assert!(played.iter().all(|record| record.tricks.0.iter().sum::<u8>() == 3));
+    }
+}
+
+#[test]
+fn in_a_field_rounds_differ_only_from_where_the_agents_do() {
+    let field = Agent::Ismcts { simulations: 20 };
+    let everywhere = sequential(&plan(4, 4, 50, vec![field]));
+    let with = |agent| {
+        let mut plan = plan(4, 4, 4 * 50, vec![agent, field]);
+        (plan.seating, plan.first_round) = (Seating::Field, 4 * plan.first_round);
+        sequential(&plan)
+    };
+    let outcome = |record: &RoundRecord| (record.bids, record.tricks, record.points);
+    for (k, record) in with(field).iter().enumerate() {
+        assert_eq!(outcome(record), outcome(&everywhere[k / 4]), "the agent is the field's own");
+    }
+    let guests = with(Agent::Rule);
+    let differ = (0..200).filter(|&k| outcome(&guests[k]) != outcome(&everywhere[k / 4])).count();
+    assert!(differ > 100, "only {differ} of 200 rounds differ from the field's own");
+}
+
+#[test]
+fn a_long_search_stops_with_its_run() {
+    for agent in [Agent::Ismcts { simulations: 1 << 22 }, Agent::Flat { worlds: 1 << 22 }] {
+        within_a_minute(move || {
+            let scheduler = Scheduler::start(plan(4, 13, 100, vec![agent]), &config(2, 16, 64)).expect("sound");
+            assert!(matches!(scheduler.next_batch(Duration::from_millis(200)), Ok(NextBatch::TimedOut)));
+            scheduler.close();
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::error::{config, config_fault, count, int, optional_int};
 use crate::search_settings::Settings;
 
-/// A way to choose actions: `random()`, `rule()`, or `search(...)`.
+/// A way to choose actions: `random()`, `rule()`, `search(...)`, `ismcts(...)` or `flat(...)`.
 #[pyclass(frozen, eq, from_py_object, module = "blob_zero._core")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct AgentSpec(pub(crate) Agent);
@@ -23,6 +23,18 @@ impl AgentSpec {
     #[staticmethod]
     fn rule() -> Self {
         Self(Agent::Rule)
+    }
+
+    /// The yardstick `ismcts:N`: one tree over information states, with playouts by the rule bot.
+    #[staticmethod]
+    fn ismcts(#[pyo3(from_py_with = int)] simulations: i64) -> PyResult<Self> {
+        Self::checked(Agent::Ismcts { simulations: count("simulations", simulations)? })
+    }
+
+    /// The yardstick `flat:W`: each legal action in the same worlds, with playouts by the rule bot.
+    #[staticmethod]
+    fn flat(#[pyo3(from_py_with = int)] worlds: i64) -> PyResult<Self> {
+        Self::checked(Agent::Flat { worlds: count("worlds", worlds)? })
     }
 
     /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that evaluates its leaves.
@@ -78,5 +90,12 @@ impl AgentSpec {
 
     fn __repr__(&self) -> String {
         format!("AgentSpec({:?})", self.0)
+    }
+}
+
+impl AgentSpec {
+    fn checked(agent: Agent) -> PyResult<Self> {
+        agent.check().map_err(config_fault)?;
+        Ok(Self(agent))
     }
 }

@@ -83,6 +83,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ENCODING_VERSION", ENCODING_VERSION)?;
+        module.add("YARDSTICK_VERSION", blob_mcts::YARDSTICK_VERSION)?;
         module.add("OPTIMIZED", !cfg!(debug_assertions))?;
         module.add("FEATURES", FEATURES)?;
         module.add("ACTIONS", ACTIONS)?;

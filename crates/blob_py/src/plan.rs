@@ -26,7 +26,7 @@ pub(crate) struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, result_share = None, first_round = 0, carry_over = 0, rotate = false, rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, evaluator_threads = 2, cache_entries = None, record = true))]
+    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, result_share = None, first_round = 0, carry_over = 0, seating = "one", rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, evaluator_threads = 2, cache_entries = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
         agents: Vec<AgentSpec>,
@@ -38,7 +38,7 @@ impl Plan {
         result_share: Option<f64>,
         #[pyo3(from_py_with = int)] first_round: i64,
         #[pyo3(from_py_with = int)] carry_over: i64,
-        rotate: bool,
+        seating: &str,
         rules: Option<RoundRules>,
         #[pyo3(from_py_with = optional_int)] threads: Option<i64>,
         #[pyo3(from_py_with = int)] batch_rows: i64,
@@ -60,7 +60,12 @@ impl Plan {
             rounds: number("rounds", rounds)?,
             carry_over: number("carry_over", carry_over)?,
             agents: agents.into_iter().map(|agent| agent.0).collect(),
-            seating: if rotate { Seating::Rotate } else { Seating::One },
+            seating: match seating {
+                "one" => Seating::One,
+                "rotate" => Seating::Rotate,
+                "field" => Seating::Field,
+                _ => return Err(config(format!("seating is {seating:?}; it is \"one\", \"rotate\" or \"field\""))),
+            },
         };
         let settings = SchedulerConfig {
             threads: threads.map(|threads| count("threads", threads)).transpose()?,

@@ -18,11 +18,13 @@ class Agent:
         kind: the kind of a bot, or "network" for a search whose positions an evaluator judges.
         search: the search of an agent that searches, with its exploration taken out; None for others.
         evaluator: the evaluator of a network.
+        size: simulations of "ismcts", worlds of "flat"; None for others.
     """
 
     kind: BotKind | Literal["network"]
     search: SearchOptions | None = None
     evaluator: Evaluator | BatchEvaluator | None = None
+    size: int | None = None
 
     def __post_init__(self) -> None:
         if self.search is not None:
@@ -44,6 +46,16 @@ class Agent:
         return cls(kind="rollout", search=replace(search, **changes))
 
     @classmethod
+    def ismcts(cls, simulations: int) -> Self:
+        """The yardstick `ismcts:N`: one tree over information states, with playouts by the rule bot."""
+        return cls(kind="ismcts", size=simulations)
+
+    @classmethod
+    def flat(cls, worlds: int) -> Self:
+        """The yardstick `flat:W`: each legal action in the same worlds, with playouts by the rule bot."""
+        return cls(kind="flat", size=worlds)
+
+    @classmethod
     def network(
         cls,
         evaluator: Evaluator | BatchEvaluator,
@@ -57,7 +69,7 @@ class Agent:
     @classmethod
     def bot(cls, bot: Bot) -> Self:
         """A bot that `read_bot` read."""
-        return cls(kind=bot.kind, search=bot.search)
+        return cls(kind=bot.kind, search=bot.search, size=bot.size)
 
     @property
     def leaves(self) -> int:
@@ -66,7 +78,7 @@ class Agent:
 
     def spec(self, model: int) -> _core.AgentSpec:
         """The agent as the core takes it; `model` is the number that its batches name."""
-        match self.kind, self.search:
+        match self.kind, self.search or self.size:
             case "random", _:
                 return _core.AgentSpec.random()
             case "rule", _:
@@ -75,5 +87,10 @@ class Agent:
                 return search.spec("rollout")
             case "network", SearchOptions() as search:
                 return search.spec(model)
+            case "ismcts", int() as simulations:
+                return _core.AgentSpec.ismcts(simulations)
+            case "flat", int() as worlds:
+                return _core.AgentSpec.flat(worlds)
             case _:
-                raise ConfigError(f"an agent of kind {self.kind!r} needs a search")
+                needed = "size" if self.kind in ("ismcts", "flat") else "search"
+                raise ConfigError(f"an agent of kind {self.kind!r} needs a {needed}")

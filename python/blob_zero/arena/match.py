@@ -81,7 +81,7 @@ def play_match(
         rounds=players * deals,
         seed=seed,
         first_round=players * first_deal,
-        rotate=True,
+        seating="rotate",
         rules=rules,
         threads=threads,
         batch_rows=batch_rows,

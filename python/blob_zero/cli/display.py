@@ -21,7 +21,7 @@ from blob_zero.metrics.log import MetricsRow, MetricValue
 _SHOWN_ITERATIONS, _SHOWN_MEASUREMENTS = 8, 4
 """Rows of the live screen's two tables; with the lines below them they fit a terminal of 24 lines."""
 
-_OPPONENTS = ("untrained", "random", "rule", "rollout")
+_OPPONENTS = ("untrained", "random", "rule", "rollout", "ismcts", "flat")
 """Fixed opponents, as the metrics' columns name them."""
 
 

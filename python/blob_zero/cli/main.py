@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blob_zero.cli.bench import app as bench_app
+from blob_zero.config.bots import BOT_NAMES
 from blob_zero.config.load import load_config, preset_path, preset_summary, presets
 from blob_zero.errors import BlobError, ConfigError
 
@@ -90,7 +91,7 @@ def train(
 @app.command()
 def arena(
     agents: Annotated[
-        list[str], typer.Argument(metavar="A B [C ...]", help="Runs or checkpoints, random, rule, rollout:WxS.")
+        list[str], typer.Argument(metavar="A B [C ...]", help=f"Runs or checkpoints, or bots: {BOT_NAMES}.")
     ],
     players: Annotated[int, typer.Option(help="Seats, 3 to 8.")] = 4,
     cards: Annotated[

@@ -275,7 +275,7 @@ class EvaluationConfig(_Section):
     final_deals: int = Field(default=1000, ge=2)
     """Fresh deals against each opponent in the table that ends the run."""
     opponents: Annotated[tuple[FixedOpponent, ...], Field(strict=False)] = ("untrained", "random", "rule")
-    """Who is met: untrained, random, rule, and one rollout:WxS; always the same, so that the curve means the same."""
+    """Who is met: untrained, random, rule, one rollout:WxS, one ismcts:N and one flat:W; always on the same deals."""
     batch_rows: _BatchRows = "auto"
     """Rows in one batch to the network in a match; auto as in [selfplay]."""
 

@@ -77,6 +77,8 @@ COLUMNS: tuple[Column, ...] = (
     *_against("random", "random play"),
     *_against("rule", "the rule bot"),
     *_against("rollout", "the search by random playouts, `rollout:WxS` of the settings"),
+    *_against("ismcts", "the tree over information states, `ismcts:N` of the settings"),
+    *_against("flat", "the search of one step, `flat:W` of the settings"),
     Column("rating", pl.Float64, "rating of the best network after this iteration; empty until it has played a match"),
     Column("rating_sigma", pl.Float64, "standard deviation of that rating"),
     Column("promotion_difference", pl.Float64, "points a round that the candidate scores more than the best network"),

@@ -37,6 +37,8 @@ _OPPONENTS = {
     "random": "who plays any legal card",
     "rule": "a bot with simple rules",
     "rollout": "the same search judged by random playouts",
+    "ismcts": "a search of one tree over information states, judged by playouts of the rule bot",
+    "flat": "a search of one step, judged by playouts of the rule bot",
 }
 
 

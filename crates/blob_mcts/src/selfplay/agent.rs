@@ -46,6 +46,46 @@ pub enum Agent {
         /// How its visits become an action.
         temperature: Temperature,
     },
+    /// The yardstick `ismcts:N`: the most visited action of one tree over information states.
+    Ismcts {
+        /// Simulations of a decision, 1 to 4194304.
+        simulations: usize,
+    },
+    /// The yardstick `flat:W`: the best action by rollouts of the rule bot.
+    Flat {
+        /// Worlds in which each action is tried, 1 to 4194304.
+        worlds: usize,
+    },
+}
+
+/// Most simulations of a yardstick's decision: a tree of so many takes about a gigabyte.
+const MAX_YARDSTICK: usize = 1 << 22;
+
+impl Agent {
+    /// # Errors
+    /// The first setting out of its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Random | Self::Rule => Ok(()),
+            Self::Search { config, temperature, .. } => {
+                config.check()?;
+                temperature.check()
+            }
+            Self::Policy { exploration, .. } => exploration.check(),
+            &Self::Ismcts { simulations } => ConfigError::check(
+                (1..=MAX_YARDSTICK).contains(&simulations),
+                "simulations",
+                simulations,
+                "ismcts has 1 to 4194304 simulations",
+            ),
+            &Self::Flat { worlds } => ConfigError::check(
+                (1..=MAX_YARDSTICK).contains(&worlds),
+                "worlds",
+                worlds,
+                "flat has 1 to 4194304 worlds",
+            ),
+        }
+    }
 }
 
 /// Which agent sits where.
@@ -55,6 +95,9 @@ pub enum Seating {
     One,
     /// Each deal is played once for every seat: agent 0 in that seat, agent 1 in the others.
     Rotate,
+    /// As [`Self::Rotate`], for comparison with agent 1 in every seat: round `i` of a [`Self::One`] run is deal `i`, and its
+    /// decisions draw the same randomness in all rounds of the deal. Rounds then differ only from where the agents do.
+    Field,
 }
 
 /// What the rounds of a run are: a pure function of the round's number, so that no result depends on timing.
@@ -85,7 +128,7 @@ impl Plan {
         self.mix.check(self.rules)?;
         let (count, allowed) = match self.seating {
             Seating::One => (1, "one agent sits in every seat"),
-            Seating::Rotate => (2, "two agents meet"),
+            Seating::Rotate | Seating::Field => (2, "two agents meet"),
         };
         ConfigError::check(self.agents.len() == count, "agents", self.agents.len(), allowed)?;
         ConfigError::check(
@@ -108,14 +151,7 @@ impl Plan {
             "it is 0 to the number of rounds, and at most 1048576",
         )?;
         for agent in &self.agents {
-            match agent {
-                Agent::Search { config, temperature, .. } => {
-                    config.check()?;
-                    temperature.check()?;
-                }
-                Agent::Policy { exploration, .. } => exploration.check()?,
-                Agent::Random | Agent::Rule => {}
-            }
+            agent.check()?;
         }
         Ok(())
     }
@@ -134,6 +170,19 @@ impl Plan {
         self.mix.of_round(self.seed, index)
     }
 
+    /// The number of the deal that round `index` plays.
+    fn deal_number(&self, index: u64) -> u64 {
+        match self.seating {
+            Seating::One => index,
+            Seating::Rotate | Seating::Field => index / self.shape(index).players as u64,
+        }
+    }
+
+    /// The number that names the randomness of round `index`'s decisions.
+    pub(crate) fn stream_number(&self, index: u64) -> u64 {
+        if self.seating == Seating::Field { self.deal_number(index) } else { index }
+    }
+
     /// Deals round or game `index` of a checked plan.
     ///
     /// The dealer is drawn uniformly, and so is the trump of a round that stands alone; both follow from seed and deal.
@@ -142,12 +191,8 @@ impl Plan {
     /// If the plan cannot be dealt.
     pub(crate) fn deal(&self, index: u64) -> Result<Game, RulesError> {
         let RoundShape { players, cards } = self.shape(index);
-        let deal = match self.seating {
-            Seating::One => index,
-            Seating::Rotate => index / players as u64,
-        };
         let rules = self.rules;
-        let mut rng = stream(self.seed, Purpose::Deal, &[deal]);
+        let mut rng = stream(self.seed, Purpose::Deal, &[self.deal_number(index)]);
         if let Some(result_share) = self.mix.result_share() {
             let spec = GameSpec { rules, result_share, ..GameSpec::new(players, cards, any_seat(players, &mut rng)) };
             return Game::deal(&spec, rng.next_u64());
@@ -160,7 +205,7 @@ impl Plan {
     /// The agent of each seat in round `index`, as a number into `agents`.
     pub fn seats(&self, index: u64) -> BySeat<u8> {
         let mut seats = BySeat::default();
-        if self.seating == Seating::Rotate {
+        if self.seating != Seating::One {
             let players = self.shape(index).players;
             let first = index % players as u64;
             for seat in Seat::all(players) {

@@ -7,8 +7,10 @@ use half::f16;
 use crate::error::EvaluationError;
 use crate::evaluation::requests::{PendingLeaf, RequestingSearch, Requests};
 use crate::search::config::Temperature;
+use crate::search::determinized::Outcome;
 use crate::search::evaluate::{Evaluation, Rollout, Uniform};
 use crate::search::exploration::choose;
+use crate::search::flat::flat_search;
 use crate::search::interrupt::Interrupt;
 use crate::selfplay::agent::{Agent, LeafEvaluator, Plan};
 use crate::selfplay::carry_over::{RoundSoFar, pause_turn};
@@ -48,6 +50,8 @@ pub(crate) struct RoundTask {
     so_far: RoundSoFar,
     episode: Episode,
     seats: blob_engine::BySeat<u8>,
+    /// Names the randomness of its decisions.
+    stream_number: u64,
     /// The turn from which it pauses.
     pause_turn: Option<u64>,
     /// One search for each agent that searches, kept for its memory.
@@ -63,6 +67,7 @@ impl RoundTask {
         Ok(Self {
             episode: start.replay(plan)?,
             seats: plan.seats(start.index),
+            stream_number: plan.stream_number(start.index),
             pause_turn: pause_turn(plan, start.index),
             searches: (0..plan.agents.len()).map(|_| None).collect(),
             searching: false,
@@ -75,6 +80,7 @@ impl RoundTask {
     pub(crate) fn restart(&mut self, plan: &Plan, start: RoundSoFar) -> Result<(), blob_engine::RulesError> {
         self.episode = start.replay(plan)?;
         self.seats = plan.seats(start.index);
+        self.stream_number = plan.stream_number(start.index);
         self.pause_turn = pause_turn(plan, start.index);
         self.searching = false;
         self.chosen = None;
@@ -155,7 +161,31 @@ impl RoundTask {
                         return Ok(Pause::Stopped);
                     }
                     self.searching = false;
-                    Some(self.choose(context, agent, &observation, temperature, counts))
+                    let search = self.searches[agent].as_ref().expect("just searched");
+                    counts.repeats += search.repeats();
+                    let outcome = search.outcome();
+                    Some(self.choose(context, &outcome, &observation, temperature, counts))
+                }
+                Agent::Ismcts { simulations } => {
+                    let observation = self.episode.round().observe(seat);
+                    let rng = &mut stream(plan.seed, Purpose::Ismcts, &decision);
+                    match context.with_tree(|tree| tree.search(&observation, simulations, rng, interrupt)) {
+                        Some(outcome) => {
+                            Some(self.choose(context, &outcome, &observation, Temperature::GREEDY, counts))
+                        }
+                        None => return Ok(Pause::Stopped),
+                    }
+                }
+                Agent::Flat { worlds } => {
+                    let observation = self.episode.round().observe(seat);
+                    let rng = &mut stream(plan.seed, Purpose::Flat, &decision);
+                    match flat_search(&observation, worlds, rng, interrupt) {
+                        Some(action) => {
+                            counts.evaluations += (worlds * observation.legal_actions().len()) as u64;
+                            Some(action)
+                        }
+                        None => return Ok(Pause::Stopped),
+                    }
                 }
             };
             let action = action.expect("the seat to play has a legal action");
@@ -191,23 +221,21 @@ impl RoundTask {
 
     /// The numbers of this decision's random streams: the round, and the decisions before this one.
     const fn decision(&self) -> [u64; 2] {
-        [self.so_far.index, self.so_far.actions.len() as u64]
+        [self.stream_number, self.so_far.actions.len() as u64]
     }
 
     /// Chooses an action from the finished search, and records the decision.
     fn choose(
         &mut self,
         context: &RunContext,
-        agent: usize,
+        outcome: &Outcome,
         observation: &Observation,
         temperature: Temperature,
         counts: &mut Counts,
     ) -> Action {
-        let search = self.searches[agent].as_ref().expect("just searched");
-        let (plan, outcome) = (&context.plan, search.outcome());
+        let plan = &context.plan;
         counts.simulations += outcome.simulations;
         counts.evaluations += outcome.evaluations;
-        counts.repeats += search.repeats();
         if context.record {
             let mut features = [0; blob_engine::FEATURES];
             encode(observation, &mut features);

@@ -1,7 +1,9 @@
 //! What all groups of a run share: the plan, the rounds still to play, and the stop flag.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use crate::search::ismcts::Ismcts;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
 
@@ -18,6 +20,8 @@ pub(crate) struct RunContext {
     /// Calls of [`Self::next_round`].
     pub(crate) handed_out: AtomicU64,
     pub(crate) stop: AtomicBool,
+    /// Memory of ISMCTS trees, for the next search: one for each that ran at the same time.
+    pub(crate) trees: Mutex<Vec<Ismcts>>,
 }
 
 impl RunContext {
@@ -30,6 +34,15 @@ impl RunContext {
         }
         let new = handed_out - carried;
         (new < self.plan.rounds).then(|| RoundSoFar::new(self.plan.first_round + new))
+    }
+
+    /// Runs a search with the memory of an earlier one.
+    pub(crate) fn with_tree<T>(&self, search: impl FnOnce(&mut Ismcts) -> T) -> T {
+        let trees = || self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tree = trees().pop().unwrap_or_default();
+        let found = search(&mut tree);
+        trees().push(tree);
+        found
     }
 
     /// Whether the run was stopped.

@@ -198,6 +198,7 @@ impl Scheduler {
                 carried,
                 handed_out: AtomicU64::new(0),
                 stop: AtomicBool::new(false),
+                trees: Mutex::default(),
             },
             groups,
             runnable: WorkQueues::new(threads, sizes.len()),

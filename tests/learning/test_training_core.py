@@ -47,7 +47,7 @@ def test_a_short_run_ends_with_three_matches_and_is_reproducible(tmp_path):
 def test_self_play_gives_rows_that_can_be_learned_from():
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
     result = LocalWorker(CONFIG, device="cpu").play(net, RoundRange(seed=1, first_round=0, rounds=20))
-    rows = result.rows
+    rows = result.records
     assert len(rows.features) == len(rows.legal) == len(rows.policy) == len(rows.values) > 0
     np.testing.assert_allclose(rows.policy.astype(float).sum(axis=1), 1, atol=5e-3)
     assert (rows.policy[~rows.legal] == 0).all()
@@ -59,8 +59,8 @@ def test_self_play_gives_rows_that_can_be_learned_from():
 def test_rounds_depend_on_their_numbers_and_not_on_how_they_are_split():
     net = seeded_network(NetworkShape(8, **SMALL), seed=1)
     worker = LocalWorker(CONFIG, device="cpu")
-    whole = worker.play(net, RoundRange(seed=1, first_round=0, rounds=8)).rows
-    parts = [worker.play(net, RoundRange(seed=1, first_round=first, rounds=4)).rows for first in (0, 4)]
+    whole = worker.play(net, RoundRange(seed=1, first_round=0, rounds=8)).records
+    parts = [worker.play(net, RoundRange(seed=1, first_round=first, rounds=4)).records for first in (0, 4)]
     np.testing.assert_array_equal(whole.features, np.concatenate([part.features for part in parts]))
 
 

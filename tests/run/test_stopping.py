@@ -14,9 +14,10 @@ from blob_zero.config.load import load_config, to_toml
 from blob_zero.errors import RunLockedError
 from blob_zero.learning.loop import train
 from blob_zero.run.checkpoint import load_network
+from blob_zero.run.signals import COMMIT_GRACE
 
 LIMIT = 2.0
-"""Seconds from the signal to the end of the process."""
+"""Seconds from the signal to the end of a process that is not in the middle of a commit."""
 
 ENDLESS = {
     "game": {"players": 3, "cards": 2},
@@ -60,7 +61,7 @@ def test_a_run_is_its_process_alone_and_ends_soon_at_a_signal(tmp_path):
     # SIGTERM and going on afterwards are tested in test_crashes.py.
     seconds, out, err = stop(process, signal.SIGINT)
     assert process.returncode == 130
-    assert seconds < LIMIT
+    assert seconds < COMMIT_GRACE + LIMIT  # it may be in the middle of a commit, and other work may keep the disk busy
     assert "same command goes on" in out
     assert err == ""
     assert not list(folder.rglob("*.partial"))

@@ -62,7 +62,7 @@ def bench_iteration(
     played = worker.play(net, to_play, progress=progress)
     played_at = time.perf_counter()
     replay = ReplayRing(config.training.replay_rows)
-    replay.append(columns_of(played.rows, root_value_weight=config.training.root_value_weight))
+    replay.append(columns_of(played.records, root_value_weight=config.training.root_value_weight))
     learner = Learner(net, config.training, device=where, iterations=config.run.iterations)
     notice("warming up the learner, and compiling where asked for")
     warm_up(learner, replay, notice)
@@ -74,7 +74,7 @@ def bench_iteration(
         "rounds_per_min": 60 * played.rounds / (played_at - began),
         "selfplay_seconds": played_at - began,
         "rounds": played.rounds,
-        "rows": len(played.rows.features),
+        "rows": len(played.records.features),
         "batch_fill_mean": played.batch_fill,
         "examples_per_s": learned.examples_per_second,
         "training_seconds": learned_at - learning,

@@ -76,7 +76,11 @@ class Needs:
         lanes = (
             2 * sizes.batch_rows * (FEATURES + ACTIONS + 4 * (ACTIONS + SEATS) + 4 * (2 * net.width + net.feed_forward))
         )
-        self.gpu_memory = {"replay ring": ring, "networks and a training step": 6 * weights + step, "inference": lanes}
+        self.gpu_memory = {
+            "replay ring": ROW_BYTES * learn.replay_rows,  # reserved at the start
+            "networks and a training step": 6 * weights + step,
+            "inference": lanes,
+        }
         metrics = 8 * len(COLUMNS) * run.iterations
         self.checkpoint = 5 * weights + round(play.carry_over * decisions * _CARRIED_ROW_BYTES) + metrics
         # Rows of the kept checkpoints, which share most of them, and of the best, which may be older.

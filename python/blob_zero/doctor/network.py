@@ -135,7 +135,7 @@ def _self_play(config: Config, device: torch.device, net: BlobNet) -> Iterator[F
             remedy = "see precision above; if there is nothing, lower selfplay.batch_rows or free memory"
             yield Finding("self-play", "failure", f"it stops: {first_line(error)}", remedy)
             return
-    yield _judged(result.rows, finished=result.rounds, seconds=result.seconds)
+    yield _judged(result.records, finished=result.rounds, seconds=result.seconds)
 
 
 def _judged(rows: Records, *, finished: int, seconds: float) -> Finding:

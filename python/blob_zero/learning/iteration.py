@@ -38,7 +38,7 @@ def play_and_learn(
     )
     played = worker.play(net, to_play, progress=on_progress)
     run.carried = played.carry_over
-    run.add_rows(played.rows)
+    run.add_rows(played.records)
     run.rounds += to_play.rounds
     played_at = time.perf_counter()
 
@@ -106,7 +106,7 @@ def _bids_told(run: Run) -> bool:
 
 def _self_play_metrics(played: SelfPlayResult) -> MetricsRow:
     return {
-        "rows": len(played.rows.features),
+        "rows": len(played.records.features),
         "rounds_per_minute": 60 * played.rounds / played.seconds,
         "batch_fill": played.batch_fill,
         "selfplay_points": played.points,

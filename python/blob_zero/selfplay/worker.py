@@ -1,7 +1,7 @@
-"""The self-play driver: weights and a range of rounds in, records out.
+"""The self-play of a run: a worker takes weights and a range of rounds, and returns records.
 
-The learner may be elsewhere. Whoever plays needs nothing of it but a network's weights, and gives back rows
-that follow from (weights, seed, round numbers) alone.
+A worker needs nothing of the learner except a network's weights, so it may run in another process. Its records depend
+on weights, seed and round numbers alone.
 """
 
 from collections.abc import Callable
@@ -25,13 +25,13 @@ from blob_zero.selfplay.sizes import Sizes, auto_batch_rows
 
 @dataclass(frozen=True)
 class SelfPlayResult:
-    """What a range of rounds gave."""
+    """The result of a range of rounds."""
 
-    rows: Records
+    records: Records
     rounds: int
     """Rounds finished."""
     carry_over: CarryOver | None
-    """Rounds left unfinished for the next range, if any were to be."""
+    """Rounds left unfinished for the next range; None without any."""
     seconds: float
     batch_fill: float | None
     """Share of the batches' rows that were filled; None where no batch was sent."""
@@ -46,13 +46,13 @@ class RoundRange:
     """Rounds `first_round` up to `first_round + rounds` of a seed, and how they are searched.
 
     Attributes:
-        seed: of the run.
+        seed: seed of the run's self-play.
         first_round: number of the first round.
         rounds: rounds to begin.
-        worlds: worlds drawn for each search; those of the settings if None.
-        simulations: simulations in each world; those of the settings if None.
-        carried: rounds that the range before left unfinished, played to their end first.
-        carry_over: how many rounds at the end of this range may be left unfinished; see `SelfPlay`.
+        worlds: worlds drawn for each search; None for the configured number.
+        simulations: simulations in each world; None for the configured number.
+        carried: rounds that the range before left unfinished; they are finished first.
+        carry_over: rounds at the end of this range that may be left unfinished; see `SelfPlay`.
     """
 
     seed: int
@@ -68,14 +68,14 @@ class SelfPlayWorker(Protocol):
     """Plays rounds with a network."""
 
     def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
-        """Get ready to play these rounds with networks of this shape, so that `play` need not while it is timed."""
+        """Prepares for these rounds and networks of this shape, so that the time of `play` is playing time alone."""
 
     def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
-        """Play a range of rounds.
+        """Plays a range of rounds.
 
         Args:
-            net: judges positions; random playouts do if None.
-            rounds: which.
+            net: judges positions; with None random playouts do.
+            rounds: the range.
             progress: called about four times a second.
         """
 
@@ -85,8 +85,8 @@ class LocalWorker:
 
     Args:
         config: game, search, self-play and inference.
-        device: where the network answers.
-        notice: takes a line on what takes long, and on the sizes chosen.
+        device: where the network runs.
+        notice: takes a line before long preparations, and on the sizes chosen.
     """
 
     def __init__(self, config: Config, *, device: str, notice: Callable[[str], None] = lambda _: None) -> None:
@@ -97,7 +97,7 @@ class LocalWorker:
         self._told: Sizes | None = None
 
     def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
-        """Compile, capture and warm up, where that is not done already."""
+        """Compiles, captures and warms up, where that is not done already; returns the sizes chosen."""
         sizes = sizes_of(self.config, rounds, device=self._where)
         self._evaluator(net).prepare(sizes.batch_rows)
         if sizes != self._told:
@@ -106,18 +106,18 @@ class LocalWorker:
         return sizes
 
     def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
-        """Play a range of rounds; see `SelfPlayWorker.play`."""
-        player = configured_self_play(self.config, rounds, device=self._where)
+        """Plays a range of rounds; see `SelfPlayWorker.play`."""
+        session = configured_self_play(self.config, rounds, device=self._where)
         if net is None:
-            records = player.run("rollout", carried=rounds.carried, progress=progress)
+            records = session.run("rollout", carried=rounds.carried, progress=progress)
         else:
             self.prepare(net, rounds)
             inference = self._evaluator(net)
             inference.load(net)
-            records = player.run(inference, carried=rounds.carried, progress=progress)
+            records = session.run(inference, carried=rounds.carried, progress=progress)
         in_play = np.arange(records.points.shape[1]) < records.players[:, None]
         return SelfPlayResult(
-            rows=records,
+            records=records,
             rounds=records.stats.rounds,
             carry_over=records.carry_over if len(records.carry_over) else None,
             seconds=records.stats.seconds,
@@ -127,7 +127,7 @@ class LocalWorker:
         )
 
     def _evaluator(self, net: BlobNet) -> Inference:
-        """A network of this shape on the device; one is kept, so that compiled code stays."""
+        """A network of this shape on the device. One is kept, so that compiled code is reused."""
         if self._inference is None:
             self._inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
             self._notice(f"making the network ready on {self._where}: {self._inference.steps}")
@@ -135,7 +135,7 @@ class LocalWorker:
 
 
 def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.device) -> bz.SelfPlay:
-    """A range of rounds, as the settings have them played with a network on this device."""
+    """The self-play of a range of rounds by these settings, with a network on this device."""
     options = config.selfplay
     return bz.SelfPlay(
         shapes=config.game.played(),
@@ -165,7 +165,7 @@ def _search(config: Config, rounds: RoundRange) -> SearchOptions:
 
 
 def sizes_of(config: Config, rounds: RoundRange, *, device: torch.device) -> Sizes:
-    """The sizes that such a range is played with, where a network judges."""
+    """The sizes that a range is played with when a network judges."""
     sizes = configured_self_play(config, rounds, device=device).sizes(auto_workers(device.type))
     return replace(sizes, rounds_in_flight=min(sizes.rounds_in_flight, _in_progress(rounds)))
 

@@ -57,8 +57,8 @@ pub enum RulesError {
     /// A hand that holds a card twice.
     #[error("the hand of seat {seat} holds {card} twice; each card is in the pack once")]
     RepeatedCard {
-        /// Whose hand.
-        seat: Seat,
+        /// Number of the hand.
+        seat: usize,
         /// The card.
         card: Card,
     },

@@ -1,4 +1,4 @@
-//! One place where errors of the core become Python exceptions, and where integers from Python are read.
+//! Errors of the core as Python exceptions, and the reading of numbers from Python.
 
 use blob_engine::{RulesError, Seat};
 use blob_mcts::{ConfigError as ConfigFault, EvaluationError, SchedulerError};
@@ -66,7 +66,7 @@ pub(crate) fn scheduler(error: SchedulerError) -> PyErr {
     }
 }
 
-/// An integer argument; one that no machine word holds is refused by name rather than as an OverflowError.
+/// An integer argument. A number beyond 64 bits is a `ConfigError` that names it, not an `OverflowError`.
 pub(crate) fn int(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     value.extract().map_err(|error: PyErr| {
         if error.is_instance_of::<PyOverflowError>(value.py()) {
@@ -77,22 +77,22 @@ pub(crate) fn int(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     })
 }
 
-/// As [`int`], or None.
+/// [`int`], or None.
 pub(crate) fn optional_int(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     if value.is_none() { Ok(None) } else { int(value).map(Some) }
 }
 
-/// A count given in Python; negative ones are refused by name.
+/// A count from Python; a negative one is a `ConfigError`.
 pub(crate) fn count(name: &str, value: i64) -> PyResult<usize> {
     usize::try_from(value).map_err(|_| config(format!("{name} is {value}; it is not negative")))
 }
 
-/// As [`count`], for 64-bit numbers.
+/// [`count`] for 64-bit numbers.
 pub(crate) fn number(name: &str, value: i64) -> PyResult<u64> {
     u64::try_from(value).map_err(|_| config(format!("{name} is {value}; it is not negative")))
 }
 
-/// A share of 0 to 1 in whole hundredths.
+/// A share of 0 to 1 in steps of 0.01, as hundredths.
 pub(crate) fn hundredths(name: &str, share: f64) -> PyResult<u8> {
     let hundredths = (100.0 * share).round();
     if (0.0..=1.0).contains(&share) && (100.0 * share - hundredths).abs() < 1e-6 {
@@ -101,12 +101,12 @@ pub(crate) fn hundredths(name: &str, share: f64) -> PyResult<u8> {
     Err(config(format!("{name} is {share}; it is 0 to 1 in steps of 0.01")))
 }
 
-/// Players and cards given in Python.
+/// Numbers of players and cards from Python.
 pub(crate) fn size(players: i64, cards: i64, variants: blob_engine::RoundRules) -> PyResult<(usize, usize)> {
     blob_engine::RoundSpec::check_size(players, cards, variants).map_err(rules)
 }
 
-/// A seat given in Python.
+/// A seat from Python.
 pub(crate) fn seat(value: i64, players: usize) -> PyResult<Seat> {
     usize::try_from(value)
         .ok()

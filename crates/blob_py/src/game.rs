@@ -6,8 +6,10 @@ use pyo3::prelude::*;
 use crate::error::{hundredths, int, number, rules, seat, size};
 use crate::round::{Round, RoundRules, read_action, rules_or_default};
 
-/// A whole game; the next round is dealt when one is done. Of what a search takes a round to be worth, `result_share` is the
-/// game's result, and the rest the round's score.
+/// A whole game; when a round is done, the next one is dealt.
+///
+/// `result_share`, 0 to 1 in steps of 0.01, is the weight of the game's result in the value that a search gives a round; the
+/// rest is the round's score.
 #[pyclass(module = "blob_zero")]
 pub(crate) struct Game(blob_engine::Game);
 
@@ -37,7 +39,7 @@ impl Game {
         self.0.players()
     }
 
-    /// Cards of each round.
+    /// Cards dealt to each, by round.
     #[getter]
     fn schedule(&self) -> Vec<usize> {
         self.0.schedule().to_vec()
@@ -49,19 +51,19 @@ impl Game {
         Round(*self.0.round())
     }
 
-    /// Rounds finished.
+    /// Number of finished rounds.
     #[getter]
     fn rounds_done(&self) -> usize {
         self.0.finished().len()
     }
 
-    /// Points of each seat in the rounds that are finished.
+    /// Points of each seat in the finished rounds.
     #[getter]
     fn totals(&self) -> Vec<usize> {
         self.0.totals().first(self.players()).iter().map(|&total| total.into()).collect()
     }
 
-    /// Scores of each finished round.
+    /// Points of each seat, by finished round.
     #[getter]
     fn history(&self) -> Vec<Vec<usize>> {
         let scores = |public: &PublicState| {
@@ -77,12 +79,14 @@ impl Game {
         self.0.is_done()
     }
 
-    /// The legal actions of the seat to play, ascending; none when done.
+    /// The legal actions of the seat to play, ascending; empty when the game is done.
     fn legal_actions(&self) -> Vec<usize> {
         self.0.round().legal_actions().iter().map(|action| action.index()).collect()
     }
 
-    /// Plays an action in the round in progress; when that is done, scores it and deals the next.
+    /// Plays an action in the round in progress; the last one of a round scores it and deals the next.
+    ///
+    /// Raises IllegalActionError, and leaves the game as it is, if the action is not legal.
     fn play(&mut self, action: &Bound<'_, PyAny>) -> PyResult<()> {
         match read_action(action)? {
             Some(action) => self.0.play(action).map_err(rules),
@@ -90,7 +94,7 @@ impl Game {
         }
     }
 
-    /// A copy that is played on its own.
+    /// An independent copy.
     fn copy(&self) -> Self {
         Self(self.0.clone())
     }

@@ -61,7 +61,7 @@ mod _core {
         }
     }
 
-    /// What each byte of an encoded observation is multiplied by: float32[256].
+    /// The factor from each byte of an encoded observation to its value: float32[256].
     #[pyfunction]
     fn feature_scale(py: Python<'_>) -> Bound<'_, PyArray1<f32>> {
         PyArray1::from_slice(py, &FEATURE_SCALE)

@@ -1,7 +1,7 @@
-//! `Observation`: what one seat knows.
+//! `Observation`: what a seat knows.
 
 use blob_engine::rng::{Purpose, stream};
-use blob_engine::{ACTIONS, FEATURE_SCALE, FEATURES, WorldSampler};
+use blob_engine::{ACTIONS, FEATURE_SCALE, FEATURES, Features, WorldSampler};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -9,10 +9,10 @@ use pyo3::prelude::*;
 use crate::error::{config, int, number};
 use crate::round::{card_texts, legal_mask};
 
-/// Most worlds of one call: their hands then take 2 GiB at the most.
+/// Most worlds of one call; their hands take at most 2 GiB.
 const MAX_WORLDS: i64 = 1 << 25;
 
-/// All that one seat knows: own hand, public history, bids, voids shown.
+/// What one seat knows: its own hand, the public history, bids and voids shown.
 #[pyclass(frozen, eq, module = "blob_zero")]
 #[derive(PartialEq, Eq)]
 pub(crate) struct Observation(blob_engine::Observation);
@@ -25,11 +25,17 @@ impl Observation {
     pub(crate) const fn inner(&self) -> &blob_engine::Observation {
         &self.0
     }
+
+    fn features(&self) -> Features {
+        let mut features = [0; FEATURES];
+        blob_engine::encode(&self.0, &mut features);
+        features
+    }
 }
 
 #[pymethods]
 impl Observation {
-    /// Whose observation this is.
+    /// The seat of the observer.
     #[getter]
     fn seat(&self) -> usize {
         self.0.seat().index()
@@ -41,18 +47,18 @@ impl Observation {
         card_texts(self.0.hand())
     }
 
-    /// The observer's legal actions, ascending; none when another seat is to play.
+    /// The observer's legal actions, ascending; empty when another seat is to play.
     fn legal_actions(&self) -> Vec<usize> {
         self.0.legal_actions().iter().map(|action| action.index()).collect()
     }
 
-    /// The same as bool[52].
+    /// The legal actions as bool[52].
     fn legal_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         legal_mask(py, self.0.legal_actions())
     }
 
-    /// The place of each legal action in an evaluator's policy, uint8[52]: a card goes by its relative rank, a bid by its number.
-    /// An action that is not legal has its own number.
+    /// The place of each legal action in an evaluator's policy, uint8[52]: a card by its relative rank, a bid by its
+    /// number. An action that is not legal has its own number.
     fn encoded_actions<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
         let ranks = self.0.public().relative_ranks();
         let mut places: [u8; ACTIONS] = std::array::from_fn(|k| k as u8);
@@ -64,20 +70,17 @@ impl Observation {
 
     /// The encoding as float32[256]; docs/observation.md names every index.
     fn encode<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
-        let mut bytes = [0; FEATURES];
-        blob_engine::encode(&self.0, &mut bytes);
+        let bytes = self.features();
         let features: [f32; FEATURES] = std::array::from_fn(|k| f32::from(bytes[k]) * FEATURE_SCALE[k]);
         PyArray1::from_slice(py, &features)
     }
 
     /// The encoding as uint8[256]; `encode()` is this times `feature_scale()`.
     fn encode_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
-        let mut bytes = [0; FEATURES];
-        blob_engine::encode(&self.0, &mut bytes);
-        PyArray1::from_slice(py, &bytes)
+        PyArray1::from_slice(py, &self.features())
     }
 
-    /// Worlds drawn uniformly from those that fit: uint64[count, players], each hand as a bit set over card indices.
+    /// Worlds drawn uniformly from all that fit, uint64[count, players]: each hand as a bit set over card indices.
     #[pyo3(signature = (count, seed = 1))]
     fn sample_worlds<'py>(
         &self,

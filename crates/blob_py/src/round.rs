@@ -37,7 +37,8 @@ impl RoundRules {
         self.0.hook
     }
 
-    /// "exact" (10 + bid for a bid made exactly, else 0) or "exact_plus_tricks" (a point a trick, and 10 for a bid made exactly).
+    /// "exact" (10 + bid for a bid made exactly, else 0) or "exact_plus_tricks" (one point a trick, and 10 more for a bid
+    /// made exactly).
     #[getter]
     fn scoring(&self) -> &'static str {
         match self.0.scoring {
@@ -63,7 +64,7 @@ impl RoundRules {
     }
 }
 
-/// The rules given, or those of Blob.
+/// The given rules; the rules of Blob by default.
 pub(crate) fn rules_or_default(rules: Option<RoundRules>) -> blob_engine::RoundRules {
     rules.map_or_else(Default::default, |rules| rules.0)
 }
@@ -86,7 +87,7 @@ fn read_hand(seat: usize, texts: &[String]) -> PyResult<CardSet> {
     for text in texts {
         let card: Card = text.parse().map_err(rules)?;
         if hand.contains(card) {
-            return Err(config(format!("the hand of seat {seat} holds {card} twice; each card is in the pack once")));
+            return Err(rules(RulesError::RepeatedCard { seat, card }));
         }
         hand = hand.with(card);
     }
@@ -117,41 +118,12 @@ impl Round {
         rules: Option<RoundRules>,
         turned_up: Option<&str>,
     ) -> PyResult<Self> {
-        let trump = read_trump(trump)?;
-        let variants = rules_or_default(rules);
-        let spec = |cards: i64| -> PyResult<RoundSpec> {
-            let (players, cards) = size(players, cards, variants)?;
-            let dealer = seat(dealer, players)?;
-            Ok(RoundSpec { rules: variants, ..RoundSpec::new(players, cards, trump, dealer) })
-        };
-        let Some(hands) = hands else {
-            let (Some(cards), Some(seed)) = (cards, seed) else {
-                return Err(config(
-                    "a round is dealt from cards and seed, or given by hands; neither is complete".into(),
-                ));
-            };
-            if let Some(card) = turned_up {
-                return Err(config(format!("turned_up {card:?} with a dealt round; it goes with hands")));
-            }
-            let spec = spec(cards)?;
-            let mut rng = stream(number("seed", seed)?, Purpose::Round, &[]);
-            return blob_engine::Round::deal(&spec, &mut rng).map(Self).map_err(crate::error::rules);
-        };
-        if let Some(seed) = seed {
-            return Err(config(format!("seed {seed} together with hands; a round is dealt or given, not both")));
+        let setup = Setup { players, trump: read_trump(trump)?, dealer, rules: rules_or_default(rules) };
+        match hands {
+            None => dealt(&setup, cards, seed, turned_up),
+            Some(hands) => given(&setup, cards, seed, &hands, turned_up),
         }
-        let sets = hands.iter().enumerate().map(|(seat, hand)| read_hand(seat, hand)).collect::<PyResult<Vec<_>>>()?;
-        let first = sets.first().map_or(0, |hand| hand.len());
-        if let Some(cards) = cards
-            && cards != first as i64
-        {
-            return Err(config(format!(
-                "cards is {cards} and the hand of seat 0 has {first}; leave cards out or make them equal"
-            )));
-        }
-        let spec = spec(first as i64)?;
-        let turned_up = turned_up.map(str::parse).transpose().map_err(crate::error::rules)?;
-        blob_engine::Round::from_hands(&spec, &sets, turned_up).map(Self).map_err(crate::error::rules)
+        .map(Self)
     }
 
     /// Number of players, 3 to 8.
@@ -160,7 +132,7 @@ impl Round {
         self.0.public().players()
     }
 
-    /// Cards dealt to each.
+    /// Cards dealt to each, 1 to 13.
     #[getter]
     fn cards(&self) -> usize {
         self.0.public().cards()
@@ -196,13 +168,13 @@ impl Round {
         self.0.phase().name()
     }
 
-    /// The seat to act; None when done.
+    /// The seat to act; None when the round is done.
     #[getter]
     fn to_play(&self) -> Option<usize> {
         self.0.to_play().map(Seat::index)
     }
 
-    /// The bid of each seat; None until made.
+    /// The bid of each seat; None before it is made.
     #[getter]
     fn bids(&self) -> Vec<Option<u8>> {
         Seat::all(self.players()).map(|seat| self.0.public().bid(seat)).collect()
@@ -226,17 +198,19 @@ impl Round {
         Ok(card_texts(self.0.hand(crate::error::seat(seat, self.players())?)))
     }
 
-    /// The legal actions of the seat to play, ascending; none when done.
+    /// The legal actions of the seat to play, ascending; empty when the round is done.
     fn legal_actions(&self) -> Vec<usize> {
         self.0.legal_actions().iter().map(|action| action.index()).collect()
     }
 
-    /// The same as bool[52].
+    /// The legal actions as bool[52].
     fn legal_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         legal_mask(py, self.0.legal_actions())
     }
 
-    /// Plays an action for the seat to play.
+    /// Plays an action for the seat to play: a bid by its number, a card by its index.
+    ///
+    /// Raises IllegalActionError, and leaves the round as it is, if the action is not legal.
     fn play(&mut self, action: &Bound<'_, PyAny>) -> PyResult<()> {
         match read_action(action)? {
             Some(action) => self.0.play(action).map_err(rules),
@@ -244,12 +218,12 @@ impl Round {
         }
     }
 
-    /// A copy that is played on its own.
+    /// An independent copy.
     fn copy(&self) -> Self {
         self.clone()
     }
 
-    /// Points of each seat, when done.
+    /// Points of each seat. Raises BlobError before the round is done.
     fn scores(&self) -> PyResult<Vec<usize>> {
         match self.0.public().scores() {
             Some(scores) => Ok(scores.first(self.players()).iter().map(|&score| score.into()).collect()),
@@ -257,7 +231,7 @@ impl Round {
         }
     }
 
-    /// What a seat knows; the seat to play if none is named.
+    /// What a seat knows; by default the seat to play.
     #[pyo3(signature = (seat = None))]
     fn observe(&self, #[pyo3(from_py_with = optional_int)] seat: Option<i64>) -> PyResult<Observation> {
         let seat = match (seat, self.0.to_play()) {
@@ -282,6 +256,63 @@ impl Round {
             public.dealer()
         )
     }
+}
+
+/// What a dealt and a given round have in common, as Python gives it.
+struct Setup {
+    players: i64,
+    trump: Option<Suit>,
+    dealer: i64,
+    rules: blob_engine::RoundRules,
+}
+
+impl Setup {
+    fn spec(&self, cards: i64) -> PyResult<RoundSpec> {
+        let (players, cards) = size(self.players, cards, self.rules)?;
+        let dealer = seat(self.dealer, players)?;
+        Ok(RoundSpec { rules: self.rules, ..RoundSpec::new(players, cards, self.trump, dealer) })
+    }
+}
+
+/// A round dealt from a seed.
+fn dealt(
+    setup: &Setup,
+    cards: Option<i64>,
+    seed: Option<i64>,
+    turned_up: Option<&str>,
+) -> PyResult<blob_engine::Round> {
+    let (Some(cards), Some(seed)) = (cards, seed) else {
+        return Err(config("a round is dealt from cards and seed, or given by hands; neither is complete".into()));
+    };
+    if let Some(card) = turned_up {
+        return Err(config(format!("turned_up {card:?} with a dealt round; it goes with hands")));
+    }
+    let spec = setup.spec(cards)?;
+    let mut rng = stream(number("seed", seed)?, Purpose::Round, &[]);
+    blob_engine::Round::deal(&spec, &mut rng).map_err(rules)
+}
+
+/// A round with given hands.
+fn given(
+    setup: &Setup,
+    cards: Option<i64>,
+    seed: Option<i64>,
+    hands: &[Vec<String>],
+    turned_up: Option<&str>,
+) -> PyResult<blob_engine::Round> {
+    if let Some(seed) = seed {
+        return Err(config(format!("seed {seed} together with hands; a round is dealt or given, not both")));
+    }
+    let hands = hands.iter().enumerate().map(|(seat, hand)| read_hand(seat, hand)).collect::<PyResult<Vec<_>>>()?;
+    let first = hands.first().map_or(0, |hand| hand.len()) as i64;
+    if let Some(cards) = cards.filter(|&cards| cards != first) {
+        return Err(config(format!(
+            "cards is {cards} and the hand of seat 0 has {first}; leave cards out or make them equal"
+        )));
+    }
+    let spec = setup.spec(first)?;
+    let turned_up = turned_up.map(str::parse).transpose().map_err(rules)?;
+    blob_engine::Round::from_hands(&spec, &hands, turned_up).map_err(rules)
 }
 
 /// An action by its number; `None` for an integer that is not 0 to 51.

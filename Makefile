@@ -19,6 +19,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # maturin sets this too. Without one value for all of them, pyo3 is built again at every change of tool.
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export VIRTUAL_ENV := $(abspath $(VENV))
+# Without bytecode on disk every process compiles PyTorch's sources anew, five seconds of it, and tests start dozens.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help train test soak bench lint format clean toolchain
 

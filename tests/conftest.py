@@ -1,10 +1,13 @@
-"""What all tests share: the golden files' option and hypothesis' settings."""
+"""What all tests share: one thread for PyTorch, the golden files' option, and hypothesis' settings."""
 
 import os
 import pathlib
 
 import hypothesis
 import pytest
+
+# Tests run side by side, and their networks are tiny: more threads would wait for each other. Set before torch loads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shared machine can stall for longer than any deadline; a slow example is no failure.
 hypothesis.settings.register_profile("blob-zero", deadline=None)

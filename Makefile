@@ -22,12 +22,13 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 # Without bytecode on disk every process compiles PyTorch's sources anew, five seconds of it, and tests start dozens.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help train test soak bench lint format clean toolchain
+.PHONY: help train test soak gpu-check bench lint format clean toolchain
 
 help:
 	@echo 'make train    train the quick preset on this machine and print how strong the result is'
 	@echo 'make test     lint, then all Rust and Python tests'
 	@echo 'make soak     kill, stop and hurt runs for five minutes (MINUTES=60: an hour) and count what was lost'
+	@echo 'make gpu-check  what needs a GPU: checks, benchmarks and a training run, in ten minutes'
 	@echo 'make bench    criterion benchmarks of the engine, the search and the scheduler'
 	@echo 'make lint     formatting, clippy, ruff, mypy and the stub of the extension'
 	@echo 'make format   rewrite sources in the project format'
@@ -43,6 +44,10 @@ test: lint
 # Tiny networks gain nothing from more threads, and the trials run beside other work.
 soak: $(EXTENSION)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --minutes $(or $(MINUTES),5)
+
+# Also runs from an installed wheel: python -m blob_zero.gpu_check. ARGS="--only checks" runs a part.
+gpu-check: $(EXTENSION)
+	$(BIN)/python -m blob_zero.gpu_check $(ARGS)
 
 bench: toolchain
 	cargo bench --locked --package blob_benches

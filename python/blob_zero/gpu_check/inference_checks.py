@@ -1,0 +1,152 @@
+"""Checks of inference against the plain network in fp32 on the CPU."""
+
+import threading
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from blob_zero.bench.tables import Row
+from blob_zero.gpu_check.place import Place, little_memory, positions, require
+from blob_zero.inference.evaluator import Outputs
+from blob_zero.inference.inference import Inference
+from blob_zero.model.blobnet import BlobNet
+
+TOLERANCES = {"fp32": 1e-3, "fp16": 0.01, "bf16": 0.03}
+"""Largest difference of a policy or a value. A GPU rounds fp32 products to TF32 where it may."""
+
+
+def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
+    """Compiled, captured and in a precision: the same function as the plain network."""
+    net, rows = place.network(), place.size(4096, 128)
+    features, legal = positions(rows)
+    inference = Inference(net, device=place.device, dtype=dtype, compile=True)
+    inference.prepare(rows)
+    require("compiled" in inference.steps, "the network was not compiled; the warning above says why")
+    found = _compare(inference.evaluate_batch(features, legal), _plain(net, features, legal), legal, TOLERANCES[dtype])
+    return {**found, "steps": inference.steps, "rows": rows}
+
+
+def steps(place: Place) -> Row:
+    """Every step of inference on and off: the same outputs."""
+    net, rows = place.network(), place.size(1024, 64)
+    features, legal = positions(rows)
+    expected = _plain(net, features, legal)
+    off: Row = {}
+    choices: dict[str, dict[str, Any]] = {
+        "all": {},
+        "not compiled": {"compile": False},
+        "no graphs": {"cuda_graphs": False},
+        "not compiled, no graphs": {"compile": False, "cuda_graphs": False},
+        "pageable memory": {"compile": False, "pinned_memory": False},
+        "one stream": {"compile": False, "copy_streams": False},
+        "not folded": {"compile": False, "fold": False},
+    }
+    for name, choice in choices.items():
+        outputs = Inference(net, device=place.device, **choice).evaluate_batch(features, legal)
+        off[name] = max(_compare(outputs, expected, legal, TOLERANCES["bf16"]).values())
+    return off
+
+
+def reload(place: Place) -> Row:
+    """New weights under captured graphs, evaluated by two threads at once."""
+    first, second = place.network(seed=1), place.network(seed=2)
+    rows = place.size(2048, 64)
+    features, legal = positions(rows)
+    inference = Inference(first, device=place.device, workers=2)
+    inference.prepare(rows)
+    worst = 0.0
+    for net in (second, first, second):
+        inference.load(net)
+        expected = _plain(net, features, legal)
+        for outputs in _at_once(inference, features, legal):
+            worst = max(worst, *_compare(outputs, expected, legal, TOLERANCES["bf16"]).values())
+    return {"difference": worst}
+
+
+def ten_shapes(place: Place) -> Row:
+    """Ten numbers of rows: all compiled, and none compiled again."""
+    import torch._dynamo
+
+    net = place.network(layers=1)
+    inference = Inference(net, device=place.device, dtype="fp32", compile=True)
+    sizes = [place.size(full, full // 16) for full in (100, 300, 512, 700, 1024, 1500, 2048, 3000, 4096, 5000)]
+    features, legal = positions(max(sizes))
+    expected = _plain(net, features, legal)
+    worst = 0.0
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    for size in (*sizes, *sizes):
+        outputs = inference.evaluate_batch(features[:size], legal[:size])
+        part = expected[0][:size], expected[1][:size]
+        worst = max(worst, *_compare(outputs, part, legal[:size], TOLERANCES["fp32"]).values())
+    require("compiled" in inference.steps, "the network was not compiled; the warning above says why")
+    return {"difference": worst, "compiled": torch._dynamo.utils.counters["stats"]["unique_graphs"] - before}
+
+
+def every_device(place: Place) -> Row:
+    """Each GPU by its number, from threads whose current device is another."""
+    import torch
+
+    net, rows = place.network(), place.size(512, 32)
+    features, legal = positions(rows)
+    expected = _plain(net, features, legal)
+    names = [f"cuda:{k}" for k in range(torch.cuda.device_count())] or ["cpu"]
+    off: Row = {}
+    for name in reversed(names):
+        inference = Inference(net, device=name, compile=name == names[-1])
+        inference.prepare(rows)
+        outputs = _at_once(inference, features, legal)
+        off[name] = max(max(_compare(one, expected, legal, TOLERANCES["bf16"]).values()) for one in outputs)
+    return off
+
+
+def short_memory(place: Place) -> Row:
+    """Memory that is too small for the graph of a batch: half the rows at a time, with the same outputs."""
+    net, rows = place.network(), 65_536
+    features, legal = positions(rows)
+    expected = _plain(net, features[:4096], legal[:4096])
+    inference = Inference(net, device=place.device, compile=False)
+    with warnings.catch_warnings(record=True) as caught, little_memory(place.device, 300):
+        warnings.simplefilter("always")
+        inference.prepare(rows)
+        policy, values = inference.evaluate_batch(features, legal)
+    said = [str(warning.message) for warning in caught if "rows at a time" in str(warning.message)]
+    require(said, "300 MB were enough for 65,536 rows; they should not be, so nothing was tested")
+    found = _compare((policy[:4096], values[:4096]), expected, legal[:4096], TOLERANCES["bf16"])
+    return {**found, "said": " / ".join(said)}
+
+
+def _plain(net: BlobNet, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> Outputs:
+    return Inference(net, device="cpu", dtype="fp32", fold=False, compile=False).evaluate_batch(features, legal)
+
+
+def _at_once(inference: Inference, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> list[Outputs]:
+    """The outputs of four evaluations on each of two threads."""
+    outputs: list[Outputs] = []
+
+    def serve() -> None:
+        outputs.extend(inference.evaluate_batch(features, legal) for _ in range(4))
+
+    threads = [threading.Thread(target=serve) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    require(len(outputs) == 8, f"{len(outputs)} of 8 evaluations on two threads returned")
+    return outputs
+
+
+def _compare(outputs: Outputs, expected: Outputs, legal: npt.NDArray[np.bool_], tolerance: float) -> dict[str, float]:
+    """The largest differences of policies and values.
+
+    Raises:
+        CheckError: one is not finite or above the tolerance.
+    """
+    found = {
+        "policy_difference": float(np.abs(outputs[0] - expected[0])[legal].max()),
+        "value_difference": float(np.abs(outputs[1] - expected[1]).max()),
+    }
+    for name, difference in found.items():
+        require(difference <= tolerance, f"{name} is {difference:.4g}; should be at most {tolerance}")
+    return found

@@ -1,6 +1,6 @@
 //! What a round remembers of its evaluations.
 //!
-//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their standing),
+//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their relative rank),
 //! and the worlds of a search share much of their trees. Between rounds they hardly do; a cache for all rounds found
 //! nothing that these did not (docs/LOG.md). So each round has its own, which no other thread touches: there is nothing to
 //! lock, and what is found in it does not depend on timing. It lives as long as the round is in progress in one run, whose

@@ -96,7 +96,7 @@ def test_self_play_is_ready_before_it_is_timed(clocks):
     assert sizes.batch_rows == 16
     assert sizes.evaluator_threads == torch.get_num_threads()
     assert sizes.rounds_in_flight == 5
-    # What was chosen is told once, not in every iteration.
+    # The choice is reported once, not in every iteration.
     assert [line for line in told if "batches of 16 rows" in line] == [f"self-play: {sizes}"]
 
 

@@ -42,7 +42,7 @@ def gradients_of(learner, ring):
 
 
 def fail_in_forward(learner, when):
-    """Have the network run out of memory in those of its calls, counted from 1, or of those sizes, that `when` says."""
+    """Has the network run out of memory where `when(call, rows)` says so; calls are counted from 1."""
     calls = []
 
     def hook(_net, inputs):

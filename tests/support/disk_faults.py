@@ -112,7 +112,7 @@ class SnapshotDisk(Disk):
     Args:
         folder: the folder.
         snapshots: where copies go, by number.
-        every: one of so many moments is kept.
+        every: of this many moments one is kept.
         power_cut: of what was not flushed to disk, half is lost.
     """
 

@@ -8,6 +8,7 @@ from blob_zero.config.schema import Config
 from blob_zero.doctor.findings import Finding
 from blob_zero.doctor.known import DEFAULT_PRESET, Known
 from blob_zero.errors import CheckpointError, ConfigError, RunLockedError
+from blob_zero.learning.run import check_format
 from blob_zero.run.checkpoint import checkpoint_paths, latest_checkpoint
 from blob_zero.run.folder import CONFIG, saved_settings
 from blob_zero.run.lock import check_unlocked
@@ -57,6 +58,8 @@ def _checkpoint(known: Known) -> Finding:
     try:
         paths = checkpoint_paths(checkpoints)
         known.checkpoint, damaged = latest_checkpoint(checkpoints)
+        if known.checkpoint is not None:
+            check_format(known.checkpoint)
     except CheckpointError as error:
         remedy = "restore it from a copy, or begin anew in another --run-dir"
         if isinstance(error.__cause__, PermissionError):

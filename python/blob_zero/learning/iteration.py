@@ -23,7 +23,7 @@ def play_and_learn(
     """Advances a run by one iteration, which is not committed yet.
 
     Returns:
-        The iteration's metrics, and those of its optimizer steps.
+        The iteration's metrics, and its optimizer steps' metrics.
     """
     to_play = _round_range(run)
     net = None if run.iteration < run.config.selfplay.playout_iterations else run.best

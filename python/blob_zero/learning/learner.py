@@ -99,7 +99,7 @@ class Learner:
         return measure_held_out(self.net, self._device_rows(replay, silent), bids_told=bids_told)
 
     def _device_rows(self, replay: ReplayRing, notice: Notice) -> DeviceRows:
-        """The ring's rows on the device, where those of earlier iterations are already."""
+        """The ring's rows on the device; rows of earlier iterations are not uploaded again."""
         if self._rows is None or self._rows.ring is not replay:
             self._rows = DeviceRows(replay, device=self.device, notice=notice)
         self._rows.update()

@@ -15,7 +15,7 @@ from pathlib import Path
 from blob_zero.errors import CheckpointError
 
 PARTIAL = ".partial"
-"""Suffix of files and folders that are being written; those of earlier processes may be deleted."""
+"""Suffix of files and folders that are being written; leftovers of earlier processes may be deleted."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space there",

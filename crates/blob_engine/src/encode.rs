@@ -1,5 +1,5 @@
-//! Encoding v2: an observation as 256 numbers, all relative to the observer, cards named by
-//! their [`RelativeRanks`](crate::RelativeRanks).
+//! Encoding v3: an observation as 256 numbers, all relative to the observer, cards and suits by
+//! their [`CardNames`].
 //! `docs/observation.md` has the table of all features.
 //!
 //! Each feature is stored as a byte; its value is the byte times [`FEATURE_SCALE`] of its index. Bytes keep records and
@@ -8,13 +8,14 @@
 use std::ops::Range;
 
 use crate::card::{Card, CardSet, PACK, RANKS, SUITS, Suit};
+use crate::card_names::CardNames;
 use crate::observation::Observation;
 use crate::public_state::Phase;
 use crate::rules::Scoring;
 use crate::seat::MAX_PLAYERS;
 
 /// The version of the encoding. It changes whenever the meaning of a feature does.
-pub const ENCODING_VERSION: u32 = 2;
+pub const ENCODING_VERSION: u32 = 3;
 /// Numbers in an encoded observation.
 pub const FEATURES: usize = 256;
 /// An encoded observation.
@@ -100,43 +101,43 @@ pub const FEATURE_SCALE: [f32; FEATURES] = {
 pub fn encode(observation: &Observation, out: &mut Features) {
     // The cards fill their parts whole.
     out[GONE.end..].fill(0);
-    encode_cards(observation, out);
-    encode_trick(observation, out);
-    encode_seats(observation, out);
+    let names = observation.card_names();
+    encode_cards(observation, names, out);
+    encode_trick(observation, names, out);
+    encode_seats(observation, names, out);
     encode_turn(observation, out);
-    encode_rules(observation, out);
+    encode_rules(observation, names, out);
 }
 
-fn encode_cards(observation: &Observation, out: &mut Features) {
+fn encode_cards(observation: &Observation, names: CardNames, out: &mut Features) {
     let public = observation.public();
-    let ranks = public.relative_ranks();
-    let winning: CardSet = public.trick().winning_card().map(|card| ranks.card(card)).into_iter().collect();
-    ranks.cards(observation.hand()).write_flags(&mut out[HAND]);
-    (ranks.out_of_play() | winning).write_flags(&mut out[GONE]);
+    let winning: CardSet = public.trick().winning_card().map(|card| names.card(card)).into_iter().collect();
+    names.cards(observation.hand()).write_flags(&mut out[HAND]);
+    (names.out_of_play() | winning).write_flags(&mut out[GONE]);
 }
 
-fn encode_trick(observation: &Observation, out: &mut Features) {
+fn encode_trick(observation: &Observation, names: CardNames, out: &mut Features) {
     let (observer, public) = (observation.seat(), observation.public());
     let (players, trick) = (public.players(), public.trick());
     for (seat, card) in trick.plays(players) {
-        out[TRICK_SUIT.start + SUITS * seat.relative_to(observer, players) + card.suit().index()] = 1;
+        out[TRICK_SUIT.start + SUITS * seat.relative_to(observer, players) + names.suit(card.suit()).index()] = 1;
     }
     if let (Some(led), Some(winner), Some(card)) = (trick.suit_led(), trick.winner(players), trick.winning_card()) {
         let k = winner.relative_to(observer, players);
-        out[SUIT_LED.start + led.index()] = 1;
+        out[SUIT_LED.start + names.suit(led).index()] = 1;
         out[WINNING.start + k] = 1;
-        out[TRICK_RANK.start + k] = public.relative_ranks().card(card).rank() + 1;
+        out[TRICK_RANK.start + k] = names.card(card).rank() + 1;
     }
 }
 
-fn encode_seats(observation: &Observation, out: &mut Features) {
+fn encode_seats(observation: &Observation, names: CardNames, out: &mut Features) {
     let (observer, public) = (observation.seat(), observation.public());
     let (players, totals) = (public.players(), &public.context().totals);
     for k in 0..players {
         let seat = observer.after(k, players);
-        let voids = public.voids(seat).bits();
-        for suit in 0..SUITS {
-            out[VOIDS.start + SUITS * k + suit] = voids >> suit & 1;
+        let voids = public.voids(seat);
+        for suit in Suit::ALL {
+            out[VOIDS.start + SUITS * k + names.suit(suit).index()] = u8::from(voids.contains(suit));
         }
         let won = public.won()[seat];
         out[WON.start + k] = won;
@@ -170,9 +171,9 @@ fn encode_turn(observation: &Observation, out: &mut Features) {
     }
 }
 
-fn encode_rules(observation: &Observation, out: &mut Features) {
+fn encode_rules(observation: &Observation, names: CardNames, out: &mut Features) {
     let public = observation.public();
-    out[TRUMP.start + public.trump().map_or(SUITS, Suit::index)] = 1;
+    out[TRUMP.start + public.trump().map_or(SUITS, |trump| names.suit(trump).index())] = 1;
     out[PLAYERS] = public.players() as u8;
     out[CARDS] = public.cards() as u8;
     out[ROUNDS_LEFT] = public.context().rounds_left;
@@ -180,7 +181,7 @@ fn encode_rules(observation: &Observation, out: &mut Features) {
     out[TRICK_POINTS] = u8::from(public.rules().scoring == Scoring::ExactPlusTricks);
 }
 
-/// The facts that an encoding holds, by relative seat and relative rank: what [`decode`] reads back.
+/// The facts that an encoding holds, by relative seat and the names of cards and suits: what [`decode`] reads back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // Each field is the feature of the same name.
 pub struct Decoded {

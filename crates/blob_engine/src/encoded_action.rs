@@ -1,7 +1,7 @@
 //! Actions as the encoding names them: an evaluator's legal masks and policies speak of these, never of the real pack.
 //!
 //! They are types of their own, so that an action of the real pack cannot be looked up in a policy by mistake.
-//! [`RelativeRanks`](crate::RelativeRanks) translates.
+//! [`CardNames`](crate::CardNames) translates.
 
 use std::fmt;
 

@@ -7,6 +7,7 @@
 
 mod action;
 mod card;
+mod card_names;
 pub mod encode;
 mod encoded_action;
 mod error;
@@ -26,6 +27,7 @@ mod worlds;
 
 pub use action::{ACTIONS, Action, ActionSet};
 pub use card::{Card, CardIter, CardSet, PACK, RANKS, SUITS, Suit};
+pub use card_names::CardNames;
 pub use encode::{ENCODING_VERSION, FEATURE_SCALE, FEATURES, Features, encode};
 pub use encoded_action::{EncodedAction, EncodedActionSet};
 pub use error::RulesError;
@@ -33,7 +35,6 @@ pub use game::{Game, GameSpec, schedule, trump_of_round};
 pub use game_value::game_values;
 pub use observation::Observation;
 pub use public_state::{Phase, PublicState, Voids};
-pub use relative_ranks::RelativeRanks;
 pub use round::Round;
 pub use rule_bot::rule_action;
 pub use rule_rollout::RuleRollout;

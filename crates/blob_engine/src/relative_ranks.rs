@@ -6,15 +6,13 @@
 //! way. Positions that the game cannot tell apart are then equal rows, which a search evaluates once and a network
 //! learns once.
 
-use crate::action::{Action, ActionSet};
 use crate::card::{Card, CardSet, Suit};
-use crate::encoded_action::{EncodedAction, EncodedActionSet};
 use crate::public_state::{Phase, PublicState};
 
 /// The relative ranks of all cards at one moment of a round. They follow from the public state, so all seats share
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RelativeRanks {
+pub(crate) struct RelativeRanks {
     /// Cards of finished tricks, the card turned up, and the beaten cards of the running trick.
     out_of_play: CardSet,
     /// Whether actions are cards; bids keep their numbers.
@@ -24,24 +22,23 @@ pub struct RelativeRanks {
 impl PublicState {
     /// The relative ranks of the cards now.
     #[inline]
-    pub fn relative_ranks(&self) -> RelativeRanks {
+    pub(crate) fn relative_ranks(&self) -> RelativeRanks {
         let out_of_play = self.trick().winning_card().map_or(self.gone(), |card| self.gone().without(card));
         RelativeRanks { out_of_play, playing: self.phase() == Phase::Playing }
     }
 }
 
 impl RelativeRanks {
-    /// The encoded name of a legal action.
+    /// Whether actions are cards; bids keep their numbers.
     #[inline]
-    pub fn action(self, action: Action) -> EncodedAction {
-        EncodedAction::new(if self.playing { self.card(action.as_card()).index() } else { action.as_bid() })
+    pub(crate) const fn playing(self) -> bool {
+        self.playing
     }
 
-    /// The encoded names of the legal actions, in the same order.
+    /// Number of cards of a suit that are out of play.
     #[inline]
-    pub fn actions(self, actions: ActionSet) -> EncodedActionSet {
-        let bits = if self.playing { self.cards(actions.as_cards()).bits() } else { actions.bits() };
-        EncodedActionSet::from_bits(bits).unwrap_or_default()
+    pub(crate) const fn out_in_suit(self, suit: Suit) -> usize {
+        self.out_of_play.in_suit(suit).len()
     }
 
     /// The name of a card in play: raised by one rank for each higher card of its suit that is out of play.

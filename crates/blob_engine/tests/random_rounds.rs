@@ -205,27 +205,35 @@ fn assert_reads_back(observation: &Observation) {
     let by_seat = |value: &dyn Fn(Seat) -> u8| seats.iter().map(|&seat| value(seat)).collect::<Vec<_>>();
     let bid_or = |seat, none: u8| public.bid(seat).unwrap_or(none);
     let totals = public.context().totals;
+    let names = observation.card_names();
     // By counting down: the highest card still in play is the ace, and so on.
     let winning: CardSet = public.trick().winning_card().into_iter().collect();
     let in_play = CardSet::FULL - (public.gone() - winning);
     let name = |card: Card| {
         let above = in_play.in_suit(card.suit()).iter().filter(|&other| other > card).count();
-        Card::new(card.suit(), (RANKS - 1 - above) as u8)
+        Card::new(names.suit(card.suit()), (RANKS - 1 - above) as u8)
     };
     for action in observation.legal_actions().iter() {
-        let named = public.relative_ranks().action(action);
+        let named = names.action(action);
         let expected = if public.phase() == Phase::Playing { name(action.as_card()).index() } else { action.as_bid() };
         assert_eq!(named.index(), usize::from(expected));
-        assert!(public.relative_ranks().actions(observation.legal_actions()).contains(named));
+        assert!(names.actions(observation.legal_actions()).contains(named));
     }
+    let legal = observation.legal_actions();
+    let in_order = names.in_order(legal).map(|action| names.action(action));
+    assert!(in_order.eq(names.actions(legal).iter()));
+    let suit = |suit: Suit| names.suit(suit);
     let expected = encode::Decoded {
         hand: observation.hand().iter().map(name).collect(),
         gone: CardSet::FULL - (observation.hand() | observation.unseen()).iter().map(name).collect(),
-        trick: seats.iter().map(|&seat| public.trick().card_of(seat, players).map(Card::suit)).collect(),
+        trick: seats.iter().map(|&seat| public.trick().card_of(seat, players).map(Card::suit).map(suit)).collect(),
         winning_card: public.trick().winning_card().map(name),
-        voids: by_seat(&|seat| public.voids(seat).bits()),
-        trump: public.trump(),
-        suit_led: public.trick().suit_led(),
+        voids: by_seat(&|seat| {
+            let shown = Suit::ALL.into_iter().filter(|&suit| public.voids(seat).contains(suit));
+            shown.fold(0, |bits, shown| bits | 1 << suit(shown).index())
+        }),
+        trump: public.trump().map(suit),
+        suit_led: public.trick().suit_led().map(suit),
         bids: seats.iter().map(|&seat| public.bid(seat)).collect(),
         won: by_seat(&|seat| public.won()[seat]),
         needed: by_seat(&|seat| bid_or(seat, 0).saturating_sub(public.won()[seat])),
@@ -244,6 +252,49 @@ fn assert_reads_back(observation: &Observation) {
         trick_points: public.rules().scoring == Scoring::ExactPlusTricks,
     };
     assert_eq!(decoded, expected);
+}
+
+/// The same round with suit `s` renamed `suits[s]`.
+fn with_suits_renamed(round: &Round, suits: &[Suit]) -> Round {
+    let public = round.public();
+    let rename = |card: Card| Card::new(suits[card.suit().index()], card.rank());
+    let rules = public.rules();
+    let spec = RoundSpec {
+        rules,
+        trump: if rules.turn_up { None } else { public.trump().map(|trump| suits[trump.index()]) },
+        ..RoundSpec::new(public.players(), public.cards(), None, public.dealer())
+    };
+    let hands: Vec<CardSet> =
+        Seat::all(public.players()).map(|seat| round.hand(seat).iter().map(rename).collect()).collect();
+    Round::from_hands(&spec, &hands, public.turned_up().map(rename)).expect("a deal as legal as it was")
+}
+
+proptest! {
+    #[test]
+    fn renaming_the_suits_changes_no_row((round, seed) in rounds(), suits in Just(Suit::ALL.to_vec()).prop_shuffle()) {
+        let (mut here, mut there) = (round, with_suits_renamed(&round, &suits));
+        let mut rng = stream(seed, Purpose::Test, &[4]);
+        loop {
+            for seat in Seat::all(here.public().players()) {
+                let (mut one, mut two) = ([0; FEATURES], [0; FEATURES]);
+                encode(&here.observe(seat), &mut one);
+                encode(&there.observe(seat), &mut two);
+                prop_assert_eq!(one, two);
+            }
+            let Some(seat) = here.to_play() else { break };
+            let names = (here.observe(seat).card_names(), there.observe(seat).card_names());
+            prop_assert_eq!(names.0.actions(here.legal_actions()), names.1.actions(there.legal_actions()));
+            let action = here.legal_actions().choose(&mut rng).expect("a seat is to play");
+            // Equal names are equal actions.
+            let renamed = if here.phase() == Phase::Bidding {
+                action
+            } else {
+                Action::play(Card::new(suits[action.as_card().suit().index()], action.as_card().rank()))
+            };
+            here.play_unchecked(action);
+            there.play_unchecked(renamed);
+        }
+    }
 }
 
 /// The encoding is exact in half precision only while its bytes are small integers and its scales positive.

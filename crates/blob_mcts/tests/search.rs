@@ -50,8 +50,10 @@ impl Naive {
         for k in 0..players {
             values[mover.after(k, players)] = relative[k];
         }
-        let legal: Vec<Action> = world.legal_actions().iter().collect();
-        let named = |action: &Action| policy[world.public().relative_ranks().action(*action).index()];
+        let names = world.observe(mover).card_names();
+        // Equal scores are decided by the order of the encoding's names, as in the search.
+        let legal: Vec<Action> = names.in_order(world.legal_actions()).collect();
+        let named = |action: &Action| policy[names.action(*action).index()];
         let mass: f32 = legal.iter().map(named).sum();
         let node = Self {
             mover,

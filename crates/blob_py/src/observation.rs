@@ -60,10 +60,10 @@ impl Observation {
     /// The place of each legal action in an evaluator's policy, uint8[52]: a card by its relative rank, a bid by its
     /// number. An action that is not legal has its own number.
     fn encoded_actions<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u8>> {
-        let ranks = self.0.public().relative_ranks();
+        let names = self.0.card_names();
         let mut places: [u8; ACTIONS] = std::array::from_fn(|k| k as u8);
         for action in self.0.legal_actions().iter() {
-            places[action.index()] = ranks.action(action).index() as u8;
+            places[action.index()] = names.action(action).index() as u8;
         }
         PyArray1::from_slice(py, &places)
     }

@@ -8,7 +8,7 @@
 //! position is played out from the root, which needs no memory, and its edges are made at once. How often a node was visited
 //! stands in the edge to it alone, which the walk has just read.
 
-use blob_engine::{Action, BySeat, EncodedActionSet, MAX_PLAYERS, PACK, Round, Seat};
+use blob_engine::{Action, BySeat, CardNames, EncodedActionSet, MAX_PLAYERS, PACK, Round, Seat};
 
 use crate::error::EvaluationError;
 use crate::search::config::SearchConfig;
@@ -217,7 +217,8 @@ impl Tree {
         &self.edges[self.nodes[ROOT as usize].edges()]
     }
 
-    /// Replaces the priors of the root by a mixture with noise, one number for each legal action in ascending order.
+    /// Replaces the priors of the root by a mixture with noise, one number for each legal action in the order of
+    /// its encoded name.
     pub(crate) fn mix_root_priors(&mut self, noise: &[f32], fraction: f32) {
         let edges = self.nodes[ROOT as usize].edges();
         for (edge, noise) in self.edges[edges].iter_mut().zip(noise) {
@@ -314,7 +315,9 @@ impl Tree {
     /// Adds a node that waits, with its edges; returns the names of its actions.
     fn add_node(&mut self, position: &Round, mover: Seat, parent: NodeId, parent_edge: u32) -> EncodedActionSet {
         let legal = position.legal_actions();
-        let names = position.public().relative_ranks().actions(legal);
+        let hand = position.hand(mover);
+        let card_names = CardNames::new(position.public(), mover, hand);
+        let names = card_names.actions(legal);
         self.nodes.push(Node {
             names,
             parent,
@@ -327,7 +330,7 @@ impl Tree {
             mover,
         });
         let edge = |action| Edge { link: Link::new(action), prior: 0.0, visits: 0, value_sum: 0.0 };
-        self.edges.extend(legal.iter().map(edge));
+        self.edges.extend(card_names.in_order(legal).map(edge));
         if self.several_wait {
             self.in_flight.resize(self.edges.len(), 0);
         }

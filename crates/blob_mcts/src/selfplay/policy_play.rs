@@ -40,7 +40,7 @@ impl Exploration {
 /// Requests the evaluation of a decision of task `task`.
 pub(crate) fn request(task: usize, observation: &Observation, requests: &mut Requests) {
     let row = requests.rows.len();
-    let legal = observation.public().relative_ranks().actions(observation.legal_actions());
+    let legal = observation.card_names().actions(observation.legal_actions());
     requests.rows.push(Row { features: [0; blob_engine::FEATURES], legal });
     encode(observation, &mut requests.rows[row].features);
     requests.decisions.push(PendingDecision { task: task as u32, row: row as u32 });
@@ -56,11 +56,11 @@ pub(crate) fn choose(
     exploration: Exploration,
     rng: &mut impl Rng,
 ) -> Result<Action, EvaluationError> {
-    let (legal, ranks) = (observation.legal_actions(), observation.public().relative_ranks());
-    evaluation.legal_mass(ranks.actions(legal))?;
+    let (legal, names) = (observation.legal_actions(), observation.card_names());
+    evaluation.legal_mass(names.actions(legal))?;
     if unit(rng) < f64::from(exploration.random_share) {
         return Ok(legal.choose(rng).expect("the seat to play has a legal action"));
     }
-    let probability = |action| f64::from(evaluation.policy[ranks.action(action).index()]);
+    let probability = |action| f64::from(evaluation.policy[names.action(action).index()]);
     Ok(choose_by(probability, legal, exploration.temperature, rng))
 }

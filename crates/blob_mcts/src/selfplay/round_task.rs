@@ -239,15 +239,15 @@ impl RoundTask {
         if context.record {
             let mut features = [0; blob_engine::FEATURES];
             encode(observation, &mut features);
-            let ranks = observation.public().relative_ranks();
+            let names = observation.card_names();
             let shares = outcome.policy();
             let mut policy = [f16::ZERO; ACTIONS];
             for action in outcome.legal.iter() {
-                policy[ranks.action(action).index()] = f16::from_f32(shares[action.index()]);
+                policy[names.action(action).index()] = f16::from_f32(shares[action.index()]);
             }
             self.so_far.decisions.push(DecisionRecord {
                 features,
-                legal: ranks.actions(outcome.legal),
+                legal: names.actions(outcome.legal),
                 policy,
                 root_values: relative_to(observation.seat(), observation.public().players(), &outcome.values),
                 seat: observation.seat(),

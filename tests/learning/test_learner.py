@@ -86,7 +86,7 @@ def test_the_policy_loss_of_the_target_itself_is_its_entropy():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_learns_what_the_rows_say(precision):
     # Rows of random numbers can only be learned by heart, and renamed ones are other rows.
-    settings = {"learning_rate": 1e-2, "epochs": 30, "warmup_iterations": 0.1, "rename_suits": False}
+    settings = {"learning_rate": 1e-2, "epochs": 30, "warmup_iterations": 0.1}
     learner = make_learner(precision=precision, **settings)
     ring = ring_of(random_rows(np.random.default_rng(0), 64))
     before = learner.train(ring, np.random.default_rng(1), iteration=0)

@@ -33,21 +33,6 @@ def test_a_batch_has_the_rows_of_its_slots_scaled(ring):
     assert_rows_of(rows.batch(rows.upload(slots)), ring, slots)
 
 
-def test_a_renamed_batch_has_the_same_rows_by_other_names(ring):
-    rows = DeviceRows(ring, device=CPU)
-    slots = torch.arange(40)
-    plain, renamed = rows.batch(slots), rows.batch(slots, torch.full((40,), 17))
-    assert not torch.equal(plain.features, renamed.features)
-    assert torch.equal(plain.features.sort(dim=1).values, renamed.features.sort(dim=1).values)
-    playing = plain.features[:, 226] == 1
-    assert torch.equal(plain.policy[~playing], renamed.policy[~playing])
-    assert not torch.equal(plain.policy[playing], renamed.policy[playing])
-    assert torch.equal(plain.values, renamed.values)
-    mixed = rows.batch(slots, torch.arange(40) % 2 * 17)
-    assert torch.equal(mixed.features[::2], plain.features[::2])
-    assert torch.equal(mixed.features[1::2], renamed.features[1::2])
-
-
 def test_rows_that_do_not_fit_on_the_device_stay_where_they_are(ring, monkeypatch):
     def full(_column, _device):
         raise torch.OutOfMemoryError("CUDA out of memory")

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from support.deals import positions, random_deals, with_hidden_cards_moved
 from support.evaluators import hashing
-from support.feature_table import SCALE, TABLE, decode, facts, relative_ranks, to_bytes
+from support.feature_table import SCALE, TABLE, card_names, decode, facts, to_bytes
 from support.reference_rules import card_index
 
 import blob_zero as bz
@@ -15,7 +15,7 @@ import blob_zero as bz
 def test_the_table_covers_every_feature_once():
     assert [start for _, start, _, _ in TABLE] == [0, *(end for _, _, end, _ in TABLE[:-1])]
     assert TABLE[-1][2] == bz.FEATURES == 256
-    assert bz.ENCODING_VERSION == 2
+    assert bz.ENCODING_VERSION == 3
     np.testing.assert_array_equal(bz.feature_scale(), SCALE)
     assert bz.feature_scale().dtype == np.float32
 
@@ -57,7 +57,7 @@ def test_bytes_times_scale_are_the_features():
 
 
 @given(positions())
-def test_legal_actions_are_encoded_by_relative_rank(position):
+def test_legal_actions_are_encoded_by_relative_rank_and_suit(position):
     deal, reference, _ = position
     observation = deal.engine_after(reference.history).observe()
     names = observation.encoded_actions()
@@ -65,7 +65,7 @@ def test_legal_actions_are_encoded_by_relative_rank(position):
     if reference.phase == "bidding":
         np.testing.assert_array_equal(names, np.arange(52))
     else:
-        cards = relative_ranks(reference)
+        cards = card_names(reference, reference.to_play)
         for card in map(bz.card_text, observation.legal_actions()):
             assert bz.card_text(int(names[card_index(card)])) == cards[card]
 
@@ -137,5 +137,13 @@ def test_a_hidden_hand_reads_nowhere():
     """The observer's features name exactly its own cards, never those of the seat beside it."""
     engine = bz.Round(players=4, cards=13, trump="S", dealer=0, seed=1)
     features = engine.observe(2).encode()
-    assert {card_index(card) for card in engine.hand(2)} == set(np.flatnonzero(features[:52]).tolist())
+    hand = {card_index(card) for card in engine.hand(2)}
+    suits = [{card % 13 for card in hand if card // 13 == suit} for suit in range(4)]
+    encoded = set(np.flatnonzero(features[:52]).tolist())
+    named = [{card % 13 for card in encoded if card // 13 == suit} for suit in range(4)]
+    # Spades are trump and come first, the others by length, then by their cards.
+    assert named == [
+        suits[0],
+        *sorted(suits[1:], key=lambda ranks: (len(ranks), sorted(ranks, reverse=True)), reverse=True),
+    ]
     assert not features[52:104].any()

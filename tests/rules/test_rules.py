@@ -144,8 +144,8 @@ def test_the_turned_up_card_is_in_no_hand_and_makes_trump():
         rules = bz.RoundRules(turn_up=True)
         engine = bz.Round(players=4, cards=12, trump=None, dealer=0, seed=seed, rules=rules)
         turned_up = engine.turned_up
-        # It is out of play, so in the encoding it is the lowest of its suit.
-        assert np.flatnonzero(engine.observe(0).encode()[52:104]).tolist() == [bz.card_index("2" + turned_up[1])]
+        # It is out of play, so in the encoding it is the lowest of its suit, and trump is the first suit.
+        assert np.flatnonzero(engine.observe(0).encode()[52:104]).tolist() == [bz.card_index("2S")]
         assert all(turned_up not in engine.hand(seat) for seat in range(4))
         assert engine.trump == turned_up[1]
 

@@ -100,6 +100,34 @@ def relative_ranks(reference):
     return names
 
 
+def suit_names(reference, observer):
+    """The encoding's name of each suit for an observer: the list of docs/observation.md."""
+    ranks = relative_ranks(reference)
+    order = [(observer + place) % reference.players for place in range(reference.players)]
+    out = set(reference.gone()) - {winning_card(reference)}
+    led = reference.trick[0][1][1] if reference.trick else None
+    in_trick = dict(reference.trick)
+
+    def part_played(suit):
+        held = [RANKS.index(ranks[card][0]) for card in reference.hand(observer) if card[1] == suit]
+        return (
+            suit == reference.trump,
+            suit == led,
+            len(held),
+            sorted(held, reverse=True),
+            sum(card[1] == suit for card in out),
+            [(suit in reference.voids(seat), seat in in_trick and in_trick[seat][1] == suit) for seat in order],
+        )
+
+    return dict(zip(sorted(SUITS, key=part_played, reverse=True), SUITS, strict=True))
+
+
+def card_names(reference, observer):
+    """The encoding's name of each card in play, as a card."""
+    suits = suit_names(reference, observer)
+    return {card: name[0] + suits[name[1]] for card, name in relative_ranks(reference).items()}
+
+
 def winning_card(reference):
     if not reference.trick:
         return None
@@ -108,7 +136,7 @@ def winning_card(reference):
 
 def facts(reference, observer, totals=None, rounds_left=0):
     """What `decode` has to give for a round of the reference, seen by a seat."""
-    names = relative_ranks(reference)
+    names, suits = card_names(reference, observer), suit_names(reference, observer)
     won_by = winning_card(reference)
     players = reference.players
     order = [(observer + place) % players for place in range(players)]
@@ -122,11 +150,11 @@ def facts(reference, observer, totals=None, rounds_left=0):
         "hand": {names[card] for card in reference.hand(observer)},
         # All that is out of play has the lowest names, which no card in play has.
         "gone": {*PACK} - {name for card, name in names.items() if card != won_by},
-        "trick": [in_trick[seat][1] if seat in in_trick else None for seat in order],
+        "trick": [suits[in_trick[seat][1]] if seat in in_trick else None for seat in order],
         "winning_card": names.get(won_by),
-        "voids": [reference.voids(seat) for seat in order],
-        "trump": reference.trump,
-        "suit_led": reference.trick[0][1][1] if reference.trick else None,
+        "voids": [{suits[suit] for suit in reference.voids(seat)} for seat in order],
+        "trump": None if reference.trump is None else suits[reference.trump],
+        "suit_led": suits[reference.trick[0][1][1]] if reference.trick else None,
         "bids": bids,
         "won": won,
         "needed": [0 if bid is None else max(bid - tricks, 0) for bid, tricks in bid_and_won],

@@ -55,7 +55,7 @@ def bench_training(
 ) -> Row:
     """Time training and its matrix products in turn, on rows of real rounds, after warm-up and compilation.
 
-    A step is all that training does with a batch: gathering it, renaming its suits, forward, loss, backward, clipping
+    A step is all that training does with a batch: gathering it, forward, loss, backward, clipping
     and the optimizer. The limit is forward and backward of the linear layers at the same precision, one matrix product
     after the other on random numbers; on a GPU they are launched all at once by a CUDA graph.
 
@@ -156,20 +156,18 @@ def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
 def warm_up(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
     """Takes a few steps, which compile the step where asked for, and returns a function that takes the next one."""
     from blob_zero.learning.minibatches import DeviceRows
-    from blob_zero.model.suit_symmetry import SUIT_ORDERS
 
     rng = np.random.default_rng(0)
     rows = DeviceRows(ring, device=learner.device, notice=notice)
     config = learner.config
     learner.net.train()
-    left: list[tuple[torch.Tensor, torch.Tensor]] = []
+    left: list[torch.Tensor] = []
 
     def step() -> object:
         if not left:
             epoch = ring.epoch(rng, config.batch_size)
-            orders = rng.integers(len(SUIT_ORDERS) if config.rename_suits else 1, size=epoch.shape)
-            left.extend(zip(rows.upload(epoch), rows.upload(orders), strict=True))
-        return learner.step(rows.batch(*left.pop()), rate=config.learning_rate, notice=notice)
+            left.extend(rows.upload(epoch))
+        return learner.step(rows.batch(left.pop()), rate=config.learning_rate, notice=notice)
 
     for _ in range(_WARM_UP_STEPS):
         step()

@@ -243,8 +243,6 @@ class TrainingConfig(_Section):
     """Capacity of the replay ring."""
     root_value_weight: float = Field(default=0.0, ge=0, le=1)
     """Share of the search's own expectation in the value target; the rest is how the round ended."""
-    rename_suits: bool = True
-    """Whether each row has its suits renamed at random in a minibatch: the game does not tell them apart."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Peak of the schedule."""
     warmup_iterations: float = Field(default=1.0, ge=0)

@@ -1,7 +1,7 @@
 """The learner: optimizer steps that move BlobNet towards what the search found."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
-from blob_zero.model.suit_symmetry import SUIT_ORDERS
 
 # Steps between two readings of the losses on a GPU: each reading waits for the device, which then idles.
 _STEPS_A_READING = 16
@@ -65,7 +64,7 @@ class Learner:
 
         Args:
             replay: the rows; at least one.
-            rng: determines the order of the rows and their suits' names.
+            rng: determines the order of the rows.
             iteration: iterations done before this one; places the steps on the learning rate's schedule.
             progress: called after each step on the CPU, and every few steps on a GPU, where it waits for the device.
             notice: called if memory was short or steps were skipped.
@@ -85,10 +84,10 @@ class Learner:
             epoch = replay.epoch(rng, self.config.batch_size)
             batches, size = epoch.shape
             total = epochs * batches
-            for slots, orders in zip(rows.upload(epoch), self._suit_orders(rows, rng, epoch.shape), strict=True):
+            for slots in rows.upload(epoch):
                 done = (len(results) + 1) / total
                 rate = learning_rate(iteration + done, iterations=self.iterations, config=self.config)
-                results.add(self.step(rows.batch(slots, orders), rate=rate, notice=notice), rate=rate)
+                results.add(self.step(rows.batch(slots), rate=rate, notice=notice), rate=rate)
                 if progress is not None and (len(results) % reading == 0 or len(results) == total):
                     progress(len(results), total, results.mean_loss())
         self._check_steps(results.taken(), total, iteration=iteration, notice=notice)
@@ -104,14 +103,6 @@ class Learner:
             self._rows = DeviceRows(replay, device=self.device, notice=notice)
         self._rows.update()
         return self._rows
-
-    def _suit_orders(
-        self, rows: DeviceRows, rng: np.random.Generator, shape: tuple[int, ...]
-    ) -> Iterable[Tensor | None]:
-        """For each minibatch of an epoch, the renaming of each row."""
-        if not self.config.rename_suits:
-            return [None] * shape[0]
-        return rows.upload(rng.integers(len(SUIT_ORDERS), size=shape))
 
     def _check_steps(self, taken: int, total: int, *, iteration: int, notice: Notice) -> None:
         if not taken:

@@ -11,7 +11,6 @@ import blob_zero as bz
 from blob_zero._core import PLAYERS_FEATURE
 from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.replay import ROW_BYTES, ReplayRing
-from blob_zero.model.suit_symmetry import SuitRenaming
 
 _COLUMNS = ("features", "legal", "policy", "values")
 
@@ -62,7 +61,6 @@ class DeviceRows:
             size = ROW_BYTES * ring.capacity
             notice(f"the replay rows, {size / 1e6:,.0f} MB, do not fit on {device} and stay in this computer's memory")
         self._uploaded = 0
-        self._rename = SuitRenaming(self.home)
         self.update()
 
     @property
@@ -81,19 +79,16 @@ class DeviceRows:
         return len(slots)
 
     def upload(self, numbers: npt.NDArray[np.int64]) -> Tensor:
-        """Copies slots or suit orders of minibatches to where the columns are."""
+        """Copies slots of minibatches to where the columns are."""
         return torch.from_numpy(numbers).to(self.home)
 
-    def batch(self, slots: Tensor, orders: Tensor | None = None) -> DeviceBatch:
-        """The rows of these slots, with their suits renamed.
+    def batch(self, slots: Tensor) -> DeviceBatch:
+        """The rows of these slots.
 
         Args:
             slots: int64[B], from `upload`.
-            orders: int64[B], from `upload`: each row's renaming as an index into `SUIT_ORDERS`; None for no renaming.
         """
         raw, legal, policy, values = (self._columns[name].index_select(0, slots) for name in _COLUMNS)
-        if orders is not None:
-            raw, legal, policy = self._rename(raw, legal, policy, orders=orders)
         raw, policy = raw.to(self._device), policy.to(self._device).float()
         return DeviceBatch(
             features=raw.float() * self._scale,

@@ -9,7 +9,7 @@ from torch.nn import functional
 from blob_zero.errors import ConfigError
 
 FEATURES = 256
-"""Width of an input row, encoding v2."""
+"""Width of an input row, encoding v3."""
 ACTIONS = 52
 """Width of a policy row."""
 SEATS = 8
@@ -113,7 +113,7 @@ class BlobNet(nn.Module):
         """Evaluates information states.
 
         Args:
-            features: float32[B, 256], encoding v2, scaled.
+            features: float32[B, 256], encoding v3, scaled.
 
         Returns:
             Logits [B, 52] over all actions, legal or not, and values [B, values] in (-1, 1), entry k for the

@@ -250,6 +250,7 @@ class _Columns(TypedDict):
     game_round: NDArray[np.uint8]
     players: NDArray[np.uint8]
     cards: NDArray[np.uint8]
+    trump: NDArray[np.uint8]
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]

@@ -5,8 +5,8 @@ import pytest
 from support.command_line import command, screen
 from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
-from blob_zero import _core
-from blob_zero.arena.deal_kinds import TRUMPS, parse_hand_sizes, trumps_of_deals
+import blob_zero as bz
+from blob_zero.arena.deal_kinds import TRUMPS, parse_hand_sizes
 from blob_zero.arena.judge import LocalJudge
 from blob_zero.arena.tournament import Settings, play
 from blob_zero.arena.tournament_json import to_json
@@ -50,24 +50,22 @@ def test_other_hand_sizes_are_refused(text):
 
 @pytest.mark.parametrize(("players", "cards"), [(3, 1), (5, 4)])
 def test_trumps_are_those_of_the_matches_deals(players, cards):
-    trumps = trumps_of_deals(players=players, cards=cards, deals=40, seed=7)
-    # A match of two searches, with its rows recorded: they show the deals as they were played.
-    agent = SearchOptions(worlds=1, simulations=1).greedy().spec("uniform")
-    plan = _core.Plan(
-        players=players, cards=cards, agents=[agent, agent], rounds=40 * players, seed=7, seating="rotate"
-    )
-    session = plan.start()
-    assert session.next_batch() is None
-    rows = session.take_records()
-    shown = rows["features"][:, 176:181].argmax(axis=1)
-    np.testing.assert_array_equal(shown, trumps[(rows["round"] // players).astype(int)])
-    assert set(trumps) == set(range(len(TRUMPS)))
+    rule = bz.Agent.rule()
+    match = bz.play_match(rule, rule, players=players, cards=cards, deals=40, seed=7)
+    later = bz.play_match(rule, rule, players=players, cards=cards, deals=30, first_deal=10, seed=7)
+    assert (match.trumps.shape, match.trumps.dtype) == ((40,), np.int8)
+    np.testing.assert_array_equal(match.trumps[10:], later.trumps)
+    assert set(match.trumps.tolist()) == set(range(len(TRUMPS)))
+    # The rows of the same deals in self-play have a trump or none, as encoded.
+    records = bz.SelfPlay(players=players, cards=cards, worlds=1, simulations=1, rounds=40, seed=7).run("uniform")
+    _, first_rows = np.unique(records.round, return_index=True)
+    np.testing.assert_array_equal(records.features[first_rows, 180] == 1, match.trumps == TRUMPS.index("none"))
 
 
-def test_trumps_do_not_depend_on_how_many_are_asked_for(monkeypatch):
-    whole = trumps_of_deals(players=4, cards=2, deals=30, seed=3)
-    monkeypatch.setattr("blob_zero.arena.deal_kinds._DEALS_AT_A_TIME", 7)
-    np.testing.assert_array_equal(trumps_of_deals(players=4, cards=2, deals=30, seed=3), whole)
+def test_trumps_of_a_whole_game_follow_its_rounds():
+    rule = bz.Agent.rule()
+    match = bz.play_match(rule, rule, players=3, cards=3, deals=2, seed=7, result_share=0.25)
+    np.testing.assert_array_equal(match.trumps, [[0, 1, 2, 3, 4, 0, 1]] * 2)
 
 
 def test_all_pairs_meet_and_the_parts_add_up():

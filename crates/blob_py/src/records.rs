@@ -1,6 +1,6 @@
 //! Finished rounds as columns.
 
-use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS};
+use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, SUITS, Suit};
 use blob_mcts::RoundRecord;
 use half::f16;
 use numpy::ndarray::Array2;
@@ -25,6 +25,7 @@ pub(crate) fn to_columns<'py>(
     dict.set_item("seat", PyArray1::from_vec(py, columns.seat))?;
     dict.set_item("players", PyArray1::from_vec(py, columns.players))?;
     dict.set_item("cards", PyArray1::from_vec(py, columns.cards))?;
+    dict.set_item("trump", PyArray1::from_vec(py, columns.trump))?;
     dict.set_item("number", PyArray1::from_vec(py, columns.number))?;
     dict.set_item("game_round", PyArray1::from_vec(py, columns.game_round))?;
     dict.set_item("points", columns.points.into_pyarray(py))?;
@@ -46,6 +47,7 @@ struct Columns {
     game_round: Vec<u8>,
     players: Vec<u8>,
     cards: Vec<u8>,
+    trump: Vec<u8>,
     points: Array2<i16>,
     bids: Array2<i16>,
     tricks: Array2<i16>,
@@ -74,6 +76,7 @@ impl Columns {
             seat: decisions().map(|(_, row)| row.seat.index() as u8).collect(),
             players: records.iter().map(|record| record.players as u8).collect(),
             cards: records.iter().map(|record| record.cards as u8).collect(),
+            trump: records.iter().map(trump).collect(),
             number: records.iter().map(|record| record.index).collect(),
             game_round: records.iter().map(|record| record.game_round).collect(),
             points: seats(|record| &record.points.0),
@@ -81,6 +84,11 @@ impl Columns {
             tricks: seats(|record| &record.tricks.0),
         }
     }
+}
+
+/// The trump of a round: a suit in the order S H C D, or 4 for none.
+fn trump(record: &RoundRecord) -> u8 {
+    record.moves.deal.public().trump().map_or(SUITS, Suit::index) as u8
 }
 
 /// A table of rows of `width` cells.

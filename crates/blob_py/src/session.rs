@@ -73,7 +73,7 @@ impl Session {
     /// policy float16[N, 52], values and root_values float32[N, 8], round uint64[N], seat uint8[N].
     ///
     /// For each round: number uint64[R] (its game's number where whole games are played), game_round uint8[R] (its number
-    /// in the game), players and cards uint8[R], and points, bids and tricks int16[R, P]. P is the number of players, or 8
+    /// in the game), players, cards and trump (a suit, 4 for none) uint8[R], and points, bids and tricks int16[R, P]. P is the number of players, or 8
     /// if rounds have several shapes, with 0 for seats that are not in play.
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let seats = self.0.plan().mix.only().map_or(MAX_PLAYERS, |shape| shape.players);

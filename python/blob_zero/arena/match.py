@@ -24,12 +24,14 @@ class MatchRecord:
         points: points of each seat.
         bids: bid of each seat.
         tricks: tricks that each seat won.
+        trumps: int8[deals], or int8[games, rounds]: suits in the order S H C D, 4 for no trump.
         stats: what the match did.
     """
 
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]
+    trumps: NDArray[np.int8]
     stats: Stats
 
 
@@ -97,5 +99,7 @@ def play_match(
         points=columns["points"].reshape(shape),
         bids=columns["bids"].reshape(shape),
         tricks=columns["tricks"].reshape(shape),
+        # A deal has the same trump in each rotation.
+        trumps=columns["trump"].astype(np.int8).reshape(shape[:-1])[:, 0],
         stats=stats(session, serving, seconds, rounds=len(columns["number"])),
     )

@@ -111,7 +111,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] = lambda _: None
     kinds = (
         kinds_of_rounds(players=settings.players, cards=settings.cards[0])
         if whole_games
-        else kinds_of_deals(seeds, players=settings.players, deals=settings.deals, threads=settings.threads)
+        else kinds_of_deals(played[0], settings.cards)
     )
     return Tournament(
         settings=settings,

@@ -66,6 +66,7 @@ class Records:
         game_round: uint8[rounds], number of the round in its game, from 0; 0 for rounds that stand alone.
         players: uint8[rounds], number of players.
         cards: uint8[rounds], cards dealt to each player.
+        trump: uint8[rounds], the trump suit in the order S H C D, or 4 for no trump.
         points: int16[rounds, players], points of each seat; with `shapes` int16[rounds, 8], 0 beyond the players.
         bids: bids, in the same form.
         tricks: tricks won, in the same form.
@@ -84,6 +85,7 @@ class Records:
     game_round: NDArray[np.uint8]
     players: NDArray[np.uint8]
     cards: NDArray[np.uint8]
+    trump: NDArray[np.uint8]
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]

@@ -4,7 +4,10 @@ import pytest
 from support.command_line import command, screen
 from support.training_fakes import FakeJudge, FakeWorker, small_config
 
-from blob_zero.cli.display import PlainDisplay, duration, open_display, standings_table
+from blob_zero.cli.clock import duration
+from blob_zero.cli.display import open_display
+from blob_zero.cli.plain_display import PlainDisplay
+from blob_zero.cli.tables import matches_table
 from blob_zero.config.load import to_toml
 from blob_zero.learning.loop import train
 
@@ -133,7 +136,7 @@ def test_the_table_says_what_the_interval_says(difference, verdict):
     match = FakeJudge(difference).match(None, "rule", deals=5, seed=1)
     console = screen(terminal=False)
     console.width = 80
-    console.print(standings_table([("untrained", match)], first="the trained network", title="A title"))
+    console.print(matches_table([("untrained", match)], first="the trained network", title="A title"))
     shown = console.file.getvalue()
     assert f"{difference:+.2f} ({difference - 0.5:+.2f} to {difference + 0.5:+.2f})" in shown
     assert verdict in shown

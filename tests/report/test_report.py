@@ -10,7 +10,7 @@ from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_c
 from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.learning.loop import train
 from blob_zero.metrics.calibration import CHANCE_BINS, calibration, chance_of_bid
-from blob_zero.report import charts, page, write_report
+from blob_zero.report import charts, drawing, page, write_report
 
 PNG = b"\x89PNG"
 
@@ -96,9 +96,9 @@ def test_names_of_opponents_stand_apart_and_within_the_figure(iterations):
 
 
 def test_names_that_are_apart_stay_where_they_are_and_others_move_as_a_group():
-    assert charts.apart(np.array([0.0, 2.0, 7.0]), 1.5) == pytest.approx([0, 2, 7])
-    assert charts.apart(np.array([1.0, 1.0, 1.0, 9.0]), 2.0) == pytest.approx([-1, 1, 3, 9])
-    assert charts.apart(np.array([0.0, 3.0, 3.0]), 2.0) == pytest.approx([0, 2, 4])
+    assert drawing.apart(np.array([0.0, 2.0, 7.0]), 1.5) == pytest.approx([0, 2, 7])
+    assert drawing.apart(np.array([1.0, 1.0, 1.0, 9.0]), 2.0) == pytest.approx([-1, 1, 3, 9])
+    assert drawing.apart(np.array([0.0, 3.0, 3.0]), 2.0) == pytest.approx([0, 2, 4])
 
 
 @pytest.mark.parametrize("iterations", [8, 300])

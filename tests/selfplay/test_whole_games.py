@@ -10,8 +10,8 @@ from support.training_fakes import SMALL
 
 import blob_zero as bz
 from blob_zero.arena.statistics import deal_differences, summarize
-from blob_zero.cli.display import PlainDisplay
 from blob_zero.cli.main import main
+from blob_zero.cli.plain_display import PlainDisplay
 from blob_zero.config.load import parse_config
 from blob_zero.errors import ConfigError
 from blob_zero.learning.loop import train

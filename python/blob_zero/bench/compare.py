@@ -1,18 +1,18 @@
 """`bench compare`: the designs that were tried before, as settings of this system, side by side."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 import blob_zero as bz
-from blob_zero.bench.inference import steps
+from blob_zero.bench.designs import designs
 from blob_zero.bench.settings import PlaySettings, build_evaluator
 from blob_zero.bench.tables import Row
 from blob_zero.bench.timed_run import ServedEvaluator, run_for
-from blob_zero.config.search_options import SearchChanges, SearchOptions, parse_search
+from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.machine.facts import cores
 from blob_zero.machine.memory import peak_memory
@@ -39,44 +39,6 @@ COLUMNS = {
     "points_low": "from",
     "points_high": "to",
 }
-
-
-@dataclass(frozen=True)
-class Design:
-    """A way to play, as changes to the settings.
-
-    Attributes:
-        name: for people.
-        changes: fields of `PlaySettings`, how the network is computed and what is in flight.
-        search: fields of `SearchOptions`, what is in flight inside one search.
-    """
-
-    name: str
-    changes: dict[str, Any] = field(default_factory=dict)
-    search: SearchChanges = field(default_factory=lambda: SearchChanges())
-
-    def of(self, settings: PlaySettings) -> PlaySettings:
-        """The settings with this design's changes."""
-        return replace(settings, **self.changes, search=replace(settings.search, **self.search))
-
-
-def designs(worlds: int, device: str = "cpu") -> list[Design]:
-    """All designs for a search of `worlds` worlds on a kind of device; the first is what others are compared with."""
-
-    def one_round(rows: int, **search: Unpack[SearchChanges]) -> tuple[dict[str, Any], SearchChanges]:
-        return {"rounds_in_flight": 1, "batch_rows": rows}, search
-
-    return [
-        Design("sequential: one round, one leaf", *one_round(1, worlds_in_flight=1)),
-        Design("virtual loss, 10 leaves", *one_round(10, worlds_in_flight=1, leaves_in_flight=10)),
-        Design("virtual loss, 30 leaves", *one_round(30, worlds_in_flight=1, leaves_in_flight=30)),
-        Design("worlds in parallel", *one_round(worlds)),
-        Design("8 rounds, one evaluator", {"batch_rows": 8 * worlds, "rounds_in_flight": 8}),
-        Design("64 rounds, one evaluator", {"batch_rows": 64 * worlds // 2, "rounds_in_flight": 64}),
-        Design("thousands of rounds"),
-        Design("thousands, nothing remembered", {"cache_entries": 0}),
-        *(Design(f"thousands, {name}", changes) for name, changes in steps(device).items()),
-    ]
 
 
 class ExactEvaluator:

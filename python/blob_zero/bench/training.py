@@ -1,6 +1,5 @@
 """`bench train`: the training step against the device's limit, its own matrix products with nothing around them."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blob_zero.bench.matrix_products import flops_a_row, matrix_products
 from blob_zero.bench.settings import PlaySettings, build_network
 from blob_zero.bench.tables import Row
 from blob_zero.config.schema import TrainingConfig
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from blob_zero.learning.learner import Learner
     from blob_zero.learning.replay import ReplayRing
-    from blob_zero.model.blobnet import NetworkShape
 
 COLUMNS = {
     "examples_per_s": "examples/s",
@@ -86,7 +85,8 @@ def bench_training(
         learner = Learner(build_network(play), config, device=device, iterations=100)
         notice("warming up, and compiling where asked for")
         learn = warm_up(learner, ring, notice)
-        products = _products(learner.net.shape, config.batch_size, device=device, precision=learner.gradients.precision)
+        precision = learner.gradients.precision
+        products = matrix_products(learner.net.shape, config.batch_size, device=device, precision=precision)
         for _ in range(_WARM_UP_STEPS):
             products()
         rates, limits = [], []
@@ -115,27 +115,6 @@ def bench_training(
         "device_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         "device": str(device),
     }
-
-
-def linear_layers(shape: "NetworkShape") -> list[tuple[int, int]]:
-    """Inputs and outputs of the layers that a row goes through, the first layer first."""
-    from blob_zero.model.blobnet import ACTIONS, FEATURES
-
-    width, wide = shape.width, shape.feed_forward
-    # The value and output projections of attention; queries and keys have no effect and are not computed.
-    block = [(width, width), (width, width), (width, wide), (wide, width)]
-    heads = [
-        (width, shape.policy_hidden), (shape.policy_hidden, ACTIONS),
-        (width, shape.value_hidden), (shape.value_hidden, shape.values),
-    ]  # fmt: skip
-    return [(FEATURES, width), *(block * shape.layers), *heads]
-
-
-def flops_a_row(shape: "NetworkShape") -> int:
-    """Floating-point operations of the matrix products for one row, forward and backward."""
-    first, *rest = (2 * inputs * outputs for inputs, outputs in linear_layers(shape))
-    # Forward, the weights' gradient and the inputs' gradient; nobody asks for that of the features.
-    return 2 * first + 3 * sum(rest)
 
 
 def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
@@ -172,39 +151,6 @@ def warm_up(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None
     for _ in range(_WARM_UP_STEPS):
         step()
     return step
-
-
-def _products(shape: "NetworkShape", batch: int, *, device: "torch.device", precision: str) -> Callable[[], object]:
-    """A function that computes the matrix products of one step, in memory that is there already."""
-    import torch
-
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-
-    def random(rows: int, columns: int) -> torch.Tensor:
-        return (torch.randn(rows, columns, device=device) / math.sqrt(columns)).to(dtype)
-
-    layers = []
-    for k, (inputs, outputs) in enumerate(linear_layers(shape)):
-        weight, x, gradient = random(outputs, inputs), random(batch, inputs), random(batch, outputs)
-        layers.append((weight, x, gradient, random(batch, outputs), random(outputs, inputs), random(batch, inputs), k))
-
-    def multiply() -> None:
-        for weight, x, _, y, _, _, _ in layers:
-            torch.mm(x, weight.t(), out=y)
-        for weight, x, gradient, _, of_weight, of_x, k in reversed(layers):
-            torch.mm(gradient.t(), x, out=of_weight)
-            if k:
-                torch.mm(gradient, weight, out=of_x)
-
-    if device.type != "cuda":
-        return multiply
-    with torch.cuda.device(device):
-        multiply()  # libraries set themselves up in their first calls, which cannot be captured
-        torch.cuda.synchronize(device)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            multiply()
-    return graph.replay
 
 
 def _calls_per_second(work: Callable[[], object], device: "torch.device", seconds: float) -> float:

@@ -1,60 +1,40 @@
 """The `blob-zero bench` commands: read arguments, measure, print and write what comes back."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from blob_zero.bench import tables
 from blob_zero.bench.settings import PlaySettings, check_at_least_1
 from blob_zero.bench.tables import Row
+from blob_zero.cli.bench_options import (
+    BatchRows,
+    CacheEntries,
+    Cards,
+    Compile,
+    Device,
+    Dtype,
+    Evaluator,
+    InFlight,
+    Json,
+    Network,
+    Out,
+    Players,
+    Rounds,
+    Search,
+    Threads,
+)
+from blob_zero.cli.bench_report import BenchReport
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import parse_search
 from blob_zero.errors import ConfigError
-from blob_zero.machine.facts import machine
 
 app = typer.Typer(
     help="Measure this machine: how fast rounds are played and learned from, and what binds.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-
-Players = Annotated[int, typer.Option(help="Seats, 3 to 8.")]
-Cards = Annotated[int, typer.Option(help="Cards dealt to each, 1 to 13.")]
-Search = Annotated[str, typer.Option(metavar="WxS", help="Worlds x simulations in each.")]
-Rounds = Annotated[int, typer.Option(help="Rounds to play.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
-Threads = Annotated[
-    int | None, typer.Option(help="Threads of the search, and on a CPU of the network. (default: one for each core)")
-]
-BatchRows = Annotated[
-    int | None,
-    typer.Option(help="Rows of a batch. (default: 2048 on a CPU, 4096 on a GPU, 1024 without a network)"),
-]
-InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: enough to fill the batches)")]
-CacheEntries = Annotated[
-    int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")
-]
-Network = Annotated[
-    Path | None, typer.Option("--net", help="A run or checkpoint. (default: the full BlobNet, untrained)")
-]
-Evaluator = Annotated[
-    Literal["network", "null"], typer.Option(help="null answers at once and computes nothing.", show_choices=True)
-]
-Dtype = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Numbers that the network computes with.")]
-Compile = Annotated[
-    bool | None,
-    typer.Option(
-        "--compile/--no-compile", help="Whether the network is compiled. (default: on a GPU)", show_default=False
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the rows to FILE.parquet, FILE.csv or FILE.json.")
-]
 
 
 @app.command()
@@ -88,7 +68,7 @@ def selfplay(
         dtype=dtype,
         compile="auto" if compile_ is None else compile_,
     )
-    with _Report(out, json=json) as report:
+    with BenchReport(out, json=json) as report:
         row = bench_selfplay(settings, notice=report.notice, progress=report.progress)
         report.one(row, COLUMNS, settings=settings.columns(), title=f"Self-play, {players} x {cards}, {search}")
 
@@ -114,7 +94,7 @@ def search_(
         batch_rows=batch_rows,
         rounds_in_flight=rounds_in_flight,
     )
-    with _Report(out, json=json) as report:
+    with BenchReport(out, json=json) as report:
         rows = bench_search(settings, notice=report.notice)
         report.many(rows, COLUMNS, settings=settings.columns(), title=f"The search, {players} x {cards}, {search}")
 
@@ -138,7 +118,7 @@ def inference(
     settings = _settings(players=players, cards=cards, device=device, threads=threads, net=net)
     settings = replace(settings, batch_rows=batch_rows)
     settings.self_play()
-    with _Report(out, json=json) as report:
+    with BenchReport(out, json=json) as report:
         rows = bench_inference(settings, seconds=seconds, notice=report.notice)
         report.many(rows, COLUMNS, settings=settings.columns(), title=f"Inference, {settings.rows:,} rows a batch")
 
@@ -167,7 +147,7 @@ def train(
     learning = TrainingConfig(
         batch_size=batch_size, precision=precision, compile="auto" if compile_ is None else compile_
     )
-    with _Report(out, json=json) as report:
+    with BenchReport(out, json=json) as report:
         row = bench_training(learning, settings, passes=passes, seconds=seconds, notice=report.notice)
         report.one(row, COLUMNS, settings=settings.columns() | {"batch_size": batch_size}, title="Training")
 
@@ -185,11 +165,12 @@ def tune(
     out: Out = None,
 ) -> None:
     """Say which sizes `auto` takes here and why, and measure what lies around them."""
-    from blob_zero.bench.tune import COLUMNS, bench_tune, explain, for_screen
+    from blob_zero.bench.tune import COLUMNS, bench_tune
+    from blob_zero.bench.tune_advice import explain, for_screen
 
     settings = _settings(players=players, cards=cards, search=search, device=device, threads=threads, net=net)
     settings.self_play()
-    with _Report(out, json=json) as report:
+    with BenchReport(out, json=json) as report:
         tuning = bench_tune(settings, seconds=seconds, notice=report.notice)
         title = f"Sizes, {players} x {cards}, {search}"
         shown = for_screen(tuning)
@@ -234,7 +215,7 @@ def compare(
     for count in threads or ():
         check_at_least_1(threads=count)
     check_at_least_1(policy_rounds=policy_rounds)
-    with _Report(out, json=json) as report:
+    with BenchReport(out, json=json) as report:
         rows = bench_compare(
             settings,
             levels=level or tuple(LEVELS),
@@ -266,7 +247,7 @@ def iteration(
     if preset is not None and config is not None:
         raise ConfigError("give one of --preset NAME and --config FILE")
     settings = load_config(config or preset_path(preset or "reference"), set_ or ())
-    with _Report(out, json=json) as report:
+    with BenchReport(out, json=json) as report:
         row = bench_iteration(settings, device=device, notice=report.notice, progress=report.progress)
         flat: Row = {
             f"{section}.{key}": value if isinstance(value, str | int | float | bool) else str(value)
@@ -293,78 +274,3 @@ def _settings(
         threads=threads,
         network=net,
     )
-
-
-class _Report:
-    """Where a benchmark's rows and remarks go."""
-
-    def __init__(self, out: Path | None, *, json: bool) -> None:
-        self._out = out
-        self._json = json
-        self._console = Console()
-        self._remarks = Console(stderr=True)
-        self._status = self._remarks.status("")
-        self._step = ""
-
-    def __enter__(self) -> Self:
-        if self._out is not None:
-            tables.check_output(self._out)
-        self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._status.stop()
-
-    def notice(self, text: str) -> None:
-        self._step = text
-        self._status.update(text)
-
-    def progress(self, progress: object) -> None:
-        done, rounds = getattr(progress, "rounds_done", 0), getattr(progress, "rounds", 0)
-        self._status.update(f"{self._step}: {done:,} of {rounds:,} finished")
-
-    def one(self, row: Row, columns: Mapping[str, str], *, settings: Row, title: str) -> None:
-        here: Row = {**machine()}
-        if self._json:
-            typer.echo(tables.nested(row, settings, here))
-        else:
-            tables.show_facts(row, columns, title=title, console=self._console)
-            self._machine(here)
-        # Last, so that a disk that refuses the file costs no result.
-        self._write([row], settings, here)
-
-    def many(
-        self,
-        rows: list[Row],
-        columns: Mapping[str, str],
-        *,
-        settings: Row,
-        title: str,
-        shown: list[Row] | None = None,
-    ) -> None:
-        """Write and print rows; `shown` stands for them on the screen."""
-        here: Row = {**machine()}
-        if self._json:
-            typer.echo(tables.nested_all(rows, settings, here))
-        else:
-            tables.show(shown or rows, columns, title=title, console=self._console)
-            self._machine(here)
-        self._write(rows, settings, here)
-
-    def lines(self, lines: list[str]) -> None:
-        if not self._json:
-            for line in lines:
-                self._console.print(line, markup=False, highlight=False)
-
-    def _machine(self, here: Row) -> None:
-        self._console.print(
-            f"{here['cpu']}, {here['cores']} cores ({here['cpu_features']}), torch {here['torch_version']}",
-            style="dim",
-            highlight=False,
-        )
-
-    def _write(self, rows: list[Row], settings: Row, here: Row) -> None:
-        if self._out is not None:
-            common = {f"setting.{name}": value for name, value in settings.items()}
-            common |= {f"machine.{name}": value for name, value in here.items()}
-            tables.write(rows, self._out, common=common)

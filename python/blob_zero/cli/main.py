@@ -56,7 +56,8 @@ def train(
     fresh deals.
     """
     # PyTorch takes seconds to import, and help and presets need none of it.
-    from blob_zero.cli.display import open_display, standings_table
+    from blob_zero.cli.display import open_display
+    from blob_zero.cli.tables import matches_table
     from blob_zero.learning.loop import train as run_training
     from blob_zero.run.signals import exit_status, stoppable
 
@@ -69,13 +70,13 @@ def train(
     stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"
     try:
         with stoppable(stopped), open_display(console) as display:
-            standings = run_training(settings, folder, display=display, device=device, override=override)
+            comparisons = run_training(settings, folder, display=display, device=device, override=override)
     except KeyboardInterrupt as stop:
         console.print(stopped, soft_wrap=True)
         raise typer.Exit(exit_status(stop)) from None
     game, search = settings.game, settings.search
-    table = standings_table(
-        [(standing.opponent, standing.match) for standing in standings],
+    table = matches_table(
+        [(comparison.opponent, comparison.match) for comparison in comparisons],
         first="the trained network",
         title=(
             f"The trained network after {settings.run.iterations} iterations: {game.players} players, "

@@ -1,14 +1,14 @@
-"""A tournament as tables for people."""
+"""Matches and tournaments as tables for people."""
 
 from collections.abc import Iterator, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from blob_zero.arena.breakdown import Pairing, Slice
 from blob_zero.arena.ratings import INTERVAL_SIGMAS
 from blob_zero.arena.statistics import MatchSummary, Side
 from blob_zero.arena.tournament import Tournament
-from blob_zero.cli.display import standings_table
 
 _TRUMP_NAMES = {"S": "spades", "H": "hearts", "C": "clubs", "D": "diamonds", "none": "no trump"}
 
@@ -26,11 +26,44 @@ def tournament_tables(tournament: Tournament) -> Iterator[Table]:
     )
     for first in dict.fromkeys(pairing.first for pairing in tournament.pairings):
         pairings = [pairing for pairing in tournament.pairings if pairing.first == first]
-        yield standings_table([(each.second, each.match) for each in pairings], first=first, title=title)
+        yield matches_table([(each.second, each.match) for each in pairings], first=first, title=title)
     for pairing in tournament.pairings:
         yield _parts_table(pairing)
     if len(settings.agents) > 2:
         yield _ratings_table(tournament)
+
+
+def matches_table(matches: Sequence[tuple[str, MatchSummary]], *, first: str, title: str) -> Table:
+    """Matches of one agent against others: points a round, difference with interval, bids, verdict.
+
+    Args:
+        matches: opponent and match of each line.
+        first: what the first agent of all matches is called.
+        title: stands above the table.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table.add_column("against", overflow="fold")
+    for heading in ("points", "difference (95 %)", "bids exact"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    games = any(match.games_won is not None for _, match in matches)
+    if games:
+        table.add_column("games won", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.caption = f"{first} : opponent; points and their difference are means a round"
+    if games:
+        table.caption += "; games won from its one seat, shared ones in part"
+    table.caption_justify = "left"
+    styles = {"beats": "green", "loses to": "red", "not told apart": "yellow"}
+    for opponent, match in matches:
+        table.add_row(
+            opponent,
+            f"{match.first.points:.2f} : {match.second.points:.2f}",
+            f"{match.difference:+.2f} ({match.low:+.2f} to {match.high:+.2f})",
+            f"{match.first.exact:.0%} : {match.second.exact:.0%}",
+            *([f"{match.games_won:.0%}" if match.games_won is not None else ""] if games else []),
+            Text(match.verdict, style=styles[match.verdict]),
+        )
+    return table
 
 
 def _parts_table(pairing: Pairing) -> Table:

@@ -122,6 +122,7 @@ def _charts(
 ) -> Iterator[_Chart]:
     """The charts that the run has numbers for."""
     from blob_zero.report import charts
+    from blob_zero.report.drawing import has
 
     met = charts.opponents(frame)
     if met:
@@ -144,7 +145,7 @@ def _charts(
         "either. Both may rise again as the search gets better and its rounds change." + _undone(frame),
         lambda: charts.losses(frame),
     )
-    if charts.has(frame, "promotion_difference"):
+    if has(frame, "promotion_difference"):
         yield _Chart(
             "promotion",
             "Promotion",
@@ -153,7 +154,7 @@ def _charts(
             "that the settings ask for (promotion.margin).",
             lambda: charts.promotion(frame),
         )
-    if charts.has(frame, "rating"):
+    if has(frame, "rating"):
         yield _Chart(
             "ratings",
             "Ratings",
@@ -245,6 +246,7 @@ def _figure(chart: _Chart, png: bytes) -> str:
 def _last_numbers(frame: pl.DataFrame) -> str:
     """First and last value of what one asks for first."""
     from blob_zero.report import charts
+    from blob_zero.report.drawing import has
 
     shown = [
         ("rounds of self-play a minute, judged by the network", "rounds_per_minute", ",.0f"),
@@ -258,7 +260,7 @@ def _last_numbers(frame: pl.DataFrame) -> str:
     rows = []
     for text, column, form in shown:
         measured = charts.judged_by_network(frame) if column == "rounds_per_minute" else frame
-        if charts.has(measured, column):
+        if has(measured, column):
             values = measured[column].drop_nulls()
             rows.append((text, format(values[0], form), format(values[-1], form)))
     return _table(("", "first measured", "last measured"), rows)

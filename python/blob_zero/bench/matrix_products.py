@@ -1,0 +1,66 @@
+"""The matrix products of a training step alone: the limit that training is measured against."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from blob_zero.model.blobnet import NetworkShape
+
+
+def linear_layers(shape: "NetworkShape") -> list[tuple[int, int]]:
+    """Inputs and outputs of the linear layers, in the order in which a row passes them."""
+    from blob_zero.model.blobnet import ACTIONS, FEATURES
+
+    width, wide = shape.width, shape.feed_forward
+    # The value and output projections of attention; queries and keys have no effect and are not computed.
+    block = [(width, width), (width, width), (width, wide), (wide, width)]
+    heads = [
+        (width, shape.policy_hidden), (shape.policy_hidden, ACTIONS),
+        (width, shape.value_hidden), (shape.value_hidden, shape.values),
+    ]  # fmt: skip
+    return [(FEATURES, width), *(block * shape.layers), *heads]
+
+
+def flops_a_row(shape: "NetworkShape") -> int:
+    """Floating-point operations of the matrix products for one row, forward and backward."""
+    first, *rest = (2 * inputs * outputs for inputs, outputs in linear_layers(shape))
+    # Forward, the gradient of the weights, and the gradient of the inputs, which the features do not need.
+    return 2 * first + 3 * sum(rest)
+
+
+def matrix_products(
+    shape: "NetworkShape", batch: int, *, device: "torch.device", precision: str
+) -> Callable[[], object]:
+    """A function that computes the matrix products of one training step, in memory that it holds."""
+    import torch
+
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+    def random(rows: int, columns: int) -> torch.Tensor:
+        return (torch.randn(rows, columns, device=device) / math.sqrt(columns)).to(dtype)
+
+    layers = []
+    for k, (inputs, outputs) in enumerate(linear_layers(shape)):
+        weight, x, gradient = random(outputs, inputs), random(batch, inputs), random(batch, outputs)
+        layers.append((weight, x, gradient, random(batch, outputs), random(outputs, inputs), random(batch, inputs), k))
+
+    def multiply() -> None:
+        for weight, x, _, y, _, _, _ in layers:
+            torch.mm(x, weight.t(), out=y)
+        for weight, x, gradient, _, of_weight, of_x, k in reversed(layers):
+            torch.mm(gradient.t(), x, out=of_weight)
+            if k:
+                torch.mm(gradient, weight, out=of_x)
+
+    if device.type != "cuda":
+        return multiply
+    with torch.cuda.device(device):
+        multiply()  # libraries set themselves up in their first calls, which cannot be captured
+        torch.cuda.synchronize(device)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            multiply()
+    return graph.replay

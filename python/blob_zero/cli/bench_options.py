@@ -1,0 +1,40 @@
+"""Options that several `bench` commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Players = Annotated[int, typer.Option(help="Seats, 3 to 8.")]
+Cards = Annotated[int, typer.Option(help="Cards dealt to each, 1 to 13.")]
+Search = Annotated[str, typer.Option(metavar="WxS", help="Worlds x simulations in each.")]
+Rounds = Annotated[int, typer.Option(help="Rounds to play.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads of the search, and on a CPU of the network. (default: one for each core)")
+]
+BatchRows = Annotated[
+    int | None,
+    typer.Option(help="Rows of a batch. (default: 2048 on a CPU, 4096 on a GPU, 1024 without a network)"),
+]
+InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: enough to fill the batches)")]
+CacheEntries = Annotated[
+    int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")
+]
+Network = Annotated[
+    Path | None, typer.Option("--net", help="A run or checkpoint. (default: the full BlobNet, untrained)")
+]
+Evaluator = Annotated[
+    Literal["network", "null"], typer.Option(help="null answers at once and computes nothing.", show_choices=True)
+]
+Dtype = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Numbers that the network computes with.")]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile", help="Whether the network is compiled. (default: on a GPU)", show_default=False
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the rows to FILE.parquet, FILE.csv or FILE.json.")
+]

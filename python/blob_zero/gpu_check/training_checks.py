@@ -51,7 +51,7 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
 def short_memory(place: Place) -> Row:
     """Memory that is too small for a batch: it is learned in parts, with the same losses."""
     ring = _ring(65_536)
-    config = TrainingConfig(epochs=1, batch_size=65_536, precision="bf16", compile=False, rename_suits=False)
+    config = TrainingConfig(epochs=1, batch_size=65_536, precision="bf16", compile=False)
     expected = _learner(place, config, place.device).train(ring, np.random.default_rng(0), iteration=1)
     learner = _learner(place, config, place.device)
     said: list[str] = []

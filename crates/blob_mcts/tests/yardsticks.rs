@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use blob_engine::rng::{Purpose, Xoshiro, stream};
 use blob_engine::*;
-use blob_mcts::{Interrupt, Ismcts, flat_search};
+use blob_mcts::{Interrupt, Ismcts, YARDSTICK_VERSION, choose, flat_search};
 use proptest::prelude::*;
 
 /// A position of a round of any size, after some random actions, at a decision.
@@ -106,8 +106,7 @@ fn naive_ismcts(observation: &Observation, simulations: usize, rng: &mut Xoshiro
     (visits, BySeat(totals.map(|total| (total / simulations as f64) as f32)))
 }
 
-/// The constant of the first version.
-const EXPLORATION: f32 = 1.0;
+const EXPLORATION: f32 = 1.4;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
@@ -153,4 +152,37 @@ fn a_stopped_search_finds_nothing() {
     let mut stop = Interrupt::new(|| false);
     assert_eq!(Ismcts::default().search(&observe(&round), 10_000, &mut rng, &mut stop), None);
     assert_eq!(flat_search(&observe(&round), 10_000, &mut rng, &mut stop), None);
+}
+
+/// A change of these numbers makes another yardstick: it needs another `YARDSTICK_VERSION`, and docs/strength.md new results.
+#[test]
+fn yardsticks_stay_as_they_are() {
+    assert_eq!(YARDSTICK_VERSION, 1);
+    let decisions = |players, cards, choose: &mut dyn FnMut(&Observation, Xoshiro) -> Action| -> Vec<usize> {
+        let dealer = Seat::new(1, players).expect("a seat");
+        let spec = RoundSpec::new(players, cards, trump_of_round(cards), dealer);
+        let mut round = Round::deal(&spec, &mut stream(20, Purpose::Test, &[])).expect("a legal spec");
+        let mut taken = Vec::new();
+        loop {
+            round.skip_forced();
+            if round.to_play().is_none() {
+                return taken;
+            }
+            let action = choose(&observe(&round), stream(21, Purpose::Test, &[taken.len() as u64]));
+            taken.push(action.index());
+            round.play_unchecked(action);
+        }
+    };
+    let mut tree = Ismcts::default();
+    let mut ismcts = |observation: &Observation, mut rng: Xoshiro| {
+        let found = tree.search(observation, 200, &mut rng, &mut Interrupt::new(|| true)).expect("not interrupted");
+        choose(&found.visits, found.legal, 0.0, &mut rng)
+    };
+    let mut flat = |observation: &Observation, mut rng: Xoshiro| {
+        flat_search(observation, 16, &mut rng, &mut Interrupt::new(|| true)).expect("not interrupted")
+    };
+    assert_eq!(decisions(4, 5, &mut ismcts), []);
+    assert_eq!(decisions(3, 7, &mut ismcts), []);
+    assert_eq!(decisions(4, 5, &mut flat), []);
+    assert_eq!(decisions(6, 3, &mut flat), []);
 }

@@ -1,4 +1,4 @@
-"""Hand sizes and trumps: what the deals of a match are told apart by."""
+"""Players, hand sizes and trumps: what the deals of a match are told apart by."""
 
 import re
 from collections.abc import Sequence
@@ -28,14 +28,27 @@ def parse_hand_sizes(text: str) -> tuple[int, ...]:
     Raises:
         ConfigError: the text has another form, or a number is outside 1 to 13.
     """
-    sizes: set[int] = set()
+    return _parse_numbers(text, "hand sizes", "5, 1,3,5 or 1-8", 1, 13)
+
+
+def parse_players(text: str) -> tuple[int, ...]:
+    """Reads numbers of players in the form of `parse_hand_sizes`.
+
+    Raises:
+        ConfigError: the text has another form, or a number is outside 3 to 8.
+    """
+    return _parse_numbers(text, "numbers of players", "4, 3,5,8 or 3-8", 3, 8)
+
+
+def _parse_numbers(text: str, what: str, example: str, least: int, most: int) -> tuple[int, ...]:
+    numbers: set[int] = set()
     for part in text.split(","):
         form = re.fullmatch(r"(\d{1,2})(?:-(\d{1,2}))?", part.strip())
         low, high = (int(form[1]), int(form[2] or form[1])) if form else (0, 0)
-        if not 1 <= low <= high <= 13:
-            raise ConfigError(f"cannot read the hand sizes {text!r}; should be such as 5, 1,3,5 or 1-8, within 1 to 13")
-        sizes.update(range(low, high + 1))
-    return tuple(sorted(sizes))
+        if not least <= low <= high <= most:
+            raise ConfigError(f"cannot read the {what} {text!r}; should be such as {example}, within {least} to {most}")
+        numbers.update(range(low, high + 1))
+    return tuple(sorted(numbers))
 
 
 def kinds_of_deals(records: Sequence[MatchRecord], sizes: Sequence[int]) -> DealKinds:

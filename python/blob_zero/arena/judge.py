@@ -1,5 +1,6 @@
 """Judges: matches between a network and an opponent, played and summarized."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import blob_zero as bz
@@ -65,10 +66,7 @@ class LocalJudge:
 
     def records(self, first: bz.Agent, second: bz.Agent, *, cards: int, deals: int, seed: int) -> bz.MatchRecord:
         """The records of a match between any two agents, with this number of cards dealt to each player."""
-        rows = self._rows((first, second), rounds=self.players * deals)
-        for agent in (first, second):
-            if isinstance(agent.evaluator, Inference):
-                agent.evaluator.prepare(rows)  # before the match is timed
+        rows = self.prepare((first, second), rounds=self.players * deals)
         return bz.play_match(
             first,
             second,
@@ -80,6 +78,14 @@ class LocalJudge:
             threads=self.threads,
             batch_rows=rows,
         )
+
+    def prepare(self, agents: Sequence[bz.Agent], *, rounds: int) -> int:
+        """Warms the agents' networks up, so that it is not timed; returns the rows of a batch."""
+        rows = self._rows(agents, rounds=rounds)
+        for agent in agents:
+            if isinstance(agent.evaluator, Inference):
+                agent.evaluator.prepare(rows)
+        return rows
 
     def agent(self, entrant: Entrant, *, side: Literal[0, 1]) -> bz.Agent:
         """The agent of an entrant for one side of the next match."""
@@ -97,7 +103,7 @@ class LocalJudge:
             evaluator.load(net)
         return evaluator
 
-    def _rows(self, agents: tuple[bz.Agent, bz.Agent], *, rounds: int) -> int:
+    def _rows(self, agents: Sequence[bz.Agent], *, rounds: int) -> int:
         if self.batch_rows != "auto":
             return self.batch_rows
         device = resolve_device(self.device).type

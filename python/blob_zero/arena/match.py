@@ -1,7 +1,9 @@
 """Matches: two agents on the same deals. Each deal is played once for each seat that the first agent can have."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,19 +73,101 @@ def play_match(
         ConfigError: a setting is out of its range.
         EvaluatorError: an evaluator breaks its contract.
     """
+    return _play(
+        (a, b),
+        "rotate",
+        players=players,
+        cards=cards,
+        deals=deals,
+        seed=seed,
+        first_deal=first_deal,
+        result_share=result_share,
+        rules=rules,
+        threads=threads,
+        batch_rows=batch_rows,
+        progress=progress,
+    )
+
+
+def play_in_field(
+    guest: Agent | None,
+    field: Agent,
+    *,
+    players: int,
+    cards: int,
+    deals: int,
+    seed: int,
+    result_share: float | None = None,
+    threads: int | None = None,
+    batch_rows: int = 1024,
+    progress: OnProgress | None = None,
+) -> MatchRecord:
+    """Plays `deals` deals with `guest` in each seat once and `field` in the others, or with `field` in every seat.
+
+    The rounds of a deal share the randomness of their decisions, and they share it with the round in which `field` has
+    every seat. They differ from it only from the guest's first different action.
+
+    Args:
+        guest: the agent in one seat; None plays the field alone. The arrays then have no axis of rotations.
+        field: the agent in all other seats.
+        players: 3 to 8.
+        cards: cards dealt to each player.
+        deals: number of deals.
+        seed: together with the number of a deal, the source of all its randomness.
+        result_share: as in `play_match`.
+        threads: worker threads; one for each core if None.
+        batch_rows: rows of a batch.
+        progress: called about four times a second.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+        EvaluatorError: an evaluator breaks its contract.
+    """
+    return _play(
+        (field,) if guest is None else (guest, field),
+        "one" if guest is None else "field",
+        players=players,
+        cards=cards,
+        deals=deals,
+        seed=seed,
+        result_share=result_share,
+        threads=threads,
+        batch_rows=batch_rows,
+        progress=progress,
+    )
+
+
+def _play(
+    agents: Sequence[Agent],
+    seating: Literal["one", "rotate", "field"],
+    *,
+    players: int,
+    cards: int,
+    deals: int,
+    seed: int,
+    first_deal: int = 0,
+    result_share: float | None,
+    rules: _core.RoundRules | None = None,
+    threads: int | None,
+    batch_rows: int,
+    progress: OnProgress | None,
+) -> MatchRecord:
     started = time.perf_counter()
-    evaluators = [agent.evaluator for agent in (a, b) if agent.evaluator is not None]
+    evaluators = list(
+        {id(agent.evaluator): agent.evaluator for agent in agents if agent.evaluator is not None}.values()
+    )
     # Two agents with one evaluator share its batches.
-    shared = a.evaluator is b.evaluator or len(evaluators) < 2
+    models = [0 if agent.evaluator is evaluators[0] else 1 for agent in agents] if evaluators else [0] * len(agents)
+    rotations = 1 if seating == "one" else players
     plan = _core.Plan(
         players=players,
         cards=cards,
         result_share=result_share,
-        agents=[a.spec(0), b.spec(0 if shared else 1)],
-        rounds=players * deals,
+        agents=[agent.spec(model) for agent, model in zip(agents, models, strict=True)],
+        rounds=rotations * deals,
         seed=seed,
-        first_round=players * first_deal,
-        seating="rotate",
+        first_round=rotations * first_deal,
+        seating=seating,
         rules=rules,
         threads=threads,
         batch_rows=batch_rows,
@@ -94,7 +178,8 @@ def play_match(
     serving = drive(session, evaluators, progress)
     seconds = time.perf_counter() - started
     columns = session.take_records()
-    shape = (deals, players, players) if result_share is None else (deals, players, -1, players)
+    shape: tuple[int, ...] = (deals,) if seating == "one" else (deals, players)
+    shape += (players,) if result_share is None else (-1, players)
     return MatchRecord(
         points=columns["points"].reshape(shape),
         bids=columns["bids"].reshape(shape),

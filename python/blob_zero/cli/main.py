@@ -94,7 +94,17 @@ def arena(
     agents: Annotated[
         list[str], typer.Argument(metavar="A B [C ...]", help=f"Runs or checkpoints, or bots: {BOT_NAMES}.")
     ],
-    players: Annotated[int, typer.Option(help="Seats, 3 to 8.")] = 4,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGENT",
+            help="The field protocol: each agent in one seat among others of this one, compared with this one in that "
+            "seat on the same deals.",
+        ),
+    ] = None,
+    players: Annotated[
+        str, typer.Option(metavar="COUNTS", help="Seats, 3 to 8; with --field also a list 3,5,8 or a range 3-8.")
+    ] = "4",
     cards: Annotated[
         str, typer.Option(metavar="SIZES", help="Cards dealt to each, 1 to 13: a number, a list 1,3,5 or a range 1-8.")
     ] = "5",
@@ -123,38 +133,68 @@ def arena(
     Of each pair, the one named first has one seat in every deal, each in
     turn, against the other in all others. Differences are in points a round,
     with their 95 % interval. More than two agents are rated as well.
+
+    With --field, each agent plays among others of the field's. Its difference
+    is to the field's own points in the same seat of the same deals.
     """
-    from blob_zero.arena.deal_kinds import parse_hand_sizes
+    from blob_zero.arena.deal_kinds import parse_hand_sizes, parse_players
+    from blob_zero.arena.field import FieldSettings, field_to_json, play_field
     from blob_zero.arena.tournament import Settings, play
     from blob_zero.arena.tournament_json import to_json
-    from blob_zero.cli.tables import tournament_tables
+    from blob_zero.cli.tables import field_tables, tournament_tables
     from blob_zero.run.atomic_files import write_atomically
 
-    settings = Settings(
-        agents=tuple(agents),
-        players=players,
-        cards=parse_hand_sizes(cards),
-        deals=deals,
-        search=search,
-        seed=seed,
-        device=device,
-        threads=threads,
-        result_share=whole_games,
-    )
     if out is not None and not out.absolute().parent.is_dir():
         raise ConfigError(f"cannot write {out}: there is no folder {out.absolute().parent}")
+    counts = parse_players(players)
+    report: str
     with Console(stderr=True).status("starting") as status:
-        tournament = play(settings, on_match=status.update)
+        if field is not None:
+            if whole_games is not None:
+                raise ConfigError("--field plays single rounds; leave out --whole-games")
+            in_field = play_field(
+                FieldSettings(
+                    guests=tuple(agents),
+                    field=field,
+                    players=counts,
+                    cards=parse_hand_sizes(cards),
+                    deals=deals,
+                    search=search,
+                    seed=seed,
+                    device=device,
+                    threads=threads,
+                ),
+                on_match=status.update,
+            )
+            tables, report = field_tables(in_field), field_to_json(in_field)
+        else:
+            if len(counts) > 1:
+                raise ConfigError(f"matches of pairs have one number of players, not {players}; --field takes several")
+            tournament = play(
+                Settings(
+                    agents=tuple(agents),
+                    players=counts[0],
+                    cards=parse_hand_sizes(cards),
+                    deals=deals,
+                    search=search,
+                    seed=seed,
+                    device=device,
+                    threads=threads,
+                    result_share=whole_games,
+                ),
+                on_match=status.update,
+            )
+            tables, report = tournament_tables(tournament), to_json(tournament)
     if json:
-        typer.echo(to_json(tournament))
+        typer.echo(report)
     else:
         console = Console()
-        for table in tournament_tables(tournament):
+        for table in tables:
             console.print(table)
             console.print()
     # Last, so that a disk that refuses the file costs no result.
     if out is not None:
-        write_atomically(out, to_json(tournament).encode())
+        write_atomically(out, report.encode())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Matches and tournaments as tables for people."""
+"""Matches, tournaments and fields as tables for people."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blob_zero.arena.breakdown import Pairing, Slice
+from blob_zero.arena.field import FieldMatch, FieldResult
 from blob_zero.arena.ratings import INTERVAL_SIGMAS
 from blob_zero.arena.statistics import MatchSummary, Side
 from blob_zero.arena.tournament import Tournament
@@ -64,6 +65,39 @@ def matches_table(matches: Sequence[tuple[str, MatchSummary]], *, first: str, ti
             Text(match.verdict, style=styles[match.verdict]),
         )
     return table
+
+
+def field_tables(match: FieldMatch) -> Iterator[Table]:
+    """All guests of a field, and each guest by shape where there are several."""
+    settings, shapes = match.settings, match.shapes
+    deals = f"{settings.deals:,} deals{' of each shape' if len(shapes) > 1 else ''} in every seat"
+    played = ", ".join(f"{shape.players} x {shape.cards}" for shape in shapes)
+    headings = ("points", "difference (95 %)", "bids exact", "ms a decision", "verdict")
+    table = _table(f"In a field of {settings.field}: {played}; {deals}, search {settings.search}", ("", *headings))
+    for guest in match.guests:
+        table.add_row(guest.name, *_field_cells(guest.all, f"{match.milliseconds[guest.name]:.3g}"))
+    first = match.guests[0].all
+    own = f"{match.milliseconds[settings.field]:.3g}"
+    table.add_row(settings.field, f"{first.field_points:.2f}", "", f"{first.field_exact:.0%}", own, "the field")
+    table.caption = (
+        f"points and differences are means a round; ms at {shapes[0].players} x {shapes[0].cards}, all threads"
+    )
+    table.caption_justify = "left"
+    yield table
+    if len(shapes) > 1:
+        for guest in match.guests:
+            parts = _table(f"{guest.name} in a field of {settings.field}", ("", *headings[:3], "verdict"))
+            for shape, result in guest.by_shape:
+                parts.add_row(f"{shape.players} x {shape.cards}", *_field_cells(result))
+            yield parts
+
+
+def _field_cells(result: FieldResult, *more: str) -> Iterator[str]:
+    yield f"{result.points:.2f} : {result.field_points:.2f}"
+    yield f"{result.difference:+.2f} ({result.low:+.2f} to {result.high:+.2f})"
+    yield f"{result.exact:.0%} : {result.field_exact:.0%}"
+    yield from more
+    yield result.verdict
 
 
 def _parts_table(pairing: Pairing) -> Table:

@@ -181,8 +181,8 @@ fn yardsticks_stay_as_they_are() {
     let mut flat = |observation: &Observation, mut rng: Xoshiro| {
         flat_search(observation, 16, &mut rng, &mut Interrupt::new(|| true)).expect("not interrupted")
     };
-    assert_eq!(decisions(4, 5, &mut ismcts), []);
-    assert_eq!(decisions(3, 7, &mut ismcts), []);
-    assert_eq!(decisions(4, 5, &mut flat), []);
-    assert_eq!(decisions(6, 3, &mut flat), []);
+    assert_eq!(decisions(4, 5, &mut ismcts), [0, 2, 2, 2, 15, 23, 1, 8, 3, 33, 11, 38, 44, 26, 34]);
+    assert_eq!(decisions(3, 7, &mut ismcts), [3, 2, 5, 28, 22, 29, 33, 44, 24, 23, 3, 26, 37, 1, 8, 34, 4, 11]);
+    assert_eq!(decisions(4, 5, &mut flat), [0, 3, 2, 1, 33, 1, 8, 37, 11, 3, 15, 18, 34, 23, 24, 48, 0, 29]);
+    assert_eq!(decisions(6, 3, &mut flat), [0, 0, 0, 0, 1, 0, 26, 29, 34, 1, 11, 8, 15, 23, 48, 33]);
 }

@@ -16,8 +16,8 @@ fn deal(spec: &RoundSpec, rng: &mut Xoshiro) -> Round {
     Round::deal(black_box(spec), rng).expect("a legal spec")
 }
 
-/// Observations of the seat to play after so many random actions. A benchmark walks through all of them, so that it does
-/// not measure a single position which caches and branch predictors learn by heart.
+/// Observations of the seat to play after `actions` random actions. A benchmark walks through all of them, since caches
+/// and branch predictors learn a single position by heart.
 fn observations(spec: &RoundSpec, actions: usize) -> Vec<Observation> {
     let mut rng = stream(1, Purpose::Test, &[actions as u64]);
     (0..256)

@@ -1,8 +1,8 @@
 //! Thread scaling: one process with t worker threads, against t processes with one each that run side by side.
 //!
-//! Both do the same work on the same cores at nearly the same time, so their ratio says what the threads cost each other,
-//! whatever the clock or the neighbours do. `cargo bench --bench scaling` prints a table; arguments after `--`: the seconds
-//! of each run (1.5 by default), then the numbers of threads.
+//! Both do the same work on the same cores at nearly the same time, so their ratio says what the threads cost each
+//! other, whatever the clock or the neighbours do. `cargo bench --bench scaling` prints a table; arguments after `--`:
+//! the seconds of each run (1.5 by default), then the numbers of threads.
 #![allow(clippy::print_stdout)] // The table is what this program is for.
 
 use std::process::{Child, Command, Stdio};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use blob_benches::reference_plan;
 use blob_mcts::{SchedulerConfig, play_with_null_evaluator};
 
-/// Names the seconds that a child process is to run.
+/// Environment variable with the seconds that a child process runs.
 const CHILD: &str = "BLOB_SCALING_SECONDS";
-/// Pairs of runs for each number of threads; the median ratio counts.
+/// Pairs of runs for each number of threads; the median ratio is printed.
 const PAIRS: usize = 3;
 
-/// Simulations a second of one process with so many worker threads.
+/// Simulations a second of one process with `threads` worker threads.
 fn simulations_per_second(threads: usize, seconds: f64) -> f64 {
     let config = SchedulerConfig { threads: Some(threads), record: false, ..SchedulerConfig::default() };
     let start = Instant::now();
@@ -26,7 +26,7 @@ fn simulations_per_second(threads: usize, seconds: f64) -> f64 {
     progress.simulations as f64 / start.elapsed().as_secs_f64()
 }
 
-/// The same summed over so many processes side by side.
+/// The same, summed over `processes` processes side by side.
 fn side_by_side(processes: usize, seconds: f64) -> f64 {
     let start = |_| -> Child {
         Command::new(std::env::current_exe().expect("this program has a path"))

@@ -25,7 +25,7 @@ fn scheduler(c: &mut Criterion) {
     group.finish();
 }
 
-/// What equal rows save, and what finding them costs: the null evaluator answers at no cost, so that here it is all cost.
+/// The cost of finding equal rows. The null evaluator answers for nothing, so no gain shows here.
 fn cache(c: &mut Criterion) {
     let mut group = c.benchmark_group("cache");
     group.sample_size(10);
@@ -42,7 +42,7 @@ fn cache(c: &mut Criterion) {
 /// Time of one full batch through the queue and back, with nothing to search.
 fn hand_over(c: &mut Criterion) {
     let mut group = c.benchmark_group("hand-over of a batch");
-    // About what a group of 32 rounds asks at once.
+    // About the rows that a group of 32 rounds requests at once.
     const ROWS_OF_A_RUN: usize = 96;
     for batch_rows in [256, 1024, 4096] {
         group.throughput(Throughput::Elements(batch_rows as u64));

@@ -1,9 +1,9 @@
 //! Whole rounds searched on one core, from the bids to the last card: without a queue, then through it.
 //!
-//! A search alone stays in the fastest cache. With a thousand rounds in flight each waits for its memory. Both play whole
-//! rounds, since a tree of a fresh bidding position never plays a card. Rounds in flight begin at every stage, as in a
-//! long run. `cargo bench --bench search` prints a table; arguments after `--`: the seconds of each run (1.5 by default),
-//! then the numbers of rounds in flight.
+//! A search alone stays in the fastest cache. With a thousand rounds in flight each waits for its memory. Both play
+//! whole rounds, since a tree of a fresh bidding position never plays a card. Rounds in flight begin at every stage, as
+//! in a long run. `cargo bench --bench search` prints a table; arguments after `--`: the seconds of each run (1.5 by
+//! default), then the numbers of rounds in flight.
 #![allow(clippy::print_stdout)] // The table is what this program is for.
 
 use std::time::{Duration, Instant};

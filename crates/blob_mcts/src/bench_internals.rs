@@ -7,8 +7,8 @@ use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, MAX_PLAYERS};
 use crate::evaluation::batch_buffer::{EmptyRows, RequestedRows, Row};
 use crate::evaluation::batch_queue::{BatchQueue, NextBatch};
 
-/// The time that `batches` batches take through the queue and back on one thread, without a search: claim and fill rows,
-/// `rows_of_a_run` at a time as a group of rounds does, send, complete, find the groups that can run.
+/// The time that `batches` batches take through the queue and back on one thread, without a search: claim and fill
+/// rows, `rows_of_a_run` at a time as a group of rounds does, send, complete, find the groups that can run.
 ///
 /// # Panics
 /// If a size is 0.

@@ -9,9 +9,9 @@ use thiserror::Error;
 pub struct ConfigError {
     /// The setting.
     pub name: &'static str,
-    /// What was given.
+    /// The value given.
     pub value: String,
-    /// What would have been right.
+    /// What is allowed.
     pub allowed: &'static str,
 }
 
@@ -37,18 +37,18 @@ pub enum EvaluationError {
         /// What was given.
         value: f32,
     },
-    /// Nothing on any legal action.
+    /// A policy of 0 on every legal action.
     #[error("the policy has nothing on a legal action; legal are {legal:?}")]
     NothingLegal {
         /// The legal actions.
         legal: Vec<usize>,
     },
-    /// Numbers whose sum is beyond the range of float32.
+    /// A sum beyond the range of float32.
     #[error("policy[{action}] is {value}; the sum over the legal actions is beyond the range of float32")]
     Sum {
         /// The action with the largest.
         action: usize,
-        /// What it was given.
+        /// Its number.
         value: f32,
     },
     /// A value out of range.
@@ -86,7 +86,7 @@ pub enum SchedulerError {
         /// Why not.
         what: String,
     },
-    /// A batch whose outputs will never come.
+    /// A batch that was dropped without its outputs.
     #[error("a batch was dropped before it was completed, so its rounds cannot go on")]
     Abandoned,
     /// A fault of this program on a worker thread.
@@ -98,9 +98,9 @@ pub enum SchedulerError {
     /// Threads that could not be started.
     #[error("cannot start {threads} worker threads: {message}")]
     Threads {
-        /// How many were asked for.
+        /// The number of threads.
         threads: usize,
-        /// What the system says.
+        /// The system's message.
         message: String,
     },
 }

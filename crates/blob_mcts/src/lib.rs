@@ -1,8 +1,8 @@
 //! Determinized multi-player PUCT search, and the scheduler that plays thousands of rounds at once.
 //!
-//! [`Search`] is a plain state machine: [`Search::select`] hands out leaves, [`Search::receive`] takes their evaluations,
-//! [`Search::outcome`] ends it. It knows no thread and no queue. [`Scheduler`] runs many rounds on worker threads and gathers the
-//! leaves of all of them into the batches of a [`BatchQueue`].
+//! [`Search`] is a plain state machine: [`Search::select`] hands out leaves, [`Search::receive`] takes their
+//! evaluations, [`Search::outcome`] is its result. It knows no thread and no queue. [`Scheduler`] runs many rounds on
+//! worker threads and gathers the leaves of all of them into the batches of a [`BatchQueue`].
 
 #[cfg(feature = "bench-internals")]
 pub mod bench_internals;

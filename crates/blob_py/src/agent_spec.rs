@@ -37,7 +37,8 @@ impl AgentSpec {
         Self::checked(Agent::Flat { worlds: count("worlds", worlds)? })
     }
 
-    /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that evaluates its leaves.
+    /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that evaluates its
+    /// leaves.
     #[staticmethod]
     #[pyo3(signature = (*, evaluator, worlds, simulations, c_puct, fpu_reduction, worlds_in_flight, leaves_in_flight, virtual_loss, noise_fraction, noise_alpha, temperature, final_temperature, temperature_decisions))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.

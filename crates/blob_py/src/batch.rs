@@ -40,8 +40,8 @@ impl Batch {
         let view = ArrayView2::from_shape((cells.len() / width, width), cells).expect("rows of one width");
         let holder = BufferHolder { _buffer: Arc::clone(self.filled()?.buffer()) };
         let holder = Bound::new(py, holder)?.into_any();
-        // SAFETY: the memory belongs to the buffer that the holder keeps alive and in place, and a buffer that is held is
-        // not filled again, so what the array shows never changes.
+        // SAFETY: the memory belongs to the buffer that the holder keeps alive and in place, and a buffer that is held
+        // is not filled again, so what the array shows never changes.
         let array = unsafe { PyArray2::borrow_from_array(&view, holder) };
         array.readwrite().make_nonwriteable();
         Ok(array)

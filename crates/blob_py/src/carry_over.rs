@@ -94,7 +94,7 @@ pub(crate) fn from_columns(dict: &Bound<'_, PyDict>) -> PyResult<Vec<RoundSoFar>
         .collect()
 }
 
-/// One column, of the type and dimensions that `form` tells.
+/// One column, of the type and dimensions in `form`.
 fn column<'py, T: Element, D: Dimension>(
     dict: &Bound<'py, PyDict>,
     name: &str,

@@ -1,4 +1,4 @@
-//! What an evaluator in Python is given and what it gives back.
+//! Inputs and outputs of an evaluator in Python.
 
 use blob_engine::{ACTIONS, FEATURE_SCALE, FEATURES, Features, MAX_PLAYERS};
 use numpy::ndarray::Array2;
@@ -34,7 +34,7 @@ impl<'py> EvaluatorOutputs<'py> {
     }
 }
 
-/// An array of this width and one of these row counts, converted to contiguous float32 if it is of another type.
+/// Reads an array of `width` columns and one of two numbers of rows; converts it to contiguous float32 if need be.
 fn read<'py>(
     name: &str,
     array: &Bound<'py, PyAny>,

@@ -92,7 +92,8 @@ impl Plan {
         self.settings.rounds_in_flight_of(&self.plan)
     }
 
-    /// Plays with an evaluator in Rust that answers equal priors and values of 0: the cost of search, scheduler and queue.
+    /// Plays with an evaluator in Rust that answers equal priors and values of 0: the cost of search, scheduler and
+    /// queue.
     ///
     /// `keep_going` is called about 20 times a second; False ends the run.
     fn play_with_null_evaluator(&self, py: Python<'_>, keep_going: &Bound<'_, PyAny>) -> PyResult<Progress> {
@@ -105,7 +106,8 @@ impl Plan {
         Ok(Progress(progress))
     }
 
-    /// Starts the worker threads. `carried` are rounds from `take_carry_over` of an earlier session, to be finished first.
+    /// Starts the worker threads. `carried` are rounds from `take_carry_over` of an earlier session, to be finished
+    /// first.
     #[pyo3(signature = (carried = None))]
     fn start(&self, carried: Option<&Bound<'_, PyDict>>) -> PyResult<Session> {
         let carried = carried.map_or(Ok(Vec::new()), carry_over::from_columns)?;

@@ -38,7 +38,7 @@ impl Progress {
         self.0.simulations
     }
 
-    /// Evaluations that finished searches asked for.
+    /// Evaluations of finished searches.
     #[getter]
     fn evaluations(&self) -> u64 {
         self.0.evaluations

@@ -29,7 +29,8 @@ impl SearchResult {
         PyArray1::from_slice(py, &self.outcome.policy())
     }
 
-    /// Visits of each action at the root, summed over worlds: uint32[52]; all 0 if one action was legal and nothing was searched.
+    /// Visits of each action at the root, summed over worlds: uint32[52]. All 0 if only one action was legal, which is
+    /// not searched.
     #[getter]
     fn visits<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
         PyArray1::from_slice(py, &self.outcome.visits)
@@ -41,7 +42,7 @@ impl SearchResult {
         PyArray1::from_slice(py, self.outcome.values.first(self.players))
     }
 
-    /// Evaluations that were asked for.
+    /// Evaluations requested.
     #[getter]
     fn evaluations(&self) -> u64 {
         self.outcome.evaluations

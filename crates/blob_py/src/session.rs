@@ -14,8 +14,8 @@ use crate::progress::Progress;
 use crate::records;
 use crate::signals::SIGNAL_INTERVAL;
 
-/// Waits in a row, of [`SIGNAL_INTERVAL`] each, until a thread that holds up its own session gets an error. If it hands its
-/// batches to another thread, that one has this long to read them.
+/// Waits in a row, of [`SIGNAL_INTERVAL`] each, until a thread that holds up its own session gets an error. If it hands
+/// its batches to another thread, that one has this long to read them.
 const HELD_UP_WAITS: u32 = 20;
 
 /// Rounds being played on worker threads. An evaluator calls `next_batch` until it returns None.
@@ -32,8 +32,8 @@ impl Session {
 
     /// Waits for a batch to evaluate, without the GIL; None when every round is finished or the session is closed.
     ///
-    /// While it waits it calls `while_waiting`, if given, about 20 times a second. It raises BlobError if it would wait for
-    /// ever, because nothing can be played until this thread completes the batches that it holds.
+    /// While it waits it calls `while_waiting`, if given, about 20 times a second. It raises BlobError if it would wait
+    /// forever, because nothing can be played until this thread completes the batches that it holds.
     #[pyo3(signature = (while_waiting = None))]
     fn next_batch(&self, py: Python<'_>, while_waiting: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Batch>> {
         let mut held_up = 0;
@@ -44,7 +44,7 @@ impl Session {
                 NextBatch::Finished => return Ok(None),
                 NextBatch::TimedOut => held_up = 0,
                 NextBatch::HeldUp if held_up == HELD_UP_WAITS => {
-                    let message = "next_batch() would wait for ever: every unfinished round waits for a batch that this \
+                    let message = "next_batch() would wait forever: every unfinished round waits for a batch that this \
                                    thread holds; complete() that batch first";
                     return Err(blob(message.into()));
                 }
@@ -72,9 +72,10 @@ impl Session {
     /// For each recorded decision, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
     /// policy float16[N, 52], values and root_values float32[N, 8], round uint64[N], seat uint8[N].
     ///
-    /// For each round: number uint64[R] (its game's number where whole games are played), game_round uint8[R] (its number
-    /// in the game), players, cards and trump (a suit, 4 for none) uint8[R], and points, bids and tricks int16[R, P]. P is the number of players, or 8
-    /// if rounds have several shapes, with 0 for seats that are not in play.
+    /// For each round: number uint64[R] (its game's number where whole games are played), game_round uint8[R] (its
+    /// number in the game), players, cards and trump (a suit, 4 for none) uint8[R], and points, bids and tricks
+    /// int16[R, P]. P is the number of players, or 8 if rounds have several shapes, with 0 for seats that are not in
+    /// play.
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let seats = self.0.plan().mix.only().map_or(MAX_PLAYERS, |shape| shape.players);
         records::to_columns(py, || self.0.take_records(), seats)
@@ -82,9 +83,9 @@ impl Session {
 
     /// Takes the rounds that paused for a later session, in the order of their numbers, as a dict of arrays.
     ///
-    /// For each round: round uint64[C] (its number), decisions uint16[C] (decisions taken), recorded uint16[C] (recorded
-    /// ones). For each decision taken: action uint8[A]. For each recorded one: features, legal, policy, root_values and
-    /// seat as in `take_records`, and game_round uint8[N].
+    /// For each round: round uint64[C] (its number), decisions uint16[C] (decisions taken), recorded uint16[C]
+    /// (recorded ones). For each decision taken: action uint8[A]. For each recorded one: features, legal, policy,
+    /// root_values and seat as in `take_records`, and game_round uint8[N].
     fn take_carry_over<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         carry_over::to_columns(py, &self.0.take_paused())
     }

@@ -1,7 +1,8 @@
 //! The memory of a batch, and all unsafe code of this crate.
 //!
 //! Many workers fill one buffer at once, each its own rows, and the evaluator then reads all of them in place. A lock
-//! around the rows would make workers wait for each other, and a buffer for each worker would have to be copied together.
+//! around the rows would make workers wait for each other, and a buffer for each worker would have to be copied
+//! together.
 //!
 //! Rows and buffers change their type with each step, so that steps cannot be taken in a wrong order:
 //!

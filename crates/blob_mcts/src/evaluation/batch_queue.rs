@@ -1,9 +1,9 @@
 //! Where leaves of many rounds meet the evaluators.
 //!
-//! Groups of rounds claim rows of a model's open batch, fill them in place and commit them. A batch goes to an evaluator
-//! when it is full, or when nothing can run until it goes: no group runs, no batch is ready, and none is at an evaluator.
-//! There is no timer. One mutex guards the book-keeping; a group takes it twice for about a hundred rows, and nobody fills,
-//! reads or evaluates rows under it.
+//! Groups of rounds claim rows of a model's open batch, fill them in place and commit them. A batch goes to an
+//! evaluator when it is full, or when nothing can run until it goes: no group runs, no batch is ready, and none is at
+//! an evaluator. There is no timer. One mutex guards the book-keeping; a group takes it twice for about a hundred rows,
+//! and nobody fills, reads or evaluates rows under it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -159,8 +159,8 @@ impl BatchQueue {
         }
     }
 
-    /// Ends a run of a group: commits the rows that it filled, each with its model, and takes back the rows that it read.
-    /// A group without filled rows retires. Every run ends once, also one that failed.
+    /// Ends a run of a group: commits the rows that it filled, each with its model, and takes back the rows that it
+    /// read. A group without filled rows retires. Every run ends once, also one that failed.
     ///
     /// # Panics
     /// If rows were not claimed here. The run has ended all the same.
@@ -395,7 +395,7 @@ mod tests {
         queue.lock().open[0] = None;
         let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| queue.end_run(filled, [], |_, _| ())));
         assert!(end.is_err(), "rows without a batch are a fault");
-        // The wait would be for ever if the group still counted as running.
+        // If the group still counted as running, this would wait forever.
         queue.wait_idle();
     }
 }

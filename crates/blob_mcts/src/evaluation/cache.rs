@@ -1,9 +1,9 @@
-//! What a round remembers of its evaluations.
+//! A round's cache of evaluations.
 //!
-//! Rows repeat within a round: cards that do the same job stand for each other (the encoding names them by their relative rank),
-//! and the worlds of a search share much of their trees. Between rounds they hardly do; a cache for all rounds found
-//! nothing that these did not (docs/LOG.md). So each round has its own, which no other thread touches: there is nothing to
-//! lock, and what is found in it does not depend on timing. It lives as long as the round is in progress in one run, whose
+//! Rows repeat within a round. Cards with the same job stand for each other, since the encoding names them by their
+//! part in the round, and the worlds of a search share much of their trees. Between rounds rows hardly repeat: a cache
+//! for all rounds found nothing more (docs/LOG.md). So each round has its own cache, which no other thread touches. It
+//! needs no lock, and its content does not depend on timing. It lives while the round is in progress in one run, whose
 //! weights do not change.
 
 use blob_engine::{ACTIONS, EncodedActionSet, Features, MAX_PLAYERS};
@@ -21,12 +21,12 @@ impl Key {
     }
 }
 
-/// Number of an entry; it stays valid until the next [`EvaluationCache::trim`].
+/// Number of an entry, valid until the next [`EvaluationCache::trim`].
 pub(crate) type EntryId = u16;
 
 const EMPTY: u16 = u16::MAX;
 
-/// Most evaluations that a round can remember.
+/// Most entries of a cache.
 pub(crate) const MAX_ENTRIES: usize = 1 << 15;
 
 #[derive(Clone, Debug)]
@@ -39,24 +39,24 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Its evaluation is on its way, in this row of the run.
+    /// Its evaluation was requested, in this row of the run.
     Requested { row: u32 },
     /// Its numbers start here.
     Known { start: u32 },
 }
 
-/// What the cache knows of a row.
+/// What the cache holds of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Its evaluation.
     Known(EntryId),
-    /// It was asked for already, in this row of the run.
+    /// It was requested already, in this row of the run.
     Requested { row: u32 },
-    /// Nothing, and it was noted that the row of the run will hold it; or not, where there is no room.
+    /// Nothing. The new entry notes that it is requested; `None` if there is no room.
     New(Option<EntryId>),
 }
 
-/// Policy and values of one row, as the evaluator gave them.
+/// Policy and values of one row, as the evaluator returned them.
 pub(crate) struct Known {
     policy: [f32; ACTIONS],
     values: [f32; MAX_PLAYERS],
@@ -80,19 +80,19 @@ pub(crate) struct EvaluationCache {
 }
 
 impl EvaluationCache {
-    /// A cache of at most so many evaluations; of none if `capacity` is 0.
+    /// A cache of at most `capacity` evaluations.
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = capacity.min(MAX_ENTRIES);
         let slots = if capacity == 0 { 0 } else { (2 * capacity).next_power_of_two() };
         Self { capacity, slots: vec![EMPTY; slots], entries: Vec::new(), numbers: Vec::new() }
     }
 
-    /// Whether nothing can be remembered.
+    /// Whether its capacity is 0.
     pub(crate) const fn is_off(&self) -> bool {
         self.capacity == 0
     }
 
-    /// Looks a row up, and notes that it is asked for in row `row` of the run if nothing is known of it.
+    /// Looks a row up. If it is new, notes that it is requested in row `row` of the run.
     pub(crate) fn find(&mut self, key: Key, legal: EncodedActionSet, row: u32) -> Found {
         let mask = self.slots.len() - 1;
         let mut slot = key.0 as usize & mask;
@@ -116,7 +116,7 @@ impl EvaluationCache {
         Found::New(Some(id))
     }
 
-    /// Takes the evaluation of an entry that was asked for; of others it is known already.
+    /// Stores the evaluation of a requested entry; a known one keeps its own.
     pub(crate) fn learn(&mut self, id: EntryId, evaluation: &Evaluation<'_>) {
         let entry = &mut self.entries[usize::from(id)];
         if let State::Requested { .. } = entry.state {
@@ -126,7 +126,7 @@ impl EvaluationCache {
         }
     }
 
-    /// The evaluation of an entry that is known.
+    /// The evaluation of a known entry.
     pub(crate) fn known(&self, id: EntryId) -> Known {
         let entry = &self.entries[usize::from(id)];
         let State::Known { start } = entry.state else { unreachable!("only known entries are found as known") };
@@ -139,14 +139,14 @@ impl EvaluationCache {
         known
     }
 
-    /// Forgets everything if less than half is free. Nothing may be asked for.
+    /// Clears the cache if less than half is free. No entry may be requested.
     pub(crate) fn trim(&mut self) {
         if 2 * self.entries.len() > self.capacity {
             self.clear();
         }
     }
 
-    /// Forgets everything. Nothing may be asked for.
+    /// Removes all entries. None may be requested.
     pub(crate) fn clear(&mut self) {
         if !self.entries.is_empty() {
             self.slots.fill(EMPTY);

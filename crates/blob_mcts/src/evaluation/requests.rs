@@ -78,8 +78,8 @@ impl RequestingSearch {
         self.cache.clear();
     }
 
-    /// Requests every leaf that can be evaluated now; returns whether any is pending. If none is, the search is done, or
-    /// interrupted.
+    /// Requests every leaf that can be evaluated now; returns whether any is pending. If none is, the search is done,
+    /// or interrupted.
     ///
     /// A cached evaluation is received at once, as if it had just come back. With one leaf in flight for each tree the
     /// order of evaluations changes nothing. With several it does, so cached ones wait until the others are back.

@@ -4,11 +4,11 @@ use crate::error::ConfigError;
 
 /// Most worlds of one search.
 const MAX_WORLDS: usize = 4096;
-/// Most simulations in one world: sums of single precision then put a mean value off by at most 0.004, and the visits of
-/// all worlds stay below 2^32.
+/// Most simulations in one world: sums of single precision then put a mean value off by at most 0.004, and the visits
+/// of all worlds stay below 2^32.
 const MAX_SIMULATIONS: usize = 1 << 16;
 
-/// Dirichlet noise mixed into the priors of the root, for exploration in self-play.
+/// Dirichlet noise mixed into the priors of the root, for exploration in self-play (Silver et al. 2017).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RootNoise {
     /// Share of the noise in the prior, 0 … 1 (0.25 in AlphaZero).
@@ -17,7 +17,7 @@ pub struct RootNoise {
     pub alpha: f32,
 }
 
-/// How an action is chosen from the visits: in proportion to `visits^(1/temperature)`, or the most visited at 0.
+/// How an action is chosen from the visits: in proportion to `visits^(1/temperature)`; at 0 the most visited.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Temperature {
     /// For the first `decisions` decisions of a round.
@@ -61,15 +61,16 @@ pub struct SearchConfig {
     pub simulations: usize,
     /// Weight of the prior against the value in PUCT; values span [-1, 1].
     pub c_puct: f32,
-    /// How much less than its parent an unvisited action is taken to be worth, times the root of the prior visited.
+    /// First-play urgency: an unvisited action is assumed to be worth its parent's value, less this times the square
+    /// root of the prior visited so far.
     pub fpu_reduction: f32,
     /// Worlds whose trees grow at the same time; `None` for all. Results do not depend on it.
     pub worlds_in_flight: Option<usize>,
-    /// Leaves of one tree that may wait for an evaluation at once; more than 1 needs virtual loss and costs strength.
+    /// Leaves of one tree that may wait for an evaluation at once. More than 1 needs virtual loss and costs strength.
     pub leaves_in_flight: usize,
-    /// Lost visits that each waiting leaf counts as on its path.
+    /// Lost visits that each waiting leaf adds to the edges of its path.
     pub virtual_loss: u32,
-    /// Noise at the root, in self-play only.
+    /// Dirichlet noise at the root, for self-play.
     pub root_noise: Option<RootNoise>,
 }
 

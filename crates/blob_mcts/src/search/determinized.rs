@@ -1,4 +1,8 @@
 //! One search: worlds drawn from an observation, a tree in each, visits summed over the worlds.
+//!
+//! This is determinization, or perfect-information Monte Carlo (Ginsberg 2001, "GIB"; Long et al. 2010, "Understanding
+//! the success of perfect information Monte Carlo sampling in game tree search"), with a PUCT search in place of a
+//! solver.
 
 use blob_engine::rng::Xoshiro;
 use blob_engine::{ACTIONS, ActionSet, BySeat, EncodedActionSet, Observation, Round, Seat, WorldSampler};
@@ -8,9 +12,10 @@ use crate::search::config::SearchConfig;
 use crate::search::dirichlet::dirichlet;
 use crate::search::evaluate::{Evaluation, playout};
 use crate::search::interrupt::Interrupt;
-use crate::search::tree::{NodeId, Tree, Walk};
+use crate::search::node::NodeId;
+use crate::search::tree::{Tree, Walk};
 
-/// A position that waits for its evaluation: handed out by [`Search::select`], given back to [`Search::receive`].
+/// A position that waits for its evaluation: handed out by [`Search::select`], taken back by [`Search::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Leaf {
     tree: u32,
@@ -30,13 +35,14 @@ impl Leaf {
 /// What a search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// Visits of each action at the root, summed over worlds; `worlds * simulations` in all, or none if nothing was searched.
+    /// Visits of each action at the root, summed over worlds: `worlds * simulations` in all, or 0 if nothing was
+    /// searched.
     pub visits: [u32; ACTIONS],
     /// Mean value in [-1, 1] of the simulations by absolute seat; 0 past the players.
     pub values: BySeat<f32>,
     /// The legal actions.
     pub legal: ActionSet,
-    /// Evaluations that were asked for.
+    /// Evaluations requested.
     pub evaluations: u64,
     /// Simulations finished.
     pub simulations: u64,
@@ -69,9 +75,9 @@ enum Stage {
 
 /// A search in progress, as a state machine that knows no thread and no evaluator.
 ///
-/// [`Self::select`] hands out the leaves that can be evaluated now; when each has gone through [`Self::receive`], call it
-/// again, until it hands out none. Leaves may be received in any order; results are the same bytes for the same order, and
-/// with one leaf in flight for each tree for any order.
+/// [`Self::select`] hands out the leaves that can be evaluated now. When each has gone through [`Self::receive`], call
+/// it again, until it hands out none. Leaves may be received in any order. With one leaf in flight for each tree
+/// results do not depend on that order; with several, the same order gives the same bytes.
 #[derive(Clone, Debug)]
 pub struct Search {
     config: SearchConfig,
@@ -85,7 +91,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Draws the worlds of a search for the seat to play. The settings are checked by the caller.
+    /// Draws the worlds of a search for the seat to play. The caller has checked the settings.
     ///
     /// With one legal action nothing is searched: [`Self::select`] hands out no leaf.
     ///
@@ -106,7 +112,7 @@ impl Search {
         search
     }
 
-    /// Begins another search with the same settings; keeps the memory of the last one.
+    /// Begins another search with the same settings, in the memory of the last one.
     ///
     /// # Panics
     /// If it is not the observer's turn.
@@ -198,7 +204,7 @@ impl Search {
         true
     }
 
-    /// The world and position that a leaf's evaluation is about. Evaluate it from the mover's observation.
+    /// The position of a leaf in its world. Evaluate it from the mover's observation.
     pub fn position(&self, leaf: Leaf) -> Round {
         self.trees[leaf.tree as usize].position(leaf.node)
     }
@@ -256,7 +262,7 @@ impl Search {
         Outcome { visits, values, legal: self.legal, evaluations: self.evaluations, simulations }
     }
 
-    /// The mean value by seat of one random playout in each world: an estimate where nothing is searched.
+    /// The mean value by seat of one random playout in each world: an estimate for a forced decision.
     pub fn playout_values(&mut self) -> BySeat<f32> {
         let sampler = WorldSampler::new(&self.observation);
         let mut values = BySeat::default();

@@ -17,8 +17,8 @@ pub(crate) fn dirichlet(alpha: f32, out: &mut [f32], rng: &mut impl Rng) {
 
 /// The logarithm of a draw from the Gamma distribution with this shape and scale 1.
 ///
-/// Marsaglia & Tsang 2000, "A simple method for generating gamma variables"; a shape below 1 takes a draw of shape + 1 times
-/// `U^(1 / shape)`.
+/// Marsaglia & Tsang 2000, "A simple method for generating gamma variables"; a shape below 1 takes a draw of shape + 1
+/// times `U^(1 / shape)`.
 fn log_gamma(shape: f64, rng: &mut impl Rng) -> f64 {
     if shape < 1.0 {
         return log_gamma(shape + 1.0, rng) + log_uniform(rng) / shape;

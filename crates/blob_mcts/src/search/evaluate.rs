@@ -1,4 +1,4 @@
-//! Evaluations of a leaf, and evaluators that are written in Rust.
+//! The evaluation of a leaf, and evaluators that are written in Rust.
 
 use blob_engine::rng::Xoshiro;
 use blob_engine::{ACTIONS, BySeat, EncodedAction, EncodedActionSet, MAX_PLAYERS, Round, Seat};
@@ -9,7 +9,7 @@ use crate::error::EvaluationError;
 /// How far past [-1, 1] a value may lie: half precision rounds.
 const VALUE_TOLERANCE: f32 = 1e-3;
 
-/// One row of an evaluator's output, as the evaluator gives it.
+/// One row of an evaluator's output, unchecked.
 #[derive(Clone, Copy, Debug)]
 pub struct Evaluation<'a> {
     /// Probabilities by [`EncodedAction`]; only the legal ones count, scaled to 1.

@@ -8,6 +8,7 @@ pub(crate) mod exploration;
 pub(crate) mod flat;
 pub(crate) mod interrupt;
 pub(crate) mod ismcts;
+mod node;
 pub mod puct;
 mod run;
 mod tree;

@@ -1,13 +1,14 @@
-//! The selection rule, alone: PUCT (Rosin 2011; Silver et al. 2017, "Mastering the game of Go without human knowledge").
+//! The selection rule: PUCT (Rosin 2011, "Multi-armed bandits with episode context"; Silver et al. 2017, "Mastering the
+//! game of Go without human knowledge"), with virtual loss (Chaslot et al. 2008, "Parallel Monte-Carlo tree search").
 
-/// What selection knows of one action.
+/// The statistics of one action.
 #[derive(Clone, Copy, Debug)]
 pub struct Arm {
     /// The network's prior, in [0, 1].
     pub prior: f32,
     /// Finished visits.
     pub visits: u32,
-    /// Visits that wait for an evaluation, each counted as `virtual_loss` visits that lost.
+    /// Visits that wait for an evaluation, each counted as `virtual_loss` lost visits.
     pub in_flight: u32,
     /// Sum over finished visits of the value, in [-1, 1], to the seat that chooses.
     pub value_sum: f32,
@@ -18,13 +19,13 @@ pub struct Arm {
 pub struct Context {
     /// `c_puct * sqrt(max(1, visits of all actions))`.
     pub exploration: f32,
-    /// The value taken for an action without a visit.
+    /// The value assumed for an unvisited action.
     pub unvisited_value: f32,
-    /// Lost visits that a waiting leaf counts as.
+    /// Lost visits that each waiting visit counts as.
     pub virtual_loss: u32,
 }
 
-/// `Q(a) + c_puct * P(a) * sqrt(N) / (1 + n(a))`; virtual losses are visits with value -1.
+/// `Q(a) + c_puct * P(a) * sqrt(N) / (1 + n(a))`. A virtual loss is a visit with value -1.
 #[inline]
 pub fn score(arm: Arm, context: Context) -> f32 {
     let lost = arm.in_flight * context.virtual_loss;

@@ -36,7 +36,8 @@ impl Search {
         Ok(self.outcome())
     }
 
-    /// As [`Self::run`], until it is interrupted; returns whether the search is done. An interrupted search cannot go on.
+    /// As [`Self::run`], until it is interrupted; returns whether the search is done. An interrupted search cannot go
+    /// on.
     ///
     /// # Errors
     /// If an evaluation breaks the contract.

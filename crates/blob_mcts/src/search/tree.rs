@@ -3,92 +3,21 @@
 //! A node is a decision: forced actions are walked through on the way to it. An edge keeps the value to the seat that
 //! chooses there, so a multi-player result is backed up as one number an edge, each edge its own seat's.
 //!
-//! Thousands of trees are in progress at once and each is touched only now and then, so what a simulation costs is
-//! mostly the cache lines that it misses. Nodes therefore keep no position, not even while they wait: a new leaf's
-//! position is played out from the root, which needs no memory, and its edges are made at once. How often a node was visited
-//! stands in the edge to it alone, which the walk has just read.
+//! Thousands of trees are in progress at once, each touched only now and then, so the cost of a simulation is mostly
+//! the cache lines that it misses. Nodes therefore keep no position, not even while they wait: a new leaf's position is
+//! played out from the root, which needs no memory, and its edges are made at once. A node's visits stand in the edge
+//! to it alone, which the walk has just read.
 
 use blob_engine::{Action, BySeat, CardNames, EncodedActionSet, MAX_PLAYERS, PACK, Round, Seat};
 
 use crate::error::EvaluationError;
 use crate::search::config::SearchConfig;
 use crate::search::evaluate::Evaluation;
-use crate::search::puct::{self, Arm};
-
-/// Index of a node in its tree; the root is 0.
-pub(crate) type NodeId = u32;
-
-const ROOT: NodeId = 0;
+use crate::search::node::{Edge, Link, Node, NodeId, ROOT, State};
+use crate::search::puct;
 
 /// Most decisions of a round: a bid of each seat and every card of the pack.
 const MAX_DEPTH: usize = MAX_PLAYERS + PACK;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Waits for its evaluation; its edges have no priors yet.
-    Waiting,
-    /// Has edges with priors.
-    Expanded,
-    /// The round ends here; `first_edge` is the index of its values in `Tree::terminal`.
-    Terminal,
-}
-
-#[derive(Clone, Debug)]
-struct Node {
-    /// The names of its actions in the encoding, in the order of its edges.
-    names: EncodedActionSet,
-    parent: NodeId,
-    parent_edge: u32,
-    first_edge: u32,
-    /// Sum over its visits, its own evaluation included, of the values to the mover.
-    value_sum: f32,
-    /// Sum of the priors of edges that were visited or wait.
-    visited_prior: f32,
-    edge_count: u8,
-    state: State,
-    /// The seat to move; of no meaning in a terminal node.
-    mover: Seat,
-}
-
-/// An action and the node behind it in one number: four edges fill a cache line.
-#[derive(Clone, Copy, Debug)]
-struct Link(u32);
-
-impl Link {
-    const ACTION_BITS: u32 = 6;
-
-    /// Leads nowhere yet.
-    const fn new(action: Action) -> Self {
-        Self(action.index() as u32)
-    }
-
-    /// A tree has at most one node for each of its 65,536 simulations and the root, so its number fits in 26 bits.
-    const fn to(self, child: NodeId) -> Self {
-        Self(child << Self::ACTION_BITS | self.0 & ((1 << Self::ACTION_BITS) - 1))
-    }
-
-    /// The node behind the action; the root is behind none.
-    const fn child(self) -> Option<NodeId> {
-        let child = self.0 >> Self::ACTION_BITS;
-        if child == ROOT { None } else { Some(child) }
-    }
-
-    const fn action(self) -> Action {
-        Action::from_index((self.0 & ((1 << Self::ACTION_BITS) - 1)) as usize).expect("a link is made of an action")
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Edge {
-    link: Link,
-    prior: f32,
-    /// Finished simulations through the edge: the visits of the node behind it.
-    visits: u32,
-    /// Sum of their values to the seat that chooses.
-    value_sum: f32,
-}
-
-const _: () = assert!(size_of::<Node>() == 32 && size_of::<Edge>() == 16, "two nodes or four edges fill a cache line");
 
 /// The actions from the root to a node.
 struct Path {
@@ -129,7 +58,7 @@ pub(crate) struct Tree {
     world: Round,
     nodes: Vec<Node>,
     edges: Vec<Edge>,
-    /// Simulations through each edge that wait. Empty where one leaf waits at a time: walks then never meet it.
+    /// Waiting simulations through each edge. Empty where one leaf waits at a time: walks then never meet it.
     in_flight: Vec<u16>,
     several_wait: bool,
     terminal: Vec<BySeat<f32>>,
@@ -137,7 +66,7 @@ pub(crate) struct Tree {
     values: BySeat<f32>,
     /// Finished simulations.
     simulations: u32,
-    /// Leaves that wait, the root not among them.
+    /// Waiting leaves, without the root.
     waiting: u32,
 }
 
@@ -253,6 +182,11 @@ impl Tree {
         }
     }
 
+    /// The edge with the best PUCT score.
+    ///
+    /// An unvisited action is taken to be worth the node's mean value less a share of the root of the prior visited so
+    /// far: first-play urgency (Gelly & Wang 2006), reduced by the visited policy as in KataGo (Wu 2019,
+    /// arXiv:1902.10565).
     fn best_edge(&self, node: &Node, visits: u32, config: &SearchConfig) -> u32 {
         let unvisited_value = node.value_sum / visits as f32 - config.fpu_reduction * node.visited_prior.sqrt();
         let edges = node.edges();
@@ -397,16 +331,4 @@ fn play_out<'a>(world: Round, path: impl IntoIterator<Item = &'a Action>) -> Rou
         position.skip_forced();
     }
     position
-}
-
-impl Node {
-    const fn edges(&self) -> std::ops::Range<usize> {
-        self.first_edge as usize..self.first_edge as usize + self.edge_count as usize
-    }
-}
-
-impl Edge {
-    const fn arm(&self, in_flight: u16) -> Arm {
-        Arm { prior: self.prior, visits: self.visits, in_flight: in_flight as u32, value_sum: self.value_sum }
-    }
 }

@@ -1,4 +1,4 @@
-//! Who sits where: agents, and the plan that says what round `i` of a run is.
+//! Agents, and the plan that fixes every round of a run by its number.
 
 use blob_engine::rng::{Purpose, below, stream};
 use blob_engine::{BySeat, Game, GameSpec, Round, RoundRules, RoundSpec, RulesError, Seat, trump_of_round};
@@ -9,13 +9,13 @@ use crate::search::config::{SearchConfig, Temperature};
 use crate::selfplay::policy_play::Exploration;
 use crate::selfplay::round_mix::{RoundMix, RoundShape};
 
-/// As many rounds as can be in progress at once.
+/// The most rounds in progress at once.
 const MAX_CARRY_OVER: u64 = 1 << 20;
 
 /// Who evaluates the leaves of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeafEvaluator {
-    /// Equal priors, values 0, at once on the worker.
+    /// Equal priors and values of 0, at once on the worker.
     Uniform,
     /// Equal priors and a random playout, at once on the worker.
     Rollout,
@@ -100,24 +100,24 @@ pub enum Seating {
     Field,
 }
 
-/// What the rounds of a run are: a pure function of the round's number, so that no result depends on timing.
+/// The rounds of a run. Each follows from its number alone, so that no result depends on timing.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How many play with how many cards.
+    /// Players and cards of the rounds.
     pub mix: RoundMix,
     /// The variants in force.
     pub rules: RoundRules,
     /// Seed of every deal and every search.
     pub seed: u64,
-    /// Number of the first round; where whole games are played, of the first game, and so on.
+    /// Number of the first round. Where whole games are played, a round here is a game.
     pub first_round: u64,
     /// Number of rounds.
     pub rounds: u64,
-    /// So many rounds at the end of the plan, less one, pause part way for a later run to go on with; 0 or 1 for none.
+    /// The last `carry_over - 1` rounds of the plan pause part way, for a later run to continue; 0 or 1 for none.
     pub carry_over: u64,
-    /// The agents that [`Seating`] speaks of.
+    /// The agents that [`Seating`] names by number.
     pub agents: Vec<Agent>,
-    /// Which of them sits where.
+    /// Which agent sits where.
     pub seating: Seating,
 }
 
@@ -156,7 +156,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Number of models that the agents ask.
+    /// Number of models that the agents use.
     pub fn models(&self) -> usize {
         let model = |agent: &Agent| match agent {
             Agent::Policy { model, .. } | Agent::Search { evaluator: LeafEvaluator::Model(model), .. } => model + 1,

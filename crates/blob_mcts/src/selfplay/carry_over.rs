@@ -1,9 +1,9 @@
-//! Rounds that pause before their end, for a later run to go on with.
+//! Rounds that pause before their end, for a later run to continue.
 //!
-//! Near the end of a run no new rounds take the place of finished ones, and batches go out half empty. Dropping what is
-//! unfinished would favour short rounds. So the last rounds of a plan pause instead, at turns spread evenly from the end of
-//! a round to its beginning: about where they stand when the last one is begun. Where a round pauses follows from its
-//! number, never from the clock, and with it which run, and so which weights, takes which of its decisions.
+//! Near the end of a run no new rounds replace finished ones, and batches empty. Dropping unfinished rounds would
+//! favour short ones. So the last rounds of a plan pause instead, at turns spread evenly from the end of a round to its
+//! beginning: about where they stand when the last one begins. The turn follows from the round's number, never from the
+//! clock. So does the run, and with it the weights, that takes each of its decisions.
 
 use blob_engine::{Action, RulesError};
 
@@ -12,7 +12,8 @@ use crate::selfplay::agent::Plan;
 use crate::selfplay::episode::Episode;
 use crate::selfplay::record::DecisionRecord;
 
-/// A round, or a game, between two decisions. It holds no random state: the randomness of a decision comes from (seed, round, decision).
+/// A round, or a game, between two decisions. It holds no random state: that of a decision comes from (seed, round,
+/// decision).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundSoFar {
     /// The number of the round or the game.
@@ -42,7 +43,7 @@ impl RoundSoFar {
     }
 
     /// # Errors
-    /// If the round is one of the plan's own, cannot stand so in it, or has records that cannot be its own.
+    /// If the round is one of the plan's own, if the plan cannot reach it, or if it has records that cannot be its own.
     pub(crate) fn check(&self, plan: &Plan) -> Result<(), SchedulerError> {
         let refuse = |what: String| Err(SchedulerError::Carried { index: self.index, what });
         if self.index >= plan.first_round {

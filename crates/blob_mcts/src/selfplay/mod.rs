@@ -11,6 +11,7 @@ mod round_mix;
 mod round_task;
 mod run_context;
 mod scheduler;
+mod scheduler_config;
 mod work_queues;
 
 pub use agent::{Agent, LeafEvaluator, Plan, Seating};
@@ -19,4 +20,5 @@ pub use null_evaluator::play_with_null_evaluator;
 pub use policy_play::Exploration;
 pub use record::{DecisionRecord, RoundRecord};
 pub use round_mix::{RoundMix, RoundShape};
-pub use scheduler::{Progress, Scheduler, SchedulerConfig};
+pub use scheduler::{Progress, Scheduler};
+pub use scheduler_config::SchedulerConfig;

@@ -7,16 +7,17 @@ use blob_engine::{ACTIONS, MAX_PLAYERS};
 use crate::error::SchedulerError;
 use crate::evaluation::batch_queue::NextBatch;
 use crate::selfplay::agent::Plan;
-use crate::selfplay::scheduler::{Progress, Scheduler, SchedulerConfig};
+use crate::selfplay::scheduler::{Progress, Scheduler};
+use crate::selfplay::scheduler_config::SchedulerConfig;
 
-/// How often the caller is asked whether to go on.
+/// How often `keep_going` is called.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
-/// Plays a plan with equal priors and values of 0 for every row, handed in on the calling thread batch by batch as an
-/// evaluator would; drops the records. Returns how far it came.
+/// Plays a plan with equal priors and values of 0 for every row, completed batch by batch on the calling thread. Drops
+/// the records; returns the progress at the end.
 ///
-/// `keep_going` is asked about 20 times a second; once it says no, the run is closed, with the searches in progress
-/// uncounted.
+/// `keep_going` is called about 20 times a second. When it returns false, the run is closed; searches in progress do
+/// not count.
 ///
 /// # Errors
 /// If the plan or a setting is out of range, or threads cannot be started.
@@ -40,7 +41,7 @@ pub fn play_with_null_evaluator(
                 scheduler.close();
                 break;
             }
-            // A run may be long, and nobody wants its records.
+            // Records of a long run would fill the memory.
             drop(scheduler.take_records());
             ask_at = Instant::now() + ASK_EVERY;
         }

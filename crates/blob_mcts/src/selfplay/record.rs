@@ -1,4 +1,4 @@
-//! What a played round leaves behind.
+//! Records of finished rounds.
 
 use blob_engine::{ACTIONS, Action, BySeat, EncodedActionSet, Features, MAX_PLAYERS, PublicState, Round, Seat};
 use half::f16;
@@ -34,7 +34,7 @@ pub struct Moves {
 /// One finished round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundRecord {
-    /// The round's number, or that of its game.
+    /// The round's number, or its game's.
     pub index: u64,
     /// Number of the round in its game, from 0; 0 where it stands alone.
     pub game_round: u8,
@@ -48,7 +48,7 @@ pub struct RoundRecord {
     pub bids: BySeat<u8>,
     /// Tricks of each seat.
     pub tricks: BySeat<u8>,
-    /// Value in [-1, 1] of each seat; with its share of the game's result.
+    /// Value in [-1, 1] of each seat, with its share of the game's result.
     pub values: BySeat<f32>,
     /// Number of players.
     pub players: usize,

@@ -1,8 +1,8 @@
 //! A group of rounds: the unit of work of the scheduler.
 //!
-//! A group runs on one thread at a time, whichever is free: it takes the results of all its leaves, runs each of its rounds
-//! until that has leaves out again, and claims and fills the rows of these leaves. What it shares with other threads is
-//! touched once a run, for about a hundred simulations.
+//! A group runs on one thread at a time, whichever is free. It takes the evaluations of all its leaves, runs each of
+//! its rounds until that has leaves in flight again, and claims and fills the rows of these leaves. It touches what it
+//! shares with other threads once a run, for about a hundred simulations.
 
 use crate::error::SchedulerError;
 use crate::evaluation::batch_buffer::{EmptyRows, FilledRows, RequestedRows};
@@ -12,19 +12,44 @@ use crate::search::evaluate::Evaluation;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
 use crate::selfplay::record::RoundRecord;
-use crate::selfplay::round_task::{Counts, Pause, RoundTask};
+use crate::selfplay::round_task::{Counts, Pause, RoundTask, TaskRun};
 use crate::selfplay::run_context::RunContext;
 
-/// Rounds of a full group. With 3 worlds a run then fills about a hundred rows, a tenth of a batch.
-pub(crate) const GROUP_ROUNDS: usize = 32;
-
-/// What a group has requested from one model.
+/// What a group has requested from one model, and how far it has taken the evaluations.
 #[derive(Debug, Default)]
 struct InFlight {
+    /// In the order of their tasks.
     leaves: Vec<PendingLeaf>,
+    /// In the order of their tasks.
     decisions: Vec<PendingDecision>,
+    leaves_taken: usize,
+    decisions_taken: usize,
     /// Where the rows are, in their order.
     rows: Vec<RequestedRows>,
+}
+
+impl InFlight {
+    /// The next leaf, if it is a leaf of this task.
+    fn next_leaf(&mut self, task: usize) -> Option<PendingLeaf> {
+        let leaf = *self.leaves.get(self.leaves_taken).filter(|leaf| leaf.task as usize == task)?;
+        self.leaves_taken += 1;
+        Some(leaf)
+    }
+
+    /// The next decision, if it is a decision of this task.
+    fn next_decision(&mut self, task: usize) -> Option<PendingDecision> {
+        let decision = *self.decisions.get(self.decisions_taken).filter(|decision| decision.task as usize == task)?;
+        self.decisions_taken += 1;
+        Some(decision)
+    }
+
+    /// Clears it once all evaluations are taken; moves the rows to `read`.
+    fn reset(&mut self, read: &mut Vec<RequestedRows>) {
+        self.leaves.clear();
+        self.decisions.clear();
+        (self.leaves_taken, self.decisions_taken) = (0, 0);
+        read.append(&mut self.rows);
+    }
 }
 
 /// Some rounds in progress.
@@ -46,7 +71,7 @@ pub(crate) struct RoundGroup {
     started: bool,
 }
 
-/// What a run of a group adds to the totals.
+/// What a run of a group adds to the run of the scheduler.
 #[derive(Debug, Default)]
 pub(crate) struct RunResult {
     /// Rounds, or games, that ended.
@@ -72,18 +97,22 @@ impl RoundGroup {
         }
     }
 
-    /// One run: results in, rounds on, leaves out.
+    /// One run: evaluations in, rounds on, requests out.
     pub(crate) fn run(&mut self, context: &RunContext, queue: &BatchQueue) -> Result<RunResult, SchedulerError> {
         let mut result = RunResult::default();
-        self.receive(&context.plan)?;
         if !self.started {
             self.started = true;
             for task in &mut self.tasks {
                 *task = context.next_round().map(|start| RoundTask::new(&context.plan, start)).transpose()?;
             }
         }
+        // One pass over the group: a round's trees are still in the cache when it goes on.
         for task in 0..self.tasks.len() {
+            self.receive(task, &context.plan)?;
             self.advance(task, context, &mut result)?;
+        }
+        for in_flight in &mut self.in_flight {
+            in_flight.reset(&mut self.read);
         }
         self.hand_in(queue);
         Ok(result)
@@ -104,28 +133,21 @@ impl RoundGroup {
         queue.end_run(self.filled.drain(..), self.read.drain(..), |model, rows| in_flight[model].rows.push(rows));
     }
 
-    /// Passes each leaf and each decision its evaluation.
-    fn receive(&mut self, plan: &Plan) -> Result<(), SchedulerError> {
-        for InFlight { leaves, decisions, rows } in &mut self.in_flight {
-            for pending in leaves.drain(..) {
-                let task = self.tasks[pending.task as usize].as_mut().expect("a task with leaves in flight is there");
+    /// Passes a task its evaluations.
+    fn receive(&mut self, index: usize, plan: &Plan) -> Result<(), SchedulerError> {
+        for in_flight in &mut self.in_flight {
+            while let Some(pending) = in_flight.next_leaf(index) {
+                let task = self.tasks[index].as_mut().expect("a task with leaves in flight is there");
                 // A cached evaluation needs no row; then any does.
                 let row = if let EvaluationSource::Row { row, .. } = pending.source { row as usize } else { 0 };
-                let (rows, place) = place_of(rows, row);
-                let (policies, values) = rows.outputs();
-                let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
-                task.receive(&pending, &evaluation)
-                    .map_err(|error| SchedulerError::Evaluation { row: rows.rows().start + place, error })?;
+                let (row, evaluation) = evaluation_of(&in_flight.rows, row);
+                task.receive(&pending, &evaluation).map_err(|error| SchedulerError::Evaluation { row, error })?;
             }
-            for PendingDecision { task, row } in decisions.drain(..) {
-                let task = self.tasks[task as usize].as_mut().expect("a task with a decision in flight is there");
-                let (rows, place) = place_of(rows, row as usize);
-                let (policies, values) = rows.outputs();
-                let evaluation = Evaluation { policy: &policies[place], values: &values[place] };
-                task.decide_by(plan, &evaluation)
-                    .map_err(|error| SchedulerError::Evaluation { row: rows.rows().start + place, error })?;
+            while let Some(PendingDecision { row, .. }) = in_flight.next_decision(index) {
+                let task = self.tasks[index].as_mut().expect("a task with a decision in flight is there");
+                let (row, evaluation) = evaluation_of(&in_flight.rows, row as usize);
+                task.decide_by(plan, &evaluation).map_err(|error| SchedulerError::Evaluation { row, error })?;
             }
-            self.read.append(rows);
         }
         Ok(())
     }
@@ -149,13 +171,12 @@ impl RoundGroup {
         }
     }
 
-    /// Runs a task until its leaves are out or no round is left.
+    /// Runs a task, on to further rounds, until it waits or no round is left.
     fn advance(&mut self, index: usize, context: &RunContext, result: &mut RunResult) -> Result<(), SchedulerError> {
         let slot = &mut self.tasks[index];
         while let Some(task) = slot {
-            let pause = task
-                .run(index, context, &mut self.requests, &mut result.counts)
-                .map_err(|error| SchedulerError::Evaluation { row: 0, error })?;
+            let mut run = TaskRun { task: index, context, requests: &mut self.requests, counts: &mut result.counts };
+            let pause = task.run(&mut run).map_err(|error| SchedulerError::Evaluation { row: 0, error })?;
             match pause {
                 Pause::Waiting => return Ok(()),
                 Pause::Finished(records) => {
@@ -177,15 +198,16 @@ impl RoundGroup {
     }
 }
 
-/// The claimed rows that hold row number `row`, and its place in them.
-fn place_of(claims: &[RequestedRows], row: usize) -> (&RequestedRows, usize) {
+/// The evaluation of row number `row` of a run, and its number in the batch.
+fn evaluation_of(claims: &[RequestedRows], row: usize) -> (usize, Evaluation<'_>) {
     let mut place = row;
     for claim in claims {
-        let rows = claim.rows().len();
-        if place < rows {
-            return (claim, place);
+        let rows = claim.rows();
+        if place < rows.len() {
+            let (policies, values) = claim.outputs();
+            return (rows.start + place, Evaluation { policy: &policies[place], values: &values[place] });
         }
-        place -= rows;
+        place -= rows.len();
     }
     unreachable!("row {row} was claimed")
 }

@@ -5,7 +5,7 @@ use blob_engine::{MAX_CARDS, RoundRules, RoundSpec, Seat, schedule};
 
 use crate::error::{ConfigError, SchedulerError};
 
-/// How many play, with how many cards each; in a game, in its largest rounds.
+/// Number of players and of cards each; for a game, of its largest rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoundShape {
     /// 3 … 8.
@@ -20,14 +20,15 @@ impl RoundShape {
         self.players * (self.cards + 1)
     }
 
-    /// About how many decisions a round has: turns with more than one legal action.
+    /// Estimated decisions of a round: turns with more than one legal action.
     ///
-    /// Each of P seats bids. With k > 1 cards in hand the seat that leads decides; another does not where it holds exactly one card
-    /// of the suit led, which of k cards from equal suits is so in `k/4 * (3/4)^(k-1)` of all hands. The last card is forced:
+    /// Each of P seats bids. With k > 1 cards in hand the leader decides. Another seat does not if it holds exactly one
+    /// card of the suit led, which has probability `k/4 * (3/4)^(k-1)` for k cards from equal suits. The last card is
+    /// forced:
     ///
     /// `P + sum over k = 2 … n of (1 + (P - 1) * (1 - k/4 * (3/4)^(k-1)))`
     ///
-    /// Random play has within a tenth of it (with one card a quarter: the hook forces most dealers).
+    /// Random play is within a tenth of it, with one card within a quarter, since the hook forces most dealers.
     pub fn expected_decisions(self) -> f64 {
         let players = self.players as f64;
         let mut decisions = players;
@@ -42,11 +43,11 @@ impl RoundShape {
 
 /// The shapes of a plan's rounds.
 ///
-/// A weight is a share of decisions, so that long rounds do not crowd out short ones: a round has a shape with probability in
-/// proportion to `weight / expected_decisions`, drawn from (seed, round).
+/// A weight is a share of decisions, so that long rounds do not crowd out short ones: a round has a shape with
+/// probability in proportion to `weight / expected_decisions`, drawn from (seed, round).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundMix {
-    /// Hundredths of a round's worth that are the game's result, where whole games are played.
+    /// Weight of the game's result in the value of a round, in hundredths; `None` where rounds stand alone.
     result_share: Option<u8>,
     /// Each shape with its weight, and the sum of `weight / expected_decisions` up to it.
     entries: Vec<(RoundShape, f64, f64)>,
@@ -63,8 +64,8 @@ impl RoundMix {
         Self::of(shapes, None)
     }
 
-    /// Whole games instead of rounds that stand alone, from `cards` of a shape down and up again. So many hundredths of what a
-    /// round is worth are the game's result; the rest is the round's score.
+    /// Whole games instead of rounds that stand alone, from `cards` of a shape down and up again. `result_share` is the
+    /// weight of the game's result in the value of a round, in hundredths; the rest is the round's score.
     pub fn whole_games(shapes: impl IntoIterator<Item = (RoundShape, f64)>, result_share: u8) -> Self {
         Self::of(shapes, Some(result_share))
     }
@@ -78,7 +79,7 @@ impl RoundMix {
         Self { entries: shapes.into_iter().map(entry).collect(), result_share }
     }
 
-    /// Hundredths of a round's worth that are the game's result; `None` where rounds stand alone.
+    /// Weight of the game's result in the value of a round, in hundredths; `None` where rounds stand alone.
     pub const fn result_share(&self) -> Option<u8> {
         self.result_share
     }

@@ -1,12 +1,12 @@
-//! One round in progress: a state machine that runs until its leaves are out or it is finished.
+//! One round in progress: a state machine that runs until it waits for evaluations or is finished.
 
 use blob_engine::rng::{Purpose, stream};
-use blob_engine::{ACTIONS, Action, Observation, encode, rule_action};
+use blob_engine::{ACTIONS, Action, BySeat, FEATURES, Observation, RulesError, Seat, encode, rule_action};
 use half::f16;
 
 use crate::error::EvaluationError;
 use crate::evaluation::requests::{PendingLeaf, RequestingSearch, Requests};
-use crate::search::config::Temperature;
+use crate::search::config::{SearchConfig, Temperature};
 use crate::search::determinized::Outcome;
 use crate::search::evaluate::{Evaluation, Rollout, Uniform};
 use crate::search::exploration::choose;
@@ -22,22 +22,31 @@ use crate::selfplay::run_context::RunContext;
 /// Why a task stopped running.
 #[derive(Debug)]
 pub(crate) enum Pause {
-    /// Its leaves, added to the caller's requests, wait.
+    /// It waits for the evaluations that it requested.
     Waiting,
     /// The round is finished, or the game with all of its rounds.
     Finished(Vec<RoundRecord>),
-    /// The round stops here, for a later run to go on with.
+    /// The round pauses here, for a later run to continue.
     CarriedOver(RoundSoFar),
     /// The run was stopped.
     Stopped,
 }
 
-/// What a task did, for progress.
+/// A task's run: its number in the group, and what it shares with the group's other tasks.
+pub(crate) struct TaskRun<'a> {
+    pub(crate) task: usize,
+    pub(crate) context: &'a RunContext,
+    /// Requests to each model.
+    pub(crate) requests: &'a mut [Requests],
+    pub(crate) counts: &'a mut Counts,
+}
+
+/// What tasks did, for progress.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) decisions: u64,
     pub(crate) simulations: u64,
-    /// Evaluations that searches asked for, by the queue or at once.
+    /// Requested evaluations, by the queue or at once.
     pub(crate) evaluations: u64,
     /// Leaves that shared an evaluation with an equal one before them.
     pub(crate) repeats: u64,
@@ -49,7 +58,7 @@ pub(crate) struct RoundTask {
     /// Its number, and the decisions taken so far by any agent.
     so_far: RoundSoFar,
     episode: Episode,
-    seats: blob_engine::BySeat<u8>,
+    seats: BySeat<u8>,
     /// Names the randomness of its decisions.
     stream_number: u64,
     /// The turn from which it pauses.
@@ -62,8 +71,8 @@ pub(crate) struct RoundTask {
 }
 
 impl RoundTask {
-    /// Goes on with a round of a checked plan from where it stands.
-    pub(crate) fn new(plan: &Plan, start: RoundSoFar) -> Result<Self, blob_engine::RulesError> {
+    /// Continues a round of a checked plan.
+    pub(crate) fn new(plan: &Plan, start: RoundSoFar) -> Result<Self, RulesError> {
         Ok(Self {
             episode: start.replay(plan)?,
             seats: plan.seats(start.index),
@@ -76,8 +85,8 @@ impl RoundTask {
         })
     }
 
-    /// Goes on with another round, keeping the memory of the last one.
-    pub(crate) fn restart(&mut self, plan: &Plan, start: RoundSoFar) -> Result<(), blob_engine::RulesError> {
+    /// Continues another round; keeps the memory of the last one.
+    pub(crate) fn restart(&mut self, plan: &Plan, start: RoundSoFar) -> Result<(), RulesError> {
         self.episode = start.replay(plan)?;
         self.seats = plan.seats(start.index);
         self.stream_number = plan.stream_number(start.index);
@@ -89,18 +98,10 @@ impl RoundTask {
         Ok(())
     }
 
-    /// Runs until leaves are out, which it adds to the questions to their model, or the round is finished.
-    pub(crate) fn run(
-        &mut self,
-        id: usize,
-        context: &RunContext,
-        requests: &mut [Requests],
-        counts: &mut Counts,
-    ) -> Result<Pause, EvaluationError> {
-        let plan = &context.plan;
-        let interrupt = &mut Interrupt::new(|| !context.is_stopped());
+    /// Runs until an evaluation is requested, or the round is finished or stops.
+    pub(crate) fn run(&mut self, run: &mut TaskRun<'_>) -> Result<Pause, EvaluationError> {
         loop {
-            if context.is_stopped() {
+            if run.context.is_stopped() {
                 return Ok(Pause::Stopped);
             }
             let Some(seat) = self.episode.to_decide() else {
@@ -111,85 +112,10 @@ impl RoundTask {
                 let index = self.so_far.index;
                 return Ok(Pause::CarriedOver(std::mem::replace(&mut self.so_far, RoundSoFar::new(index))));
             }
-            let agent = usize::from(self.seats[seat]);
-            let decision = self.decision();
-            let action = match plan.agents[agent] {
-                Agent::Random => {
-                    self.episode.round().legal_actions().choose(&mut stream(plan.seed, Purpose::Choice, &decision))
-                }
-                Agent::Rule => rule_action(&self.episode.round().observe(seat)),
-                Agent::Policy { model, .. } => match self.chosen.take() {
-                    Some(action) => Some(action),
-                    None => {
-                        policy_play::request(id, &self.episode.round().observe(seat), &mut requests[model]);
-                        counts.evaluations += 1;
-                        return Ok(Pause::Waiting);
-                    }
-                },
-                Agent::Search { config, evaluator, temperature } => {
-                    let observation = self.episode.round().observe(seat);
-                    let search = match &mut self.searches[agent] {
-                        Some(search) if self.searching => search,
-                        Some(search) => {
-                            search.begin(&observation, stream(plan.seed, Purpose::Search, &decision));
-                            search
-                        }
-                        slot => slot.insert(RequestingSearch::new(
-                            &observation,
-                            config,
-                            stream(plan.seed, Purpose::Search, &decision),
-                            context.cache_entries,
-                        )),
-                    };
-                    self.searching = true;
-                    match evaluator {
-                        LeafEvaluator::Model(model) => {
-                            if search.request(id, &mut requests[model], interrupt)? {
-                                return Ok(Pause::Waiting);
-                            }
-                        }
-                        LeafEvaluator::Uniform => {
-                            search.search.run_while(&mut Uniform, interrupt)?;
-                        }
-                        LeafEvaluator::Rollout => {
-                            let [round, decision] = decision;
-                            let stream = |world| stream(plan.seed, Purpose::Playout, &[round, decision, world as u64]);
-                            search.search.run_while(&mut Rollout::new(stream), interrupt)?;
-                        }
-                    }
-                    if context.is_stopped() {
-                        return Ok(Pause::Stopped);
-                    }
-                    self.searching = false;
-                    let search = self.searches[agent].as_ref().expect("just searched");
-                    counts.repeats += search.repeats();
-                    let outcome = search.outcome();
-                    Some(self.choose(context, &outcome, &observation, temperature, counts))
-                }
-                Agent::Ismcts { simulations } => {
-                    let observation = self.episode.round().observe(seat);
-                    let rng = &mut stream(plan.seed, Purpose::Ismcts, &decision);
-                    match context.with_tree(|tree| tree.search(&observation, simulations, rng, interrupt)) {
-                        Some(outcome) => {
-                            Some(self.choose(context, &outcome, &observation, Temperature::GREEDY, counts))
-                        }
-                        None => return Ok(Pause::Stopped),
-                    }
-                }
-                Agent::Flat { worlds } => {
-                    let observation = self.episode.round().observe(seat);
-                    let rng = &mut stream(plan.seed, Purpose::Flat, &decision);
-                    match flat_search(&observation, worlds, rng, interrupt) {
-                        Some(action) => {
-                            counts.evaluations += (worlds * observation.legal_actions().len()) as u64;
-                            Some(action)
-                        }
-                        None => return Ok(Pause::Stopped),
-                    }
-                }
+            let Some(action) = self.action_of(seat, run)? else {
+                return Ok(if run.context.is_stopped() { Pause::Stopped } else { Pause::Waiting });
             };
-            let action = action.expect("the seat to play has a legal action");
-            counts.decisions += 1;
+            run.counts.decisions += 1;
             self.so_far.actions.push(action);
             if self.episode.decide(action) {
                 // Positions of the last round do not come again.
@@ -198,12 +124,95 @@ impl RoundTask {
         }
     }
 
-    /// Takes the evaluation of a leaf that is out.
+    /// The action of the seat that decides; `None` if evaluations are requested first, or the run was stopped.
+    fn action_of(&mut self, seat: Seat, run: &mut TaskRun<'_>) -> Result<Option<Action>, EvaluationError> {
+        let plan = &run.context.plan;
+        let agent = usize::from(self.seats[seat]);
+        Ok(match plan.agents[agent] {
+            Agent::Random => {
+                let rng = &mut stream(plan.seed, Purpose::Choice, &self.decision());
+                self.episode.round().legal_actions().choose(rng)
+            }
+            Agent::Rule => rule_action(&self.episode.round().observe(seat)),
+            Agent::Policy { model, .. } => {
+                if self.chosen.is_none() {
+                    policy_play::request(run.task, &self.episode.round().observe(seat), &mut run.requests[model]);
+                    run.counts.evaluations += 1;
+                }
+                self.chosen.take()
+            }
+            Agent::Search { config, evaluator, temperature } => {
+                let observation = self.episode.round().observe(seat);
+                let is_done = self.search(agent, &observation, config, evaluator, run)?;
+                is_done.then(|| {
+                    let search = self.searches[agent].as_ref().expect("just searched");
+                    run.counts.repeats += search.repeats();
+                    let outcome = search.outcome();
+                    self.choose(&outcome, &observation, temperature, run)
+                })
+            }
+            Agent::Ismcts { simulations } => {
+                let observation = self.episode.round().observe(seat);
+                let rng = &mut stream(plan.seed, Purpose::Ismcts, &self.decision());
+                let context = run.context;
+                let interrupt = &mut Interrupt::new(|| !context.is_stopped());
+                let outcome = context.with_tree(|tree| tree.search(&observation, simulations, rng, interrupt));
+                outcome.map(|outcome| self.choose(&outcome, &observation, Temperature::GREEDY, run))
+            }
+            Agent::Flat { worlds } => {
+                let observation = self.episode.round().observe(seat);
+                let rng = &mut stream(plan.seed, Purpose::Flat, &self.decision());
+                let context = run.context;
+                let action = flat_search(&observation, worlds, rng, &mut Interrupt::new(|| !context.is_stopped()));
+                if action.is_some() {
+                    run.counts.evaluations += (worlds * observation.legal_actions().len()) as u64;
+                }
+                action
+            }
+        })
+    }
+
+    /// Starts the search of the decision or goes on with it; returns whether it is done.
+    fn search(
+        &mut self,
+        agent: usize,
+        observation: &Observation,
+        config: SearchConfig,
+        evaluator: LeafEvaluator,
+        run: &mut TaskRun<'_>,
+    ) -> Result<bool, EvaluationError> {
+        let [round, decision] = self.decision();
+        let context = run.context;
+        let seed = context.plan.seed;
+        let rng = || stream(seed, Purpose::Search, &[round, decision]);
+        let search = match &mut self.searches[agent] {
+            Some(search) if self.searching => search,
+            Some(search) => {
+                search.begin(observation, rng());
+                search
+            }
+            slot => slot.insert(RequestingSearch::new(observation, config, rng(), context.cache_entries)),
+        };
+        let interrupt = &mut Interrupt::new(|| !context.is_stopped());
+        let is_done = match evaluator {
+            LeafEvaluator::Model(model) => !search.request(run.task, &mut run.requests[model], interrupt)?,
+            LeafEvaluator::Uniform => search.search.run_while(&mut Uniform, interrupt)?,
+            LeafEvaluator::Rollout => {
+                let stream = |world| stream(seed, Purpose::Playout, &[round, decision, world as u64]);
+                search.search.run_while(&mut Rollout::new(stream), interrupt)?
+            }
+        };
+        // A search that was interrupted has no result.
+        self.searching = !is_done || context.is_stopped();
+        Ok(!self.searching)
+    }
+
+    /// Takes the evaluation of a leaf in flight.
     pub(crate) fn receive(&mut self, leaf: &PendingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
         let agent = self.episode.round().to_play().map_or(0, |seat| usize::from(self.seats[seat]));
         match &mut self.searches[agent] {
             Some(search) => search.receive(leaf, row),
-            None => unreachable!("a leaf is out, so its search exists"),
+            None => unreachable!("a leaf is in flight, so its search exists"),
         }
     }
 
@@ -224,20 +233,18 @@ impl RoundTask {
         [self.stream_number, self.so_far.actions.len() as u64]
     }
 
-    /// Chooses an action from the finished search, and records the decision.
+    /// Chooses an action by the finished search, and records the decision.
     fn choose(
         &mut self,
-        context: &RunContext,
         outcome: &Outcome,
         observation: &Observation,
         temperature: Temperature,
-        counts: &mut Counts,
+        run: &mut TaskRun<'_>,
     ) -> Action {
-        let plan = &context.plan;
-        counts.simulations += outcome.simulations;
-        counts.evaluations += outcome.evaluations;
-        if context.record {
-            let mut features = [0; blob_engine::FEATURES];
+        run.counts.simulations += outcome.simulations;
+        run.counts.evaluations += outcome.evaluations;
+        if run.context.record {
+            let mut features = [0; FEATURES];
             encode(observation, &mut features);
             let names = observation.card_names();
             let shares = outcome.policy();
@@ -254,7 +261,7 @@ impl RoundTask {
                 game_round: self.episode.game_round() as u8,
             });
         }
-        let mut rng = stream(plan.seed, Purpose::Choice, &self.decision());
+        let mut rng = stream(run.context.plan.seed, Purpose::Choice, &self.decision());
         choose(&outcome.visits, outcome.legal, temperature.at(self.episode.decisions()), &mut rng)
     }
 }

@@ -7,105 +7,24 @@ use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::error::{ConfigError, SchedulerError};
+use crate::error::SchedulerError;
 use crate::evaluation::batch_queue::{BatchQueue, FilledBatch, GroupId, NextBatch};
-use crate::evaluation::cache::MAX_ENTRIES;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
 use crate::selfplay::record::RoundRecord;
-use crate::selfplay::round_group::{GROUP_ROUNDS, RoundGroup, RunResult};
+use crate::selfplay::round_group::{RoundGroup, RunResult};
 use crate::selfplay::run_context::RunContext;
+use crate::selfplay::scheduler_config::{GROUP_ROUNDS, SchedulerConfig};
 use crate::selfplay::work_queues::WorkQueues;
-
-/// How a plan is played; results do not depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SchedulerConfig {
-    /// Worker threads; `None` for one on each core.
-    pub threads: Option<usize>,
-    /// Rows of a batch; at least 1.
-    pub batch_rows: usize,
-    /// Rounds in progress at once; `None` for as many as [`Self::rounds_in_flight_of`] says.
-    pub rounds_in_flight: Option<usize>,
-    /// Threads that evaluate batches, at least 1: for rounds in flight alone.
-    pub evaluator_threads: usize,
-    /// Whether searched decisions are recorded.
-    pub record: bool,
-    /// Evaluations that each round in progress can remember, for equal rows to share; `None` for those of one decision, 0
-    /// for none.
-    pub cache_entries: Option<usize>,
-}
-
-impl Default for SchedulerConfig {
-    fn default() -> Self {
-        Self {
-            threads: None,
-            batch_rows: 1024,
-            rounds_in_flight: None,
-            evaluator_threads: 2,
-            record: true,
-            cache_entries: None,
-        }
-    }
-}
-
-impl SchedulerConfig {
-    /// # Errors
-    /// The first setting out of its range.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let within = |name, value: Option<usize>, most, allowed| {
-            let value = value.unwrap_or(1);
-            ConfigError::check((1..=most).contains(&value), name, value, allowed)
-        };
-        within("threads", self.threads, 1024, "a run has 1 to 1024 worker threads")?;
-        within("batch_rows", Some(self.batch_rows), 1 << 20, "a batch has 1 to 1048576 rows")?;
-        let cache_entries = self.cache_entries.unwrap_or_default();
-        ConfigError::check(cache_entries <= MAX_ENTRIES, "cache_entries", cache_entries, "it is 0 to 32768")?;
-        within("evaluator_threads", Some(self.evaluator_threads), 1024, "1 to 1024 threads evaluate")?;
-        within("rounds_in_flight", self.rounds_in_flight, 1 << 20, "1 to 1048576 rounds are in progress at once")
-    }
-
-    /// Worker threads: those asked for, or one for each core.
-    pub fn worker_threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-    }
-
-    /// Rounds of a plan in progress at once, while there are so many: those asked for, or enough for a batch at each
-    /// evaluator thread and three more, and for a group on every worker thread.
-    pub fn rounds_in_flight_of(&self, plan: &Plan) -> usize {
-        let by_default = || {
-            let leaves = |agent: &crate::Agent| match agent {
-                crate::Agent::Search { config, evaluator: crate::LeafEvaluator::Model(_), .. } => {
-                    config.worlds_in_flight.map_or(config.worlds, |most| most.min(config.worlds))
-                        * config.leaves_in_flight
-                }
-                crate::Agent::Policy { .. } => 1,
-                _ => 0,
-            };
-            let leaves = plan.agents.iter().map(leaves).max().unwrap_or(0);
-            let batches = self.evaluator_threads.max(2) + SPARE_BATCHES;
-            let for_batches = if leaves == 0 { 0 } else { (batches * self.batch_rows).div_ceil(leaves) };
-            for_batches.max(self.worker_threads() * GROUP_ROUNDS).min(1 << 20)
-        };
-        self.rounds_in_flight.unwrap_or_else(by_default)
-    }
-}
-
-/// Batches whose rows are out by default beside those at the evaluators: one ready, two being filled, since a group runs on
-/// only when all of its rows are back, which may lie in two batches. With one and two evaluators, those waited 5 % of their
-/// time; with more than three nothing is gained, and the search is slower for the memory it touches (docs/LOG.md).
-const SPARE_BATCHES: usize = 3;
-
-/// Most evaluations that a round remembers by default, about 100 bytes each.
-const MOST_CACHE_ENTRIES: usize = 1024;
 
 /// How far a run is. Where whole games are played, each counts as a round here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Rounds finished.
     pub rounds_done: u64,
-    /// Rounds begun or gone on with; while it is less than `rounds`, there is work for every row.
+    /// Rounds begun or continued. While it is less than `rounds`, every finished round is replaced by another.
     pub rounds_begun: u64,
-    /// Rounds to finish: those of the plan and those carried into it, less those that paused so far.
+    /// Rounds to finish: the plan's and the carried ones, without those that paused so far.
     pub rounds: u64,
     /// Decisions taken.
     pub decisions: u64,
@@ -137,10 +56,10 @@ struct Shared {
     repeats: AtomicU64,
 }
 
-/// A plan being played.
+/// A plan being played on worker threads, which start at once.
 ///
-/// Workers start at once. Whoever evaluates calls [`Self::next_batch`] and [`Self::complete`] until the former says
-/// [`NextBatch::Finished`]; several threads may do so.
+/// An evaluator calls [`Self::next_batch`] and [`Self::complete`] until it gets [`NextBatch::Finished`]; several
+/// threads may do so.
 pub struct Scheduler {
     shared: Arc<Shared>,
     pool: ThreadPool,
@@ -153,7 +72,7 @@ impl std::fmt::Debug for Scheduler {
 }
 
 impl Scheduler {
-    /// Starts to play a plan.
+    /// Starts a plan.
     ///
     /// # Errors
     /// If the plan or a setting is out of range, or threads cannot be started.
@@ -161,58 +80,24 @@ impl Scheduler {
         Self::resume(plan, Vec::new(), config)
     }
 
-    /// Goes on with the rounds that an earlier run of the same plan, with earlier round numbers, carried over; then plays the plan.
+    /// Starts with rounds that an earlier run of the same plan carried over, with lower numbers; then plays the plan.
     ///
     /// # Errors
     /// As [`Self::start`], and if a carried round cannot be one of such a plan.
     pub fn resume(plan: Plan, carried: Vec<RoundSoFar>, config: &SchedulerConfig) -> Result<Self, SchedulerError> {
         plan.check()?;
         config.check()?;
-        carried.iter().try_for_each(|round| round.check(&plan))?;
-        if let Some(pair) = carried.windows(2).find(|pair| pair[0].index >= pair[1].index) {
-            let what =
-                format!("it comes after round {}; carried rounds stand in their order, each once", pair[0].index);
-            return Err(SchedulerError::Carried { index: pair[1].index, what });
-        }
+        check_carried(&plan, &carried)?;
         let threads = config.worker_threads();
-        let in_flight = config.rounds_in_flight_of(&plan);
-        let in_flight = in_flight.min(usize::try_from(plan.rounds).unwrap_or(usize::MAX).saturating_add(carried.len()));
-        // Small runs are spread over the threads all the same.
-        let group_rounds = GROUP_ROUNDS.min(in_flight.div_ceil(threads)).max(1);
-        let sizes: Vec<usize> =
-            (0..in_flight).step_by(group_rounds).map(|start| group_rounds.min(in_flight - start)).collect();
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|k| format!("blob-worker-{k}"))
             .build()
             .map_err(|error| SchedulerError::Threads { threads, message: error.to_string() })?;
-        let models = plan.models();
-        let groups =
-            sizes.iter().enumerate().map(|(id, &size)| Mutex::new(RoundGroup::new(id, size, models))).collect();
-        let shared = Arc::new(Shared {
-            queue: BatchQueue::new(config.batch_rows, models, sizes.len()),
-            context: RunContext {
-                record: config.record,
-                cache_entries: config.cache_entries.unwrap_or_else(|| default_cache_entries(&plan)),
-                plan,
-                carried,
-                handed_out: AtomicU64::new(0),
-                stop: AtomicBool::new(false),
-                trees: Mutex::default(),
-            },
-            groups,
-            runnable: WorkQueues::new(threads, sizes.len()),
-            finished: Mutex::default(),
-            paused: Mutex::default(),
-            rounds_paused: AtomicU64::new(0),
-            rounds_done: AtomicU64::new(0),
-            decisions: AtomicU64::new(0),
-            simulations: AtomicU64::new(0),
-            evaluations: AtomicU64::new(0),
-            repeats: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(plan, carried, config));
+        let groups = shared.groups.len();
         let scheduler = Self { shared, pool };
-        scheduler.spawn(0..sizes.len());
+        scheduler.spawn(0..groups);
         Ok(scheduler)
     }
 
@@ -226,7 +111,7 @@ impl Scheduler {
         self.shared.queue.batch_rows()
     }
 
-    /// Waits, at most so long, for a batch to evaluate.
+    /// Waits up to `timeout` for a batch to evaluate.
     ///
     /// # Errors
     /// What stopped the run, if something did.
@@ -234,7 +119,7 @@ impl Scheduler {
         self.shared.queue.next_batch(timeout)
     }
 
-    /// Hands in the outputs of a batch: 52 policy numbers and 8 values for each filled row; further rows are ignored.
+    /// Takes the outputs of a batch: 52 policy numbers and 8 values for each filled row; further rows are ignored.
     ///
     /// # Panics
     /// If there are fewer outputs than filled rows.
@@ -243,7 +128,7 @@ impl Scheduler {
         self.spawn(woken.into_iter());
     }
 
-    /// Gives up a batch without its outputs, which ends the run: every wait then says so.
+    /// Gives up a batch without its outputs. This ends the run with an error.
     pub fn abandon(&self, batch: FilledBatch) {
         drop(batch);
         self.shared.stop(Err(SchedulerError::Abandoned));
@@ -281,7 +166,7 @@ impl Scheduler {
         paused
     }
 
-    /// Stops the run and waits until no worker runs: at most as long as one search, or the steps of a group.
+    /// Stops the run and waits until no worker runs, which takes milliseconds.
     pub fn close(&self) {
         self.shared.stop(Ok(()));
         self.shared.queue.wait_idle();
@@ -291,7 +176,7 @@ impl Scheduler {
         for group in groups {
             self.shared.runnable.push(group);
             let shared = Arc::clone(&self.shared);
-            // One job for each group, but which of the groups that wait it runs depends on who takes it.
+            // There is a job for each group, but a job runs whichever group its worker takes.
             self.pool.spawn(move || shared.run_group(shared.runnable.take(rayon::current_thread_index().unwrap_or(0))));
         }
     }
@@ -305,12 +190,46 @@ impl Drop for Scheduler {
 }
 
 impl Shared {
+    fn new(plan: Plan, carried: Vec<RoundSoFar>, config: &SchedulerConfig) -> Self {
+        let (threads, models) = (config.worker_threads(), plan.models());
+        let rounds = usize::try_from(plan.rounds).unwrap_or(usize::MAX).saturating_add(carried.len());
+        let in_flight = config.rounds_in_flight_of(&plan).min(rounds);
+        // Small runs too are spread over the threads.
+        let group_rounds = GROUP_ROUNDS.min(in_flight.div_ceil(threads)).max(1);
+        let sizes = (0..in_flight).step_by(group_rounds).map(|start| group_rounds.min(in_flight - start));
+        let groups: Vec<_> =
+            sizes.enumerate().map(|(id, size)| Mutex::new(RoundGroup::new(id, size, models))).collect();
+        Self {
+            queue: BatchQueue::new(config.batch_rows, models, groups.len()),
+            runnable: WorkQueues::new(threads, groups.len()),
+            groups,
+            context: RunContext {
+                record: config.record,
+                cache_entries: config.cache_entries_of(&plan),
+                plan,
+                carried,
+                handed_out: AtomicU64::new(0),
+                stop: AtomicBool::new(false),
+                trees: Mutex::default(),
+            },
+            finished: Mutex::default(),
+            paused: Mutex::default(),
+            rounds_paused: AtomicU64::new(0),
+            rounds_done: AtomicU64::new(0),
+            decisions: AtomicU64::new(0),
+            simulations: AtomicU64::new(0),
+            evaluations: AtomicU64::new(0),
+            repeats: AtomicU64::new(0),
+        }
+    }
+
     fn stop(&self, reason: Result<(), SchedulerError>) {
         self.context.stop.store(true, Ordering::Relaxed);
         self.queue.stop(reason);
     }
 
-    /// Runs a group. An error or a panic stops the run of the scheduler; it must not reach the thread pool, which aborts.
+    /// Runs a group. An error or a panic stops the run of the scheduler; it must not reach the thread pool, which
+    /// aborts.
     fn run_group(&self, id: GroupId) {
         // A group runs once at a time, so this lock is never waited for; it makes that safe.
         let mut group = self.groups[id].lock().unwrap_or_else(PoisonError::into_inner);
@@ -354,18 +273,22 @@ impl Shared {
     }
 }
 
+/// Carried rounds come before the plan's own and stand in their order, each once.
+fn check_carried(plan: &Plan, carried: &[RoundSoFar]) -> Result<(), SchedulerError> {
+    carried.iter().try_for_each(|round| round.check(plan))?;
+    match carried.windows(2).find(|pair| pair[0].index >= pair[1].index) {
+        None => Ok(()),
+        Some(pair) => {
+            let what =
+                format!("it comes after round {}; carried rounds stand in their order, each once", pair[0].index);
+            Err(SchedulerError::Carried { index: pair[1].index, what })
+        }
+    }
+}
+
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
-}
-
-/// As many evaluations as the largest search of a plan asks for, within reason.
-fn default_cache_entries(plan: &Plan) -> usize {
-    let simulations = |agent: &crate::Agent| match agent {
-        crate::Agent::Search { config, .. } => config.worlds.saturating_mul(config.simulations).saturating_add(1),
-        _ => 0,
-    };
-    plan.agents.iter().map(simulations).max().unwrap_or(0).min(MOST_CACHE_ENTRIES)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Which worker runs which group: each has a queue of its own, and takes from others when that is empty.
+//! Which worker runs which group: each worker has a queue, and takes from others when its own is empty.
 //!
-//! A group's trees lie in the cache of the core that touched them last, and in the memory nearest to it. So a group that can
-//! go on waits in the queue of the worker that ran it before. A worker without work takes one from another's queue and
-//! keeps it from then on, which is all the balancing that is needed.
+//! A group's trees lie in the cache of the core that touched them last, and in the memory nearest to it. So a runnable
+//! group waits in the queue of the worker that ran it before. A worker without work takes a group from another queue
+//! and keeps it from then on. No other balancing is needed.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ pub(crate) struct WorkQueues {
 }
 
 impl WorkQueues {
-    /// Queues for so many workers; groups are dealt out in turn.
+    /// Queues for `workers` workers; groups are dealt out in turn.
     pub(crate) fn new(workers: usize, groups: usize) -> Self {
         Self {
             queues: (0..workers).map(|_| Mutex::default()).collect(),
@@ -26,13 +26,13 @@ impl WorkQueues {
         }
     }
 
-    /// Queues a group that can run. For each call, [`Self::take`] must be called once.
+    /// Queues a runnable group. For each call, [`Self::take`] must be called once.
     pub(crate) fn push(&self, group: GroupId) {
         let home = self.homes[group].load(Ordering::Relaxed);
         self.lock(home).push_back(group);
     }
 
-    /// The next group for a worker: the one that waits longest in its own queue, else in the nearest that is not empty.
+    /// The next group for a worker: the first of its own queue, or else of the nearest that is not empty.
     pub(crate) fn take(&self, worker: usize) -> GroupId {
         loop {
             for k in 0..self.queues.len() {
@@ -45,7 +45,7 @@ impl WorkQueues {
                     return group;
                 }
             }
-            // There are at least as many groups as takers, so somebody took one that was seen too late here.
+            // There are at least as many groups as takers, so this one lost a race for the last queue.
             std::hint::spin_loop();
         }
     }

@@ -86,6 +86,6 @@ mod tests {
             asked < 3
         };
         let progress = play_with_null_evaluator(plan(1 << 40), &config, stop).expect("sound");
-        assert!(asked == 3 && progress.rounds_done > 0 && progress.rounds_done < 1 << 40, "{asked} {progress:?}");
+        assert!(asked == 3 && progress.rounds_done < 1 << 40, "{asked} {progress:?}");
     }
 }

@@ -178,12 +178,12 @@ def _play(
     serving = drive(session, evaluators, progress)
     seconds = time.perf_counter() - started
     columns = session.take_records()
-    shape: tuple[int, ...] = (deals,) if seating == "one" else (deals, players)
-    shape += (players,) if result_share is None else (-1, players)
+    shape = (deals, rotations, players) if result_share is None else (deals, rotations, -1, players)
+    seats = {name: columns[name].reshape(shape) for name in ("points", "bids", "tricks")}
+    if seating == "one":
+        seats = {name: column[:, 0] for name, column in seats.items()}
     return MatchRecord(
-        points=columns["points"].reshape(shape),
-        bids=columns["bids"].reshape(shape),
-        tricks=columns["tricks"].reshape(shape),
+        **seats,
         # A deal has the same trump in each rotation.
         trumps=columns["trump"].astype(np.int8).reshape(shape[:-1])[:, 0],
         stats=stats(session, serving, seconds, rounds=len(columns["number"])),

@@ -197,6 +197,8 @@ class AgentSpec:
     @staticmethod
     def flat(worlds: int) -> AgentSpec: ...
     @staticmethod
+    def policy(model: int, *, temperature: float = 0.0, random_share: float = 0.0) -> AgentSpec: ...
+    @staticmethod
     def search(
         *,
         evaluator: Literal["uniform", "rollout"] | int,

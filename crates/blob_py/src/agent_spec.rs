@@ -1,12 +1,12 @@
 //! `AgentSpec`: a way to choose actions.
 
-use blob_mcts::{Agent, LeafEvaluator, Temperature};
+use blob_mcts::{Agent, Exploration, LeafEvaluator, Temperature};
 use pyo3::prelude::*;
 
 use crate::error::{config, config_fault, count, int, optional_int};
 use crate::search_settings::Settings;
 
-/// A way to choose actions: `random()`, `rule()`, `search(...)`, `ismcts(...)` or `flat(...)`.
+/// A way to choose actions: `random()`, `rule()`, `policy(...)`, `search(...)`, `ismcts(...)` or `flat(...)`.
 #[pyclass(frozen, eq, from_py_object, module = "blob_zero._core")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct AgentSpec(pub(crate) Agent);
@@ -35,6 +35,17 @@ impl AgentSpec {
     #[staticmethod]
     fn flat(#[pyo3(from_py_with = int)] worlds: i64) -> PyResult<Self> {
         Self::checked(Agent::Flat { worlds: count("worlds", worlds)? })
+    }
+
+    /// The policy of a model, without search; `model` is its number, below 64.
+    #[staticmethod]
+    #[pyo3(signature = (model, *, temperature = 0.0, random_share = 0.0))]
+    fn policy(#[pyo3(from_py_with = int)] model: i64, temperature: f32, random_share: f32) -> PyResult<Self> {
+        let model = match count("model", model)? {
+            model if model < 64 => model,
+            model => return Err(config(format!("model is {model}; it is the number of a model below 64"))),
+        };
+        Self::checked(Agent::Policy { model, exploration: Exploration { temperature, random_share } })
     }
 
     /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that evaluates its

@@ -15,13 +15,14 @@ class Agent:
     """A way to choose actions. Agents that search play the most visited action, without noise.
 
     Attributes:
-        kind: the kind of a bot, or "network" for a search whose positions an evaluator judges.
+        kind: the kind of a bot; "network" for a search whose positions an evaluator judges; "policy" for the policy of
+            an evaluator, without search.
         search: the search of an agent that searches, with its exploration taken out; None for others.
-        evaluator: the evaluator of a network.
+        evaluator: the evaluator of a network or a policy.
         size: simulations of "ismcts", worlds of "flat"; None for others.
     """
 
-    kind: BotKind | Literal["network"]
+    kind: BotKind | Literal["network", "policy"]
     search: SearchOptions | None = None
     evaluator: Evaluator | BatchEvaluator | None = None
     size: int | None = None
@@ -67,6 +68,11 @@ class Agent:
         return cls(kind="network", search=replace(search, **changes), evaluator=evaluator)
 
     @classmethod
+    def policy(cls, evaluator: Evaluator | BatchEvaluator) -> Self:
+        """The likeliest action by an evaluator's policy, without search: one evaluation a decision."""
+        return cls(kind="policy", evaluator=evaluator)
+
+    @classmethod
     def bot(cls, bot: Bot) -> Self:
         """A bot that `read_bot` read."""
         return cls(kind=bot.kind, search=bot.search, size=bot.size)
@@ -74,7 +80,9 @@ class Agent:
     @property
     def leaves(self) -> int:
         """Rows of one round that may wait for this agent's evaluator at the same time."""
-        return 0 if self.evaluator is None or self.search is None else self.search.leaves
+        if self.evaluator is None:
+            return 0
+        return 1 if self.search is None else self.search.leaves
 
     def spec(self, model: int) -> _core.AgentSpec:
         """The agent as the core takes it; `model` is the number that its batches name."""
@@ -87,6 +95,8 @@ class Agent:
                 return search.spec("rollout")
             case "network", SearchOptions() as search:
                 return search.spec(model)
+            case "policy", None:
+                return _core.AgentSpec.policy(model)
             case "ismcts", int() as simulations:
                 return _core.AgentSpec.ismcts(simulations)
             case "flat", int() as worlds:

@@ -48,3 +48,14 @@ def test_a_file_that_is_not_ours_is_named(tmp_path):
     pl.DataFrame({"other": [1]}).write_parquet(path)
     with pytest.raises(CheckpointError, match="other columns"):
         MetricsLog(path)
+
+
+def test_a_file_of_a_version_with_fewer_columns_goes_on(tmp_path):
+    log = MetricsLog(tmp_path / "metrics.parquet")
+    log.append({"iteration": 1, "policy_loss": 0.5})
+    log.frame.drop("ismcts_difference", "rating").write_parquet(log.path)
+    again = MetricsLog(log.path)
+    again.append({"iteration": 2, "ismcts_difference": 1.5})
+    assert again.frame.columns == log.frame.columns
+    assert again.frame["ismcts_difference"].to_list() == [None, 1.5]
+    assert again.frame["policy_loss"].to_list() == [0.5, None]

@@ -103,7 +103,7 @@ class MetricsLog:
     """The Parquet file of a run. Each new row replaces the file by one rename.
 
     Raises:
-        CheckpointError: the file exists and cannot be read, or has other columns.
+        CheckpointError: the file exists and cannot be read, or has columns that are not defined.
     """
 
     def __init__(self, path: Path) -> None:
@@ -111,11 +111,13 @@ class MetricsLog:
         self.frame = pl.DataFrame(schema=SCHEMA)
         if path.exists():
             try:
-                self.frame = pl.read_parquet(path)
+                saved = pl.read_parquet(path)
             except (OSError, pl.exceptions.PolarsError) as error:
                 raise CheckpointError(f"cannot read the metrics {path}: {error}") from error
-            if self.frame.columns != list(SCHEMA):
+            if any(SCHEMA.get(name) != dtype for name, dtype in saved.schema.items()):
                 raise CheckpointError(f"{path} has other columns than this version writes; move it away")
+            # An earlier version may have had fewer columns.
+            self.frame = pl.concat([self.frame, saved], how="diagonal")
 
     def append(self, row: MetricsRow) -> None:
         """Adds an iteration; columns that the row lacks are empty.

@@ -55,10 +55,16 @@ def test_an_epoch_is_equal_batches_in_an_order_of_the_generators():
     assert batches(ring, 2, 30) != epoch
 
 
-def test_fewer_rows_than_a_batch_are_one_smaller_batch():
+def test_a_ring_smaller_than_a_batch_has_batches_of_few_sizes_while_it_fills():
     ring = ReplayRing(100)
-    ring.append(columns_of(numbered(0, 7)))
-    assert [len(batch) for batch in batches(ring, 0, 30)] == [7]
+    sizes = []
+    for start in range(29):
+        ring.append(columns_of(numbered(start, 1)))
+        assert len({len(batch) for batch in batches(ring, 0, 30)}) == 1
+        sizes.append(len(batches(ring, 0, 30)[0]))
+    assert sorted(set(sizes)) == [1, 2, 4, 8, 16]
+    ring.append(columns_of(numbered(29, 1)))
+    assert [len(batch) for batch in batches(ring, 0, 30)] == [30]
 
 
 def test_an_empty_ring_gives_nothing():

@@ -108,15 +108,26 @@ def test_a_compiled_step_learns_the_same(ring):
 
 def test_a_step_that_cannot_be_compiled_is_said_once_and_runs_without(ring, monkeypatch):
     def broken():
-        raise RuntimeError("no C++ compiler found\nand a long trace")
+        raise RuntimeError("no C++ compiler found: torch.compile is not supported on Python 3.99\nand a long trace")
 
     monkeypatch.setattr("blob_zero.learning.gradients._compiled", broken)
     learner, plain = make_learner(compile=True), make_learner(compile=False)
-    with pytest.warns(RuntimeWarning, match=r"cpu, going on without: RuntimeError: no C\+\+ compiler found$") as said:
+    with pytest.warns(RuntimeWarning, match=r"cpu, going on without: RuntimeError: no C\+\+ compiler") as said:
         learner.train(ring, np.random.default_rng(0), iteration=1)
     assert len(said) == 1
     plain.train(ring, np.random.default_rng(0), iteration=1)
     assert all(map(torch.equal, weights_of(learner), weights_of(plain)))
+
+
+def test_a_defect_is_raised_although_the_step_is_compiled(ring, monkeypatch):
+    def broken():
+        raise TypeError("a defect")
+
+    monkeypatch.setattr("blob_zero.learning.gradients._compiled", broken)
+    learner = make_learner(compile=True)
+    with pytest.raises(TypeError, match="a defect"):
+        gradients_of(learner, ring)
+    assert learner.gradients.compiled
 
 
 def test_on_a_cpu_auto_does_not_compile():

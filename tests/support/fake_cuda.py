@@ -102,6 +102,7 @@ class FakeCuda(TorchFunctionMode):
         super().__init__()
         self.streams, self.events, self.graphs, self.pools, self.log = [], [], [], [], []
         self.threads = threading.local()
+        self.capturing = False
         self.default = [FakeStream(self, f"cuda:{k}") for k in range(2)]
 
     def __torch_function__(self, function, _types, args=(), kwargs=None):
@@ -147,10 +148,22 @@ class FakeCuda(TorchFunctionMode):
         assert capture_error_mode == "thread_local", "other threads' work would end the capture"
         self.pools.append(pool)
         self.log.append(f"capture on {stream.number}")
-        graph.device = stream.device_index
-        with self.stream(stream), graph:
-            yield
+        graph.device, self.capturing = stream.device_index, True
+        try:
+            with self.stream(stream), graph:
+                yield
+        finally:
+            self.capturing = False
         graph.captured()
+
+    @property
+    def check_optimizer(self):
+        """What PyTorch's optimizers ask CUDA before a step."""
+
+        def check(optimizer):
+            assert not self.capturing or all(group["capturable"] for group in optimizer.param_groups)
+
+        return check
 
     def install(self, monkeypatch):
         def silent(*_args, **_kwargs):
@@ -169,7 +182,8 @@ class FakeCuda(TorchFunctionMode):
             "Stream": lambda device=None: FakeStream(self, device),
             "Event": lambda blocking=False: FakeEvent(self, blocking),
             "CUDAGraph": lambda: FakeGraph(self),
-            "graph_pool_handle": lambda: object(),
+            "graph_pool_handle": object,
+            "is_current_stream_capturing": lambda: self.capturing,
             "synchronize": lambda device=None: self.log.append(f"host waits for device {torch.device(device).index}"),
             "empty_cache": lambda: self.log.append("memory freed"),
             "memory_allocated": silent,
@@ -178,6 +192,8 @@ class FakeCuda(TorchFunctionMode):
         }.items():
             monkeypatch.setattr(torch.cuda, name, value)
         monkeypatch.setattr("blob_zero.inference.gpu._gpus", {})
+        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
+            monkeypatch.setattr(torch.optim.Optimizer, name, self.check_optimizer, raising=False)
 
 
 @pytest.fixture

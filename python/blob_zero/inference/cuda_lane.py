@@ -47,9 +47,13 @@ class CudaLane:
                 fixed.policy.copy_(policy)
                 fixed.values.copy_(values)
 
-            self._work = gpu.capture(work) if graphs else work
-            if not graphs:
+            if graphs:
+                self._work = gpu.capture(work)
+            else:
                 gpu.warm_up(work)
+                # The lanes' streams do not wait for this thread's.
+                torch.cuda.synchronize(gpu.device)
+                self._work = work
 
     def evaluate(self, features: Features, legal: Legal) -> Outputs:
         """See `Lane`."""

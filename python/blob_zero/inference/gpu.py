@@ -2,8 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from torch.cuda import _POOL_HANDLE
 
 _WARM_UPS = 3
 
@@ -32,6 +36,8 @@ class Gpu:
             and cuBLAS's workspace of the stream that they were captured on.
         copy_in: the stream of copies to the GPU.
         copy_out: the stream of copies from it.
+
+    A fourth stream warms up and captures: what other threads put on `compute` meanwhile would end up in the graph.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -49,22 +55,52 @@ class Gpu:
         """
         return torch.cuda.device(self.device)
 
-    def warm_up(self, work: Callable[[], None]) -> None:
-        """Run the work on a side stream: compilation, the choices of libraries and their workspaces come first."""
+    def warm_up(self, work: Callable[[], None]) -> int:
+        """Run the work three times: compilation, the choices of libraries and their workspaces come first.
+
+        Returns:
+            Bytes of memory that the last run took.
+        """
+        for _ in range(_WARM_UPS):
+            needed = self.run_aside(work)
+        return needed
+
+    def run_aside(self, work: Callable[[], None]) -> int:
+        """Run the work on the stream that graphs are captured on; the thread's own stream waits for it.
+
+        Returns:
+            Bytes of memory that it took.
+        """
         with self.use(), self._capturing:
-            self._warm_up(work)
+            torch.cuda.reset_peak_memory_stats(self.device)
+            before = torch.cuda.memory_allocated(self.device)
+            current = torch.cuda.current_stream(self.device)
+            self._side.wait_stream(current)
+            with torch.cuda.stream(self._side):
+                work()
+            current.wait_stream(self._side)
+            return max(torch.cuda.max_memory_allocated(self.device) - before, 0)
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """Warm the work up and capture it; returns what replays it on the same memory with one launch.
 
-        Graphs share one pool of memory: each leaves its results in memory from outside the pool, and they run one after
-        another on `compute`.
+        These graphs share one pool of memory: each leaves its results in memory from outside the pool, and they run one
+        after another on `compute`.
 
         Raises:
             torch.OutOfMemoryError: the GPU's memory is too small for the work, or for its graph.
         """
+        needed = self.warm_up(work)
+        torch.cuda.synchronize(self.device)
+        return self.record(work, needed=needed, pool=self._pool)
+
+    def record(self, work: Callable[[], None], *, needed: int, pool: "_POOL_HANDLE") -> Callable[[], None]:
+        """Capture work that ran before, took so many bytes, and may take them from a pool.
+
+        Raises:
+            torch.OutOfMemoryError: they are not there.
+        """
         with self.use(), self._capturing:
-            needed = self._warm_up(work)
             # A capture that fails leaves the allocator in doubt, so memory is asked for before it begins.
             block = torch.empty(needed, dtype=torch.uint8, device=self.device)
             del block
@@ -73,23 +109,10 @@ class Gpu:
             # this stream counts: they may be evaluating meanwhile.
             with (
                 torch.cuda.stream(self._side),
-                torch.cuda.graph(graph, pool=self._pool, stream=self._side, capture_error_mode="thread_local"),
+                torch.cuda.graph(graph, pool=pool, stream=self._side, capture_error_mode="thread_local"),
             ):
                 work()
             return graph.replay
-
-    def _warm_up(self, work: Callable[[], None]) -> int:
-        """Run the work three times; returns the bytes of memory that the last run took."""
-        # Never the stream that computes: what other threads put there would end up in the graph. The work's memory was
-        # cleared, and the weights were copied, on the current stream.
-        self._side.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(self._side):
-            for _ in range(_WARM_UPS):
-                torch.cuda.reset_peak_memory_stats(self.device)
-                before = torch.cuda.memory_allocated(self.device)
-                work()
-            self._side.synchronize()
-        return max(torch.cuda.max_memory_allocated(self.device) - before, 0)
 
 
 def _new_stream() -> torch.cuda.Stream:

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import DeviceError
+from blob_zero.inference.compilation import compiled
+from blob_zero.inference.device_errors import cannot_compile, is_memory_shortage, one_line
 from blob_zero.inference.devices import auto_precision
 from blob_zero.learning.display import Notice
+from blob_zero.learning.gradient_scale import GradientScale
 from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceBatch
 from blob_zero.model.blobnet import BlobNet
@@ -33,7 +36,7 @@ class Gradients:
         precision: fp32, bf16 or fp16.
         parts: parts that a batch is computed in.
         compiled: whether the step is compiled.
-        scaler: the loss scaling of fp16.
+        scale: the loss scaling of fp16.
     """
 
     def __init__(self, net: BlobNet, config: TrainingConfig, *, device: torch.device) -> None:
@@ -44,70 +47,59 @@ class Gradients:
         self.parts = 1
         self.compiled = device.type == "cuda" if config.compile == "auto" else config.compile
         # fp16 gradients underflow without scaling; bf16 has the range of fp32.
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        self.scale = GradientScale(device, enabled=self.precision == "fp16")
 
-    def compute(self, batch: DeviceBatch, notice: Notice) -> Tensor:
-        """Computes the gradient of the batch's mean loss, scaled by `scaler`.
+    def compute(self, batch: DeviceBatch) -> Tensor:
+        """Computes the gradient of the batch's mean loss, scaled by `scale`, without waiting for the device.
 
         Args:
             batch: on the network's device.
-            notice: called if the batch has to be computed in more parts than before.
 
         Returns:
             float32[4]: policy loss, entropy of the target, value loss and value error of the whole batch.
-
-        Raises:
-            DeviceError: the device's memory is too small for a single row.
         """
-        while True:
-            self.net.zero_grad(set_to_none=True)
-            try:
-                return self._accumulate(batch)
-            except torch.OutOfMemoryError:
-                failure = None
-            except Exception as error:
-                if not self.compiled:
-                    raise
-                failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            # Not in the handler: there the exception's traceback still holds the tensors of the failed attempt.
-            if failure is None:
-                self._halve_parts(batch.rows, notice)
-            else:
-                self._stop_compiling(failure)
-
-    def _accumulate(self, batch: DeviceBatch) -> Tensor:
+        self.net.zero_grad(set_to_none=True)
         loss_of = _compiled() if self.compiled else _loss
         measured = torch.zeros(4, device=self.device)
         for part in batch.split(self.parts):
             share = torch.full((), part.rows / batch.rows, device=self.device)
             loss, losses = loss_of(self.net, part, share, self.value_weight, self.precision)
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.scale.of(loss).backward()  # type: ignore[no-untyped-call]
             measured += losses
         return measured
 
-    def _halve_parts(self, rows: int, notice: Notice) -> None:
-        """Computes batches in twice as many parts from now on."""
-        if self.parts >= rows:
-            raise DeviceError(
-                f"the memory of {self.device} is exhausted by training on a single row: "
-                "other processes should leave it more, or the network should be smaller"
-            )
-        self.parts *= 2
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()  # the cached blocks have the old sizes
-        notice(
-            f"the memory of {self.device} is exhausted: a step computes its {rows:,} rows in {self.parts} parts from "
-            "here on, and learns the same"
-        )
+    def adapt(self, error: Exception, rows: int, notice: Notice) -> None:
+        """Computes batches in twice as many parts from now on, or without the compiler, as the error asks for.
 
-    def _stop_compiling(self, failure: str) -> None:
-        # Compilers fail in as many ways as there are machines; an error with another cause comes again without.
-        self.compiled = False
-        warnings.warn(
-            f"cannot compile the training step for {self.device}, going on without: {failure}",
-            RuntimeWarning,
-            stacklevel=5,
-        )
+        Args:
+            error: that a step on `rows` rows ended with.
+            rows: of the batch.
+            notice: called where memory was short.
+
+        Raises:
+            DeviceError: the device's memory is too small for a single row.
+            Exception: the error itself, if it is of another kind.
+        """
+        if is_memory_shortage(error):
+            if self.parts >= rows:
+                raise DeviceError(
+                    f"the memory of {self.device} is exhausted by training on a single row: "
+                    "other processes should leave it more, or the network should be smaller"
+                ) from error
+            self.parts *= 2
+            notice(
+                f"the memory of {self.device} is exhausted: a step computes its {rows:,} rows in {self.parts} parts "
+                "from here on, and learns the same"
+            )
+        elif self.compiled and cannot_compile(error):
+            self.compiled = False
+            warnings.warn(
+                f"cannot compile the training step for {self.device}, going on without: {one_line(error)}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        else:
+            raise error
 
 
 def _loss(
@@ -135,7 +127,7 @@ def _loss(
 @cache
 def _compiled() -> Callable[[BlobNet, DeviceBatch, Tensor, float, str], tuple[Tensor, Tensor]]:
     """`_loss`, compiled. One for the process: weights are inputs, so networks of the same shape share the code."""
-    return torch.compile(_loss, fullgraph=True, dynamic=False)
+    return compiled(_loss)
 
 
 def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

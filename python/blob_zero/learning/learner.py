@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from blob_zero.config.schedule import at
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import BlobError
+from blob_zero.inference.gpu import gpu
 from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.gradients import Gradients
 from blob_zero.learning.held_out import measure_held_out
 from blob_zero.learning.minibatches import DeviceBatch, DeviceRows
-from blob_zero.learning.optimizer import load_optimizer_state, make_optimizer, optimizer_state
+from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
 from blob_zero.learning.rate import learning_rate
 from blob_zero.learning.replay import ReplayRing
+from blob_zero.learning.step_graph import StepGraph
 from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.metrics.log import MetricValue
@@ -47,8 +49,9 @@ class Learner:
         self.device = device
         self.iterations = iterations
         self.gradients = Gradients(self.net, config, device=device)
-        self.optimizer = make_optimizer(self.net, config)
+        self.optimizer = make_optimizer(self.net, config, on_gpu=device.type == "cuda")
         self._rows: DeviceRows | None = None
+        self._graphs: dict[int, StepGraph] = {}
         share_cores_with_others()
 
     def train(
@@ -90,7 +93,7 @@ class Learner:
                 results.add(self.step(rows.batch(slots), rate=rate, notice=notice), rate=rate)
                 if progress is not None and (len(results) % reading == 0 or len(results) == total):
                     progress(len(results), total, results.mean_loss())
-        self._check_steps(results.taken(), total, iteration=iteration, notice=notice)
+        self._check_steps(results.skipped(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
 
     def measure_held_out(self, replay: ReplayRing, *, bids_told: bool) -> dict[str, MetricValue]:
@@ -104,12 +107,12 @@ class Learner:
         self._rows.update()
         return self._rows
 
-    def _check_steps(self, taken: int, total: int, *, iteration: int, notice: Notice) -> None:
-        if not taken:
+    def _check_steps(self, skipped: int, total: int, *, iteration: int, notice: Notice) -> None:
+        if skipped == total:
             raise BlobError(f"training stopped: none of {total} steps of iteration {iteration + 1} had a finite loss")
-        if taken < total:
+        if skipped:
             notice(
-                f"training of iteration {iteration + 1} skipped {total - taken} of {total} steps, whose loss or "
+                f"training of iteration {iteration + 1} skipped {skipped} of {total} steps, whose loss or "
                 "gradient was not finite"
             )
 
@@ -125,31 +128,54 @@ class Learner:
 
         Returns:
             float64[6] on the device: 1, policy loss, entropy of the target, value loss, value error and gradient norm
-            before clipping; all zeros for a step that was left out.
+            before clipping. All zeros for a step that was left out, but for a first entry of -1 where the gradient
+            alone overflowed in fp16 and its scale was lowered, which is ordinary.
 
         Raises:
             DeviceError: the device's memory is too small for a single row.
         """
-        scaler = self.gradients.scaler
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        losses = self.gradients.compute(batch, notice)
-        scaler.unscale_(self.optimizer)
+        while True:
+            try:
+                set_rate(self.optimizer, rate)
+                ensure_moments(self.optimizer)
+                return self._stepper(batch)(batch)
+            except Exception as error:
+                self._graphs.clear()
+                self.gradients.adapt(error, batch.rows, notice)
+            # Not in the handler: there the error's traceback still holds the tensors of the failed attempt.
+            self.net.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()  # the cached blocks have the old sizes
+
+    def _stepper(self, batch: DeviceBatch) -> Callable[[DeviceBatch], Tensor]:
+        """What takes a step on such a batch: on a GPU a graph, but where nothing is to be compiled."""
+        if self.device.type != "cuda" or not self.gradients.compiled:
+            return self._take
+        if batch.rows not in self._graphs:
+            self._graphs[batch.rows] = StepGraph(self._take, batch, gpu=gpu(self.device))
+        return self._graphs[batch.rows]
+
+    def _take(self, batch: DeviceBatch) -> Tensor:
+        """The work of a step: it reads no number on the host, so that a graph can repeat it."""
+        scale = self.gradients.scale
+        losses = self.gradients.compute(batch)
+        scale.unscale(parameter.grad for parameter in self.net.parameters())
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
-        measured = torch.cat([losses, norm.detach()[None]])
+        measured = torch.cat([torch.ones_like(losses[:1]), losses, norm.detach()[None]])
         finite = measured.isfinite().all()
+        lowers = ~finite & losses.isfinite().all() & (scale.scale > 1)
         self.optimizer.found_inf = (~finite).float()
         self.optimizer.step()
-        scaler.update()
-        return torch.where(finite, torch.cat([torch.ones_like(measured[:1]), measured]), 0.0).double()
+        scale.update(finite)
+        left_out = torch.zeros_like(measured)
+        left_out[0] = -lowers.float()
+        return torch.where(finite, measured, left_out).double()
 
     def state(self) -> dict[str, Tensor]:
         """The optimizer's state by parameter name, and the gradient scale where there is one."""
         state = optimizer_state(self.optimizer, self.net)
-        scaler = self.gradients.scaler
-        if scaler.is_enabled():
-            saved = scaler.state_dict()
-            state[_SCALER] = torch.tensor([saved["scale"], saved["_growth_tracker"]], dtype=torch.float64)
+        if self.gradients.scale.enabled:
+            state[_SCALER] = self.gradients.scale.state()
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -160,7 +186,6 @@ class Learner:
         """
         moments = {name: tensor for name, tensor in state.items() if name != _SCALER}
         load_optimizer_state(self.optimizer, self.net, moments)
-        scaler = self.gradients.scaler
-        if scaler.is_enabled() and _SCALER in state:
-            scale, growth = state[_SCALER].tolist()
-            scaler.load_state_dict(scaler.state_dict() | {"scale": scale, "_growth_tracker": int(growth)})
+        self._graphs.clear()  # they hold the old moments
+        if self.gradients.scale.enabled and _SCALER in state:
+            self.gradients.scale.load(state[_SCALER])

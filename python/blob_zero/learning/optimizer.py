@@ -17,17 +17,58 @@ class SkippingAdamW(torch.optim.AdamW):
     """
 
     found_inf: Tensor
+    _warned_capturable_if_run_uncaptured: bool
 
 
-def make_optimizer(net: BlobNet, config: TrainingConfig) -> SkippingAdamW:
-    """AdamW over the network's parameters; biases, norms and the position do not decay."""
+def make_optimizer(net: BlobNet, config: TrainingConfig, *, on_gpu: bool = False) -> SkippingAdamW:
+    """AdamW over the network's parameters; biases, norms and the position do not decay.
+
+    Args:
+        net: the network, on its device.
+        config: learning rate and decay.
+        on_gpu: whether steps can be captured in a graph.
+    """
     matrices = [p for p in net.parameters() if p.ndim > 1]
     vectors = [p for p in net.parameters() if p.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return SkippingAdamW(groups, lr=config.learning_rate, fused=True)
+    optimizer = SkippingAdamW(groups, lr=config.learning_rate, fused=True, capturable=on_gpu)
+    if on_gpu:
+        # Its first steps are not captured, which PyTorch would warn of.
+        optimizer._warned_capturable_if_run_uncaptured = True
+        # A tensor that both groups share, so that a captured step follows the schedule.
+        rate = torch.full((), config.learning_rate, device=matrices[0].device)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    return optimizer
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Sets the learning rate of the next step."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def ensure_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Makes the moments of all parameters that have none.
+
+    AdamW makes them within its first step, group by group: memory that runs out between two groups would leave one
+    group stepped and the other not.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if not optimizer.state[parameter]:
+                moments = {
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                    "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                    "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                }
+                optimizer.state[parameter].update(moments)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, net: BlobNet) -> dict[str, Tensor]:

@@ -115,10 +115,12 @@ class ReplayRing:
         """Slots of minibatches over all rows to train on in a new random order, int64[minibatches, size].
 
         All minibatches have the same size: the remaining rows, fewer than `size` and others in each epoch, are left
-        out. With fewer rows than `size` there is one smaller minibatch, with none there is none.
+        out. With fewer rows than `size`, minibatches have the largest power of two that is there, so that a ring that
+        fills does not bring a new size, to be compiled, in every iteration. Without rows there is none.
         """
         order = rng.permutation(self._slots(held_out=False))
-        size = max(1, min(size, len(order)))
+        if len(order) < size:
+            size = 1 << max(len(order).bit_length() - 1, 0)
         return order[: len(order) // size * size].reshape(-1, size)
 
     def held_out(self, *, most: int) -> npt.NDArray[np.int64]:

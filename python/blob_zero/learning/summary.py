@@ -55,11 +55,11 @@ class StepResults:
         """Adds the result of one step, as `Learner.step` returns it, and its learning rate."""
         self._by_step.append(result)
         self._rates.append(rate)
-        self._sums += result
+        self._sums += torch.where(result[0] > 0, result, 0.0)
 
-    def taken(self) -> int:
-        """Steps taken so far; waits for the device."""
-        return int(self._sums[0].item())
+    def skipped(self) -> int:
+        """Steps left out so far because the loss or the gradient was not finite; waits for the device."""
+        return int((torch.stack(self._by_step)[:, 0] == 0).sum().item()) if self._by_step else 0
 
     def mean_loss(self) -> float:
         """The mean loss so far; waits for the device."""
@@ -68,14 +68,14 @@ class StepResults:
         return mean
 
     def summary(self, *, batch_rows: int, seconds: float) -> TrainingSummary:
-        """The averages over the steps taken, at least one.
+        """The averages over the steps taken.
 
         Args:
             batch_rows: rows of each step.
             seconds: time that the steps took.
         """
         taken, *sums = self._sums.tolist()
-        policy_loss, entropy, value_loss, value_error, norm = (x / taken for x in sums)
+        policy_loss, entropy, value_loss, value_error, norm = (x / max(taken, 1) for x in sums)
         return TrainingSummary(
             policy_loss=policy_loss,
             policy_entropy=entropy,
@@ -85,7 +85,7 @@ class StepResults:
             gradient_norm=norm,
             learning_rate=self._rates[-1],
             steps=int(taken),
-            skipped_steps=len(self) - int(taken),
+            skipped_steps=self.skipped(),
             examples_per_second=taken * batch_rows / seconds,
             by_step=torch.stack(self._by_step).cpu().numpy(),
             rates=np.array(self._rates),

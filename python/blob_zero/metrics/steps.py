@@ -47,8 +47,9 @@ def step_frame(
         iteration: number of the iteration, from 1.
         first_step: number of its first step, counted over the run from 1.
     """
-    skipped = measured[:, 0] == 0
-    columns = {name: pl.Series(measured[:, k]).set(pl.Series(skipped), None) for k, name in enumerate(_MEASURED, 1)}
+    # In fp16 a step can also be left out to lower the scale of the gradients, which is ordinary.
+    left_out, skipped = measured[:, 0] <= 0, measured[:, 0] == 0
+    columns = {name: pl.Series(measured[:, k]).set(pl.Series(left_out), None) for k, name in enumerate(_MEASURED, 1)}
     return pl.DataFrame(
         {
             "iteration": np.full(len(measured), iteration),

@@ -1,8 +1,8 @@
 """What must come before all other imports: Ctrl-C while blob-zero's own command is still importing.
 
-The imports take seconds, nothing is at stake yet, and a traceback through them helps nobody. So for that time
-the system's own answer to Ctrl-C holds: the process ends at once, in silence, by the signal. Other programs that import
-blob_zero keep the handlers they have.
+The imports take seconds, nothing can be lost yet, and a traceback through them helps no user. Until they are done,
+Ctrl-C has the system's default effect: the signal ends the process at once, in silence. Other programs that import
+blob_zero keep their handlers.
 """
 
 import signal

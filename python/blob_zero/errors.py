@@ -21,12 +21,12 @@ class CheckpointError(BlobError):
 
 
 class RunLockedError(BlobError):
-    """A run folder that another process is at work in; names the process, its machine and since when."""
+    """Another process works in the run folder; the message names the process, its machine and its start."""
 
 
 class DeviceError(BlobError):
-    """A device that was asked for and is not there."""
+    """A requested device is not there."""
 
 
 class EvaluatorError(BlobError):
-    """An evaluator that returned something other than what its contract promises."""
+    """An evaluator broke its contract."""

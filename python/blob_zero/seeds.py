@@ -1,8 +1,7 @@
 """Independent random streams from one seed.
 
-Nothing in a run draws from a generator that lives on: each use takes its own stream, named by purpose and
-iteration. So a run that is continued needs no saved random state to play and learn as if it had not been
-stopped.
+No generator lives on from one use to the next: each use has its own stream, named by purpose and iteration. So a
+continued run needs no saved random state to go on as if it had not stopped.
 """
 
 from enum import IntEnum

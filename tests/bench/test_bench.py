@@ -186,7 +186,7 @@ def test_search_is_timed_three_ways(monkeypatch):
 def test_steps_of_inference_are_told_apart_by_speed_and_by_rounding(monkeypatch):
     monkeypatch.setattr(inference, "PASSES", 1)
     rows = inference.bench_inference(SMALL_NET, seconds=0.05)
-    assert [row["step"] for row in rows] == list(inference.steps("cpu"))
+    assert [row["step"] for row in rows] == list(inference.forms("cpu"))
     assert rows[0]["speedup"] == 1
     assert rows[0]["policy_difference_max"] == rows[0]["value_difference_max"] == 0
     assert 0 < rows[1]["value_difference_max"] < 1e-5, "folding rounds otherwise, and no more"

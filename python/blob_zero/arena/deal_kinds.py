@@ -1,4 +1,4 @@
-"""Players, hand sizes and trumps: what the deals of a match are told apart by."""
+"""Kinds of deals: number of players, hand size and trump."""
 
 import re
 from collections.abc import Sequence

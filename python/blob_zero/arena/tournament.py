@@ -128,7 +128,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] = lambda _: None
 
 def _check(settings: Settings) -> None:
     if len(settings.agents) < 2:
-        raise ConfigError(f"{' '.join(settings.agents) or 'nobody'} cannot play alone; name at least 2 agents")
+        raise ConfigError(f"{' '.join(settings.agents) or 'no agent'} cannot play alone; name at least 2 agents")
     twice = [name for name in settings.agents if settings.agents.count(name) > 1]
     if twice and len(settings.agents) > 2:
         raise ConfigError(f"{twice[0]!r} is named {len(twice)} times; of more than 2 agents each is named once")

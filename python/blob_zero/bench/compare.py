@@ -1,4 +1,4 @@
-"""`bench compare`: the designs that were tried before, as settings of this system, side by side."""
+"""`bench compare`: designs that were tried before, as settings of this system, side by side."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -42,10 +42,10 @@ COLUMNS = {
 
 
 class ExactEvaluator:
-    """A judge in whole numbers, whose answer to a row does not depend on the rows around it to the last bit.
+    """A judge that computes in integers, so that its answer to a row does not depend on the rows around it.
 
-    A network's does: matrix products of other sizes round differently. With this judge a difference between two
-    designs is one of the search, not of arithmetic.
+    A network's answer does, in the last bits: matrix products of other sizes round differently. With this judge any
+    difference between two designs comes from the search.
     """
 
     workers = 1
@@ -56,7 +56,7 @@ class ExactEvaluator:
         self._values = rng.integers(-99, 99, (256, 8))
 
     def evaluate_batch(self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> Outputs:
-        """Some smooth function of the features."""
+        """A fixed function of the features."""
         del legal
         rows = features.astype(np.int64)
         policy = 1 + np.abs(rows @ self._policy) % 1024
@@ -81,9 +81,9 @@ def bench_compare(
         levels: names of `LEVELS`.
         threads: numbers of threads; 1 and one for each core if None.
         seconds: seconds each design is timed for.
-        policy_rounds: rounds in which policies are compared with those of the sequential design.
+        policy_rounds: rounds in which policies are compared with the sequential design's.
         deals: deals, each from every seat, in which a design with virtual loss meets the sequential one.
-        notice: is told of each step.
+        notice: called with a line before each step.
     """
     rows: list[Row] = []
     for level in levels:
@@ -108,8 +108,8 @@ def _level(
         run = run_for(here, evaluator, seconds=seconds)
         done = run.progress
         played = here.self_play(rounds=policy_rounds).run(evaluator)
-        # Few rounds end in so short a time, so their rate is told by the rows: those of a decision are known from whole
-        # rounds, and the decisions of a round from many.
+        # Few rounds end in such a short time, so their rate follows from the rows: rows of a decision are counted in
+        # whole rounds, and decisions of a round in many rounds.
         rows_a_decision = played.stats.rows / len(played.round)
         rate = 60 * done.rows / run.seconds / (decisions * rows_a_decision)
         sequential_rate = sequential_rate or rate
@@ -140,10 +140,10 @@ def _level(
 
 
 def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.float64]:
-    """Total variation, 0 to 1, between the policies of decisions that both runs met.
+    """Total variation distance, 0 to 1, between the policies of each decision that both runs met.
 
-    A decision is the same where round, number and encoded state are: after a different choice a round goes on
-    elsewhere, and is not compared from there on.
+    Decisions are the same if their round and encoded state are. After a different action a round goes on differently
+    and is no longer compared.
     """
     known = {
         (number, features.tobytes()): policy
@@ -158,7 +158,7 @@ def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.
 
 
 def _decisions_a_round(settings: PlaySettings) -> float:
-    """Searched decisions of a round: those of other rounds of the same shape, told by a judge that costs nothing."""
+    """Searched decisions a round, counted in other rounds of the same size with the uniform judge."""
     quick = replace(
         settings, search=SearchOptions(worlds=1, simulations=8), rounds=500, batch_rows=256, rounds_in_flight=None
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
-from blob_zero.bench.inference import steps
+from blob_zero.bench.inference import forms
 from blob_zero.bench.settings import PlaySettings
 from blob_zero.config.search_options import SearchChanges
 
@@ -42,5 +42,5 @@ def designs(worlds: int, device: str = "cpu") -> list[Design]:
         Design("64 rounds, one evaluator", {"batch_rows": 64 * worlds // 2, "rounds_in_flight": 64}),
         Design("thousands of rounds"),
         Design("thousands, nothing remembered", {"cache_entries": 0}),
-        *(Design(f"thousands, {name}", changes) for name, changes in steps(device).items()),
+        *(Design(f"thousands, {name}", changes) for name, changes in forms(device).items()),
     ]

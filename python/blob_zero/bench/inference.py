@@ -1,4 +1,4 @@
-"""`bench inference`: what each step of inference gives, and how far its answers are from the plain network's."""
+"""`bench inference`: the speed of each form of inference, and its distance from the plain network."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,11 +23,11 @@ COLUMNS = {
 }
 
 PASSES = 3
-"""Times that every step is timed, all steps by turns: neighbours on the machine come and go."""
+"""Passes, in each of which all forms are timed: other work on the machine comes and goes."""
 
 
-def steps(device: str) -> dict[str, dict[str, Any]]:
-    """Each step's name and what it sets, on a kind of device; the first is what the others are compared with."""
+def forms(device: str) -> dict[str, dict[str, Any]]:
+    """Settings of each form of inference on a kind of device, by name; the others are compared with the first."""
     plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "pack": "auto", "compile": False, "cuda_graphs": False}
     folded = plain | {"fold": True, "pack": False}
     half = folded | {"dtype": "auto"}
@@ -55,19 +55,19 @@ def steps(device: str) -> dict[str, dict[str, Any]]:
 def bench_inference(
     settings: PlaySettings, *, seconds: float = 1.0, notice: Callable[[str], None] = lambda _: None
 ) -> list[Row]:
-    """Time every step by turns, through the call that self-play makes, with as many threads.
+    """Times each form, alternately, through the call and with the threads of self-play.
 
     Args:
         settings: the network, the device, its threads and the rows of a batch.
-        seconds: seconds each step is timed for in each of the passes.
-        notice: is told of each step.
+        seconds: seconds for each form in each pass.
+        notice: called with a line before each step.
 
     Returns:
-        A row for each step: the median of its passes, and its largest and 99th percentile differences from the plain
+        A row for each form: the median of its passes, and its largest and 99th percentile differences from the plain
         network in fp32, over the legal actions and the seats in play of a batch of self-play.
     """
     evaluators = {}
-    for name, changes in steps(settings.where.type).items():
+    for name, changes in forms(settings.where.type).items():
         notice(f"making ready: {name}")
         evaluators[name] = build_evaluator(replace(settings, **changes))
     rates: dict[str, list[float]] = {name: [] for name in evaluators}

@@ -32,7 +32,7 @@ def bench_search(settings: PlaySettings, *, notice: Callable[[str], None] = lamb
 
     Args:
         settings: what to search; `threads` is the most that are tried.
-        notice: is told of each step.
+        notice: called with a line before each step.
     """
     rows = [_alone(settings)]
     most = settings.threads or cores()

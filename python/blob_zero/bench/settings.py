@@ -1,4 +1,4 @@
-"""What is measured: the round, the search, and who evaluates it."""
+"""What is measured: the rounds, the search and the evaluator."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaySettings:
-    """Self-play to be measured; None leaves a choice to the system.
+    """Self-play to measure; None is the system's own choice.
 
     Attributes:
         players: 3 to 8.
@@ -71,7 +71,7 @@ class PlaySettings:
 
     @property
     def rows(self) -> int:
-        """Rows of a batch: those of the settings, or what the device's are without any.
+        """Rows of a batch: the setting, or the default of the device.
 
         Raises:
             DeviceError: the device is not there.
@@ -79,7 +79,7 @@ class PlaySettings:
         if self.batch_rows is not None:
             return self.batch_rows
         if self.evaluator == "null":
-            return 1024  # the core's own, for whoever evaluates
+            return 1024  # the default of the core
         return MOST_BATCH_ROWS[self.where.type]
 
     @property
@@ -117,7 +117,7 @@ class PlaySettings:
 
 
 class NullEvaluator:
-    """Equal priors and values of 0, in memory that is never written again: what Python costs without a network.
+    """Returns equal priors and values of 0 without computing anything: measures the cost of Python alone.
 
     Args:
         rows: rows of a batch.
@@ -129,7 +129,7 @@ class NullEvaluator:
         self.outputs = np.ones((rows, 52), np.float32), np.zeros((rows, 8), np.float32)
 
     def evaluate_batch(self, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> Outputs:
-        """The same outputs whatever is asked."""
+        """Returns the same outputs for every batch."""
         del features, legal
         return self.outputs
 
@@ -155,8 +155,8 @@ def build_evaluator(
     """The evaluator of the settings, warmed up and compiled for their batches.
 
     Args:
-        settings: see there.
-        notice: is told of what takes long.
+        settings: network, device and sizes.
+        notice: called with a line before each long step.
 
     Raises:
         DeviceError: the device is not there.
@@ -194,7 +194,7 @@ def build_inference(settings: PlaySettings) -> "Inference":
 
 
 def check_at_least_1(**values: int | None) -> None:
-    """Refuse what is below 1.
+    """Refuses values below 1.
 
     Raises:
         ConfigError: names the first such value.

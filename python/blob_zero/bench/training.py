@@ -39,7 +39,7 @@ COLUMNS = {
 
 # Batches in the ring that is learned from: more than caches hold of the full batch, few enough to be played at once.
 _BATCHES = 8
-# A GPU is waited for after so many steps; without it the queue of work would grow without an end.
+# Steps between two waits for a GPU, without which its queue would grow without end.
 _STEPS_A_WAIT = 16
 _WARM_UP_STEPS = 3
 
@@ -63,7 +63,7 @@ def bench_training(
         play: network, device, and on a CPU PyTorch's threads; the rounds are played with equal priors.
         passes: turns of each, at least 1.
         seconds: length of a turn.
-        notice: is told of each turn.
+        notice: called with a line before each pass.
 
     Raises:
         DeviceError: the device is not there.
@@ -118,7 +118,7 @@ def bench_training(
 
 
 def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
-    """At least so many rows of quick rounds of the settings' players and cards."""
+    """A ring of at least `rows` rows, from quick rounds of the settings' players and cards."""
     from blob_zero.learning.replay import ReplayRing, columns_of
 
     ring = ReplayRing(rows)
@@ -154,7 +154,7 @@ def warm_up(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None
 
 
 def _calls_per_second(work: Callable[[], object], device: "torch.device", seconds: float) -> float:
-    """Calls a second until the time is up, with all that they left to the device."""
+    """Calls a second, including the work that they leave to the device."""
     import torch
 
     def wait() -> None:

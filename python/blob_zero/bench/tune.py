@@ -1,4 +1,4 @@
-"""`bench tune`: which sizes `auto` takes on this machine and why, and what others around them give."""
+"""`bench tune`: the sizes that `auto` chooses on this machine, and the speed of others around them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,15 +25,15 @@ COLUMNS = {
     "binding_limit": "limit",
     "limit": "reached, %",
 }
-"""Of the screen; waiting is that of the threads which serve the network, and the limit is what binds."""
+"""Columns of the screen. `waiting` is the share of the serving threads' time, `limit` the limit that binds."""
 
 Size = Literal["batch_rows", "rounds_in_flight"]
 
 BATCH_ROWS = (0.25, 0.5, 2, 4)
-"""Batches that are tried, in those of `auto`; as many of them are in flight."""
+"""Rows of a batch to try, as factors of `auto`; rounds in flight change by the same factor."""
 
 ROUNDS_IN_FLIGHT = (0.4, 0.6, 1.6)
-"""Rounds in flight that are tried with its batches, in those of `auto`."""
+"""Rounds in flight to try with the batches of `auto`, as factors of `auto`."""
 
 PASSES = 5
 
@@ -42,14 +42,14 @@ WARM_UP_ROUNDS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What came of it.
+    """The result of a tuning.
 
     Attributes:
         rows: the tries, from small to large.
-        sizes: what `auto` takes.
-        leaves: leaves of a round that wait at a time.
-        noise: by how much two measurements of `auto` in the same pass differed, as a share; the most of all passes but
-            the worst, since a neighbour on the machine may spoil one.
+        sizes: the sizes of `auto`.
+        leaves: leaves of a round that wait at the same time.
+        noise: largest relative difference of the two measurements of `auto` in a pass, without the worst pass, which
+            other work on the machine may have disturbed.
         device: `cpu`, `cuda:0`, ...
     """
 
@@ -60,7 +60,7 @@ class Tuning:
     device: str
 
     def best_other(self, size: Size) -> Row:
-        """The fastest try in which this size alone is another than that of `auto`."""
+        """The fastest try in which only this size differs from `auto`."""
         with_its_batch = [row for row in self.rows if row["batch_rows"] == self.sizes.batch_rows]
         tries = self.rows if size == "batch_rows" else with_its_batch
         others = [row for row in tries if row[size] != getattr(self.sizes, size)]
@@ -82,14 +82,14 @@ class _Pass:
 def bench_tune(
     settings: PlaySettings, *, seconds: float = 1.5, notice: Callable[[str], None] = lambda _: None
 ) -> Tuning:
-    """Measure what `auto` takes, and other batches and rounds in flight around it, by turns.
+    """Measures the sizes of `auto` and others around them, alternately.
 
-    In each pass `auto` comes first and once more at the end: what the two differ by is noise.
+    Each pass measures `auto` first and last: the two differ by noise alone.
 
     Args:
-        settings: what is played; its own sizes are not looked at.
+        settings: what is played; their sizes are ignored.
         seconds: seconds that each try is timed for in each of five passes.
-        notice: is told of each step.
+        notice: called with a line before each step.
     """
     settings = replace(settings, batch_rows=None, rounds_in_flight=None)
     notice("making the network ready")

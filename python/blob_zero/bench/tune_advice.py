@@ -6,7 +6,7 @@ from blob_zero.selfplay.sizes import batches_in_flight
 
 
 def for_screen(tuning: Tuning) -> list[Row]:
-    """The tries in few digits, by the names of `COLUMNS`."""
+    """The tries with few digits, by the columns of `COLUMNS`."""
     rows = []
     for row in tuning.rows:
         percent = {
@@ -23,7 +23,7 @@ def for_screen(tuning: Tuning) -> list[Row]:
 
 
 def explain(tuning: Tuning) -> list[str]:
-    """What `auto` takes, by which rule, and whether anything else was faster, in sentences."""
+    """Sentences on what `auto` chooses, by which rule, and whether another size was faster."""
     sizes, cpu = tuning.sizes, tuning.device == "cpu"
     if cpu:
         batch_rule = (
@@ -43,7 +43,8 @@ def explain(tuning: Tuning) -> list[str]:
     else:
         flight_rule = "at least 32 for each thread of the search, though fewer would fill the batches"
     return [
-        f"Noise: auto was measured twice in each pass; but for one pass, the two differed by up to {tuning.noise:.1%}.",
+        "Noise: auto was measured twice in each pass; in all passes but the worst, the two differed by up to "
+        f"{tuning.noise:.1%}.",
         f"Rows a batch: auto takes {sizes.batch_rows:,}, {batch_rule}. {_verdict(tuning, 'batch_rows')}",
         f"Rounds in flight: auto takes {sizes.rounds_in_flight:,}; {flight_rule}. "
         f"{_verdict(tuning, 'rounds_in_flight')}",

@@ -55,7 +55,7 @@ def selfplay(
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Play rounds of self-play and say how fast, and what keeps them from being faster."""
+    """Measure self-play: rounds a minute, and which limit binds."""
     from blob_zero.bench.selfplay import COLUMNS, bench_selfplay
 
     settings = replace(
@@ -111,7 +111,7 @@ def inference(
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Time the network alone, each step of inference on and off, and say how far its answers move."""
+    """Time the network alone, with each step of inference on and off, and compare the outputs."""
     from blob_zero.bench.inference import COLUMNS, bench_inference
 
     check_at_least_1(threads=threads, batch_rows=batch_rows)
@@ -134,12 +134,12 @@ def train(
         typer.Option("--compile/--no-compile", help="Build the step with torch.compile. (default: on a GPU)"),
     ] = None,
     threads: Threads = None,
-    passes: Annotated[int, typer.Option(help="Turns of training and of its matrix products.")] = 5,
-    seconds: Annotated[float, typer.Option(help="Seconds of a turn.")] = 1.0,
+    passes: Annotated[int, typer.Option(help="Passes of training and of its matrix products.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Seconds of a pass.")] = 1.0,
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Time the training step against its matrix products alone, in turn."""
+    """Time the training step, and its matrix products alone, alternately."""
     from blob_zero.bench.training import COLUMNS, bench_training
 
     check_at_least_1(batch_size=batch_size, passes=passes, threads=threads)
@@ -164,7 +164,7 @@ def tune(
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Say which sizes `auto` takes here and why, and measure what lies around them."""
+    """Show the sizes that `auto` chooses here and why, and measure other sizes around them."""
     from blob_zero.bench.tune import COLUMNS, bench_tune
     from blob_zero.bench.tune_advice import explain, for_screen
 
@@ -193,7 +193,7 @@ def compare(
     net: Network = None,
     seconds: Annotated[float, typer.Option(help="Seconds that each design is timed for.")] = 4.0,
     policy_rounds: Annotated[int, typer.Option(help="Rounds in which policies are compared.")] = 8,
-    deals: Annotated[int, typer.Option(min=2, help="Paired deals that tell what virtual loss costs.")] = 200,
+    deals: Annotated[int, typer.Option(min=2, help="Paired deals that measure the cost of virtual loss.")] = 200,
     json: Json = False,
     out: Out = None,
 ) -> None:

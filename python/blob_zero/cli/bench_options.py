@@ -19,7 +19,7 @@ BatchRows = Annotated[
 ]
 InFlight = Annotated[int | None, typer.Option(help="Rounds in progress at once. (default: enough to fill the batches)")]
 CacheEntries = Annotated[
-    int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: those of a decision)")
+    int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: enough for one decision)")
 ]
 Network = Annotated[
     Path | None, typer.Option("--net", help="A run or checkpoint. (default: the full BlobNet, untrained)")

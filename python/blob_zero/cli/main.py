@@ -226,7 +226,7 @@ def doctor(
     device: Device = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
 ) -> None:
-    """Say whether a run will work on this machine, and what it would use.
+    """Check whether a run will work on this machine, and list what it would use.
 
     Versions, cores, memory, device, precision, a few rounds of self-play,
     disk, and what the run's folder holds. Every warning and failure names
@@ -248,10 +248,10 @@ def doctor(
 
 @app.command(name="presets")
 def list_presets() -> None:
-    """List the presets and what each is for."""
+    """List the presets and their purposes."""
     table = Table(box=None)
     table.add_column("preset", style="bold")
-    table.add_column("what it is for")
+    table.add_column("purpose")
     for name, path in presets().items():
         table.add_row(name, preset_summary(path))
     Console().print(table)

@@ -1,4 +1,4 @@
-"""The settings of a run: typed, frozen, and strict about what they do not know.
+"""The settings of a run: typed, frozen, and strict about unknown keys.
 
 A configuration is one TOML file. Every knob has its meaning here and its reason in the presets (`config/presets`).
 """
@@ -58,16 +58,16 @@ _Cards = Annotated[int, Field(ge=1, le=13)]
 
 
 class RunConfig(_Section):
-    """How long the run is and what it leaves behind."""
+    """Length of the run, and what it saves."""
 
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """All randomness of the run follows from it."""
+    """Source of all randomness of the run."""
     iterations: int = Field(default=500, ge=1)
     """Iterations of self-play, training and judging."""
     keep_checkpoints: int = Field(default=3, ge=2)
-    """Newest checkpoints kept, beside the best and the untrained one; at least 2, should one be damaged."""
+    """Newest checkpoints kept beside the best and the untrained one; at least 2, in case one is damaged."""
     torch_threads: int | None = Field(default=None, ge=1)
-    """Threads of PyTorch on the CPU; none leaves PyTorch's own choice."""
+    """Threads of PyTorch on the CPU; PyTorch's own choice if left out."""
     tensorboard: bool = False
     """Whether metrics are also written for TensorBoard, to RUN/tensorboard."""
 
@@ -103,7 +103,7 @@ class GameConfig(_Section):
     cards: int = Field(default=5, ge=1, le=13)
     """Cards dealt to each player there."""
     shapes: Annotated[tuple[ShapeConfig, ...], Field(strict=False)] = ()
-    """What self-play plays, by weight; none for `players` with `cards` alone."""
+    """Sizes of round in self-play, by weight; only `players` with `cards` if empty."""
     whole_games: bool = False
     """Whether whole games are played, from `cards` down to 1 and up again, and matches too; each then counts as a round
     in `selfplay.rounds` and `selfplay.carry_over`, and as a deal in matches."""
@@ -168,22 +168,22 @@ class SelfPlayConfig(_Section):
     rounds: Scheduled = 10_000
     """Rounds in an iteration; may change by iteration."""
     worlds: Scheduled | None = None
-    """Worlds of a search in self-play, which may change by iteration; none is those of [search]."""
+    """Worlds of a search in self-play, may change by iteration; as in [search] if left out."""
     simulations: Scheduled | None = None
-    """The same for the simulations in each."""
+    """Simulations in each world in self-play, may change by iteration; as in [search] if left out."""
     playout_iterations: int = Field(default=0, ge=0)
     """First iterations in which the search judges positions by random playouts instead of the untrained network."""
     carry_over: int = Field(default=0, ge=0)
     """Rounds at the end of an iteration that the next one may finish, so that batches stay full; 0 waits for them.
 
-    At most all rounds of the iteration are. The last iteration waits, and so do those judged by playouts.
+    At most `rounds`. The last iteration waits for its rounds, and so does one that is judged by playouts.
     """
     batch_rows: _BatchRows = "auto"
     """Rows in one batch to the network; auto is by device and rounds (`blob_zero.selfplay.sizes`)."""
     rounds_in_flight: int | None = Field(default=None, ge=1)
-    """Rounds played at the same time; none is enough to fill the batches (`blob_zero.selfplay.sizes`)."""
+    """Rounds in progress at the same time; if left out, enough to fill the batches (`blob_zero.selfplay.sizes`)."""
     threads: int | None = Field(default=None, ge=1)
-    """Search threads; none is one for each core."""
+    """Search threads; one for each core if left out."""
     noise_fraction: float = Field(default=DEFAULT_SEARCH.noise_fraction, ge=0, le=1)
     """Share of Dirichlet noise in the priors at the root."""
     noise_alpha: float = Field(default=DEFAULT_SEARCH.noise_alpha, gt=0)
@@ -214,7 +214,7 @@ class NetworkConfig(_Section):
 
 
 class InferenceConfig(_Section):
-    """How the network answers the search."""
+    """How the network is computed for the search."""
 
     dtype: Dtype = "auto"
     """Numbers it computes with; auto is fp16 on CUDA, bf16 on a CPU with instructions for it, else fp32."""
@@ -301,7 +301,7 @@ class PromotionConfig(_Section):
 
 
 class Config(_Section):
-    """All settings of a run. The device is none of them: it says where a run happens, not what it is."""
+    """All settings of a run. The device is not a setting: it does not change what a run is."""
 
     run: RunConfig = RunConfig()
     game: GameConfig = GameConfig()

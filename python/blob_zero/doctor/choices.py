@@ -1,4 +1,4 @@
-"""What the run would use, what `auto` chose included."""
+"""The choices of the run, including those that `auto` makes."""
 
 from collections.abc import Iterator
 

@@ -11,14 +11,14 @@ Check = Callable[[Known], Iterator[Finding]]
 
 
 def examine(request: Request, *, notice: Callable[[str], None] = lambda _: None) -> Diagnosis:
-    """Examine everything; whatever goes wrong is a finding.
+    """Examines everything; an error becomes a finding.
 
-    The run's folder stays as it is. Beside it, or where it would be, a file of a few bytes is written and deleted.
-    PyTorch's number of threads and its matrix precision are set as the run would set them.
+    The run's folder is not changed. Beside it, a file of a few bytes is written and deleted. PyTorch's number of
+    threads and its matrix precision are set as the run would set them.
 
     Args:
         request: what to examine.
-        notice: is told of each section.
+        notice: called with a line before each section.
     """
     known = Known(request)
     notice("versions")

@@ -1,4 +1,4 @@
-"""What an examination finds: each finding with its mark, and with what to do about it."""
+"""Findings of an examination, each with a mark and a remedy."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Finding:
 
 
 class NotCheckedError(Exception):
-    """A section that cannot be examined because of something found before; says what."""
+    """A section cannot be examined, because of an earlier finding that the message names."""
 
 
 @dataclass(frozen=True)

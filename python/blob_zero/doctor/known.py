@@ -1,4 +1,4 @@
-"""What is asked of an examination, and what its sections learn for the later ones."""
+"""The request for an examination, and what earlier sections pass on to later ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from blob_zero.selfplay.worker import RoundRange
 
 DEFAULT_PRESET = "reference"
-"""Whose needs are examined where nothing is named: it asks for the most."""
+"""The preset to examine if none is named: it needs the most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Request:
 
 @dataclass
 class Known:
-    """What the sections so far have learned; None is not known."""
+    """Results of earlier sections; None is unknown."""
 
     request: Request
     config: Config | None = None

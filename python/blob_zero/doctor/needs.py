@@ -33,15 +33,15 @@ _CLOSE = 0.8
 
 
 class Needs:
-    """Bytes that a run of these settings needs at most.
+    """Upper bounds, in bytes, of what a run needs.
 
     Args:
         config: the settings.
-        device: where the run will be.
+        device: the run's device.
 
     Attributes:
-        memory: beside what the process holds with PyTorch imported, by what it is for.
-        gpu_memory: the same on a GPU, where PyTorch's own is held already.
+        memory: by purpose, in addition to what the process holds with PyTorch imported.
+        gpu_memory: the same on a GPU, in addition to PyTorch's own.
         checkpoint: of one, without the rows of the replay ring, which checkpoints share.
         disk: of the run's folder, with the checkpoint that is being written.
     """

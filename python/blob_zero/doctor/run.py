@@ -1,4 +1,4 @@
-"""The run that is asked for: its settings, and what its folder holds already."""
+"""The run: its settings, and the contents of its folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from blob_zero.run.lock import check_unlocked
 
 
 def check_run(known: Known) -> Iterator[Finding]:
-    """The lock, the newest checkpoint, and the settings; what can be used of them is known from then on."""
+    """Checks the lock, the newest checkpoint and the settings, and keeps checkpoint and settings in `known`."""
     folder = known.request.folder
     yield _lock(folder)
     notices: list[str] = []
@@ -24,7 +24,7 @@ def check_run(known: Known) -> Iterator[Finding]:
     if known.checkpoint is not None:
         try:
             saved = saved_settings(folder / CONFIG, known.checkpoint, notices.append)
-        except ConfigError as error:  # those of a version that had other ones
+        except ConfigError as error:  # from a version with other settings
             notices.append(str(error))
     for line in notices:
         yield Finding(CONFIG, "warning", line, "if the settings there were changed on purpose, train with --override")
@@ -79,7 +79,7 @@ def _checkpoint(known: Known) -> Finding:
 
 
 def _settings(known: Known, saved: Config | None) -> Finding:
-    """The settings to examine: those named, else those of the run in the folder, else a preset's."""
+    """The settings to examine: the ones named, else the run's in the folder, else a preset's."""
     request = known.request
     try:
         known.config = request.settings()
@@ -90,6 +90,6 @@ def _settings(known: Known, saved: Config | None) -> Finding:
         return Finding("settings", "ok", f"{request.config or f'the preset {request.preset}'}: all can be used")
     if saved is not None:
         known.config = saved
-        return Finding("settings", "ok", f"those of the run in {request.folder}")
+        return Finding("settings", "ok", f"the settings of the run in {request.folder}")
     known.config = load_config(preset_path(DEFAULT_PRESET))
     return Finding("settings", "ok", f"none were named: the preset {DEFAULT_PRESET}, which asks for the most")

@@ -52,7 +52,7 @@ def held_out_calibration(run: Path, checkpoint: Checkpoint, *, most_rows: int = 
 
 
 def result_share(state: Mapping[str, object]) -> float:
-    """The share of the game's result in a checkpoint's values: they tell a bid's chance only where it is 0."""
+    """The share of the game's result in a checkpoint's values; values show a bid's chance only if it is 0."""
     config = state.get("config")
     game = config.get("game") if isinstance(config, dict) else None
     if not isinstance(game, dict) or not game.get("whole_games", False):

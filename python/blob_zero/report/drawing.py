@@ -22,13 +22,13 @@ _STYLES = ("-", "--", "-.", ":")
 MARKS = ("o", "s", "^", "D", "v", "P")
 
 MOST_MARKED = 60
-"""Points of a line that still carry marks; more run into each other."""
+"""Most points of a line that carry marks; more would overlap."""
 
 _MOST_BARS = 10
-"""Points of a line whose intervals are drawn as bars, which tell overlapping ones apart; of more, a band."""
+"""Most points of a line whose intervals are drawn as bars; more points have a band."""
 
 _LINE_SPACING = 14.0
-"""Points from one line of text to the next."""
+"""Distance of lines of text, in points."""
 
 WIDTH = 6.4
 """Width of all figures, in inches; their text has 10 points."""
@@ -133,8 +133,11 @@ def label_ends(axes: Axes, names: Sequence[str], ends: Sequence[float], colours:
 
 
 def apart(heights: Numbers, spacing: float) -> Numbers:
-    """Heights, ascending, moved as little as keeps each `spacing` above the one below it: groups keep their mean."""
-    # With their least distances taken off, heights may be equal but not descend: the nearest such row is isotonic.
+    """Ascending heights, moved as little as possible to lie `spacing` apart: isotonic regression.
+
+    By pool-adjacent-violators (Ayer et al. 1955): heights that would overlap form a group, which keeps its mean.
+    """
+    # With the spacing subtracted, heights need only not descend.
     base = spacing * np.arange(len(heights))
     groups: list[tuple[float, int]] = []
     for height in heights - base:

@@ -229,7 +229,7 @@ def _undone(frame: pl.DataFrame) -> str:
 
 def _png(figure: "Figure") -> bytes:
     file = io.BytesIO()
-    # Without its own version in it, the same run gives the same bytes.
+    # Without matplotlib's version in it, the same run makes the same bytes.
     figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
     return file.getvalue()
 

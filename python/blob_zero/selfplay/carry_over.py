@@ -1,4 +1,4 @@
-"""Rounds that self-play leaves unfinished at the end of a range, for the next range to go on with."""
+"""Rounds that self-play leaves unfinished at the end of a range, and that the next range finishes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -60,7 +60,7 @@ class CarryOver:
 
     @classmethod
     def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """The rounds that gave this state.
+        """Restores what `state` returned.
 
         Raises:
             KeyError: an array is missing.

@@ -1,22 +1,22 @@
-"""Sizes chosen for the machine: what `auto` and None stand for. None of them changes a result, but for rounding.
+"""Sizes chosen for the machine: what `auto` and None mean. Sizes affect speed only, up to floating-point rounding.
 
 - Threads of the search: one for each core (`SchedulerConfig` of the core).
 - Threads that serve the network: `blob_zero.inference.devices.auto_workers`.
 - Rows of a batch: `auto_batch_rows`.
 - Rounds in flight: enough for a batch at each of these threads, two at least, and three more batches; and at least 32
   for each thread of the search (`SchedulerConfig` of the core).
-- Batch buffers, host memory of the network: made as they are needed, one for each batch that is out at once.
+- Batch buffers and host memory of the network: made on demand, one for each batch in flight.
 
-`blob-zero bench tune` measures what lies around these choices; docs/performance.md has what it gave.
+`blob-zero bench tune` measures other sizes around these choices; docs/performance.md has the results.
 """
 
 from dataclasses import dataclass
 
 MOST_BATCH_ROWS = {"cpu": 2048, "cuda": 4096}
-"""Rows of a batch to a network where there are rounds enough to fill them.
+"""Rows of a batch to a network if enough rounds are in progress to fill them.
 
 On a CPU each thread computes a batch alone. With fewer rows it turns more often from the network to the search, with
-which it shares its caches; 2,048 gave the full network the most rounds a minute (docs/LOG.md). A GPU computes all rows
+which it shares its caches; 2,048 was the fastest with the full network (docs/LOG.md). A GPU computes all rows
 of a batch at once, and needs thousands to be busy; that was not measured.
 """
 
@@ -27,7 +27,7 @@ class Sizes:
 
     Attributes:
         batch_rows: rows of a batch.
-        rounds_in_flight: rounds in progress at once, while there are so many.
+        rounds_in_flight: rounds in progress at the same time, while enough are left.
         search_threads: threads of the search.
         evaluator_threads: threads that serve the evaluator.
     """
@@ -46,12 +46,12 @@ class Sizes:
 
 
 def batches_in_flight(workers: int) -> int:
-    """Batches whose rows are out at once, as the core has it; `workers` threads serve the network."""
+    """Batches in flight when `workers` threads serve the network; the core has the same rule."""
     return max(workers, 2) + 3
 
 
 def auto_batch_rows(device: str, *, workers: int, leaves: int) -> int:
-    """Rows of a batch to a network: those of `MOST_BATCH_ROWS`, on a CPU fewer where the rounds cannot fill them.
+    """Rows of a batch to a network: `MOST_BATCH_ROWS`, or on a CPU fewer if the rounds cannot fill them.
 
     On a CPU a batch costs the same however few of its rows are filled, so that a short match is played with as many as
     its rounds can fill. On CUDA another number of rows would have to be compiled.

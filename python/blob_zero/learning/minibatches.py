@@ -1,4 +1,4 @@
-"""Training rows on the learner's device: each uploaded once, gathered and renamed there."""
+"""Training rows on the learner's device: each uploaded once and gathered there."""
 
 from typing import NamedTuple
 

@@ -1,1 +1,1 @@
-"""BlobNet, and the symmetry of the suits."""
+"""BlobNet, the network."""

@@ -15,41 +15,13 @@ use crate::selfplay::record::RoundRecord;
 use crate::selfplay::round_task::{Counts, Pause, RoundTask, TaskRun};
 use crate::selfplay::run_context::RunContext;
 
-/// What a group has requested from one model, and how far it has taken the evaluations.
+/// What a group has requested from one model.
 #[derive(Debug, Default)]
 struct InFlight {
-    /// In the order of their tasks.
     leaves: Vec<PendingLeaf>,
-    /// In the order of their tasks.
     decisions: Vec<PendingDecision>,
-    leaves_taken: usize,
-    decisions_taken: usize,
     /// Where the rows are, in their order.
     rows: Vec<RequestedRows>,
-}
-
-impl InFlight {
-    /// The next leaf, if it is a leaf of this task.
-    fn next_leaf(&mut self, task: usize) -> Option<PendingLeaf> {
-        let leaf = *self.leaves.get(self.leaves_taken).filter(|leaf| leaf.task as usize == task)?;
-        self.leaves_taken += 1;
-        Some(leaf)
-    }
-
-    /// The next decision, if it is a decision of this task.
-    fn next_decision(&mut self, task: usize) -> Option<PendingDecision> {
-        let decision = *self.decisions.get(self.decisions_taken).filter(|decision| decision.task as usize == task)?;
-        self.decisions_taken += 1;
-        Some(decision)
-    }
-
-    /// Clears it once all evaluations are taken; moves the rows to `read`.
-    fn reset(&mut self, read: &mut Vec<RequestedRows>) {
-        self.leaves.clear();
-        self.decisions.clear();
-        (self.leaves_taken, self.decisions_taken) = (0, 0);
-        read.append(&mut self.rows);
-    }
 }
 
 /// Some rounds in progress.
@@ -100,19 +72,15 @@ impl RoundGroup {
     /// One run: evaluations in, rounds on, requests out.
     pub(crate) fn run(&mut self, context: &RunContext, queue: &BatchQueue) -> Result<RunResult, SchedulerError> {
         let mut result = RunResult::default();
+        self.receive(&context.plan)?;
         if !self.started {
             self.started = true;
             for task in &mut self.tasks {
                 *task = context.next_round().map(|start| RoundTask::new(&context.plan, start)).transpose()?;
             }
         }
-        // One pass over the group: a round's trees are still in the cache when it goes on.
         for task in 0..self.tasks.len() {
-            self.receive(task, &context.plan)?;
             self.advance(task, context, &mut result)?;
-        }
-        for in_flight in &mut self.in_flight {
-            in_flight.reset(&mut self.read);
         }
         self.hand_in(queue);
         Ok(result)
@@ -133,21 +101,22 @@ impl RoundGroup {
         queue.end_run(self.filled.drain(..), self.read.drain(..), |model, rows| in_flight[model].rows.push(rows));
     }
 
-    /// Passes a task its evaluations.
-    fn receive(&mut self, index: usize, plan: &Plan) -> Result<(), SchedulerError> {
-        for in_flight in &mut self.in_flight {
-            while let Some(pending) = in_flight.next_leaf(index) {
-                let task = self.tasks[index].as_mut().expect("a task with leaves in flight is there");
+    /// Passes each leaf and each decision its evaluation.
+    fn receive(&mut self, plan: &Plan) -> Result<(), SchedulerError> {
+        for InFlight { leaves, decisions, rows } in &mut self.in_flight {
+            for pending in leaves.drain(..) {
+                let task = self.tasks[pending.task as usize].as_mut().expect("a task with leaves in flight is there");
                 // A cached evaluation needs no row; then any does.
                 let row = if let EvaluationSource::Row { row, .. } = pending.source { row as usize } else { 0 };
-                let (row, evaluation) = evaluation_of(&in_flight.rows, row);
+                let (row, evaluation) = evaluation_of(rows, row);
                 task.receive(&pending, &evaluation).map_err(|error| SchedulerError::Evaluation { row, error })?;
             }
-            while let Some(PendingDecision { row, .. }) = in_flight.next_decision(index) {
-                let task = self.tasks[index].as_mut().expect("a task with a decision in flight is there");
-                let (row, evaluation) = evaluation_of(&in_flight.rows, row as usize);
+            for PendingDecision { task, row } in decisions.drain(..) {
+                let task = self.tasks[task as usize].as_mut().expect("a task with a decision in flight is there");
+                let (row, evaluation) = evaluation_of(rows, row as usize);
                 task.decide_by(plan, &evaluation).map_err(|error| SchedulerError::Evaluation { row, error })?;
             }
+            self.read.append(rows);
         }
         Ok(())
     }

@@ -104,6 +104,7 @@ def test_more_variants_than_the_compiler_keeps_by_itself_stay_compiled():
         named("BackendCompilerFailed", "No working C++ compiler found\nand a long trace"),
         named("TritonMissing", "No working C++ compiler found\nand a long trace"),
         RuntimeError("No working C++ compiler found: torch.compile is not supported on Python 3.16+"),
+        RuntimeError("No working C++ compiler found: Failed to find C compiler. Please specify via CC"),
     ],
 )
 def test_what_cannot_be_compiled_is_said_once_with_its_cause_and_runs_without(rows, compiler, error):

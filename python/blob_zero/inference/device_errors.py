@@ -7,8 +7,8 @@ _OUT_OF_MEMORY = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|_STATUS_ALLOC_FAILED|unable to allocate", re.IGNORECASE
 )
 _DEVICE_FAILED = re.compile(r"CUDA error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert")
-_UNSUPPORTED_PYTHON = re.compile(
-    r"(torch\.compile|dynamo)\b.*\bnot (yet )?supported|not yet supported for torch\.compile"
+_NO_COMPILER = re.compile(
+    r"(torch\.compile|Dynamo)\b.* not (yet )?supported|supported for torch\.compile|Failed to find C compiler"
 )
 
 # By name: importing the compiler takes seconds, and releases of PyTorch keep these classes in different modules.
@@ -51,7 +51,7 @@ def cannot_compile(error: BaseException) -> bool:
         return False
     return any(
         any(kind.__name__ in _CANNOT_COMPILE for kind in type(cause).__mro__)
-        or (isinstance(cause, RuntimeError) and _UNSUPPORTED_PYTHON.search(str(cause)) is not None)
+        or (isinstance(cause, RuntimeError) and _NO_COMPILER.search(str(cause)) is not None)
         for cause in causes
     )
 

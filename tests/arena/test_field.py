@@ -88,7 +88,7 @@ def test_the_tables_name_agents_shapes_and_speed():
     for table in field_tables(match):
         console.print(table)
     shown = console.file.getvalue()
-    assert all(words in shown for words in ("In a field of ismcts:10: 4 x 1, 4 x 2", "ms a decision", "the field"))
+    assert all(words in shown for words in ("In a field of ismcts:10: 4 x 1, 4 x 2", "ms: of a decision", "the field"))
     assert shown.count("4 x 2 ") == 2
 
 

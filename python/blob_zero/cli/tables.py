@@ -72,16 +72,17 @@ def field_tables(match: FieldMatch) -> Iterator[Table]:
     settings, shapes = match.settings, match.shapes
     deals = f"{settings.deals:,} deals{' of each shape' if len(shapes) > 1 else ''} in every seat"
     played = ", ".join(f"{shape.players} x {shape.cards}" for shape in shapes)
-    headings = ("points", "difference (95 %)", "bids exact", "ms a decision", "verdict")
+    headings = ("points", "difference (95 %)", "exact", "ms", "verdict")
     table = _table(f"In a field of {settings.field}: {played}; {deals}, search {settings.search}", ("", *headings))
     for guest in match.guests:
-        table.add_row(guest.name, *_field_cells(guest.all, f"{match.milliseconds[guest.name]:.3g}"))
+        result = guest.all
+        milliseconds = f"{match.milliseconds[guest.name]:.3g}"
+        cells = (f"{result.points:.2f}", _with_interval(result), f"{result.exact:.0%}", milliseconds, result.verdict)
+        table.add_row(guest.name, *cells)
     first = match.guests[0].all
     own = f"{match.milliseconds[settings.field]:.3g}"
     table.add_row(settings.field, f"{first.field_points:.2f}", "", f"{first.field_exact:.0%}", own, "the field")
-    table.caption = (
-        f"points and differences are means a round; ms at {shapes[0].players} x {shapes[0].cards}, all threads"
-    )
+    table.caption = f"points: means a round; ms: of a decision at {shapes[0].players} x {shapes[0].cards}, all threads"
     table.caption_justify = "left"
     yield table
     if len(shapes) > 1:
@@ -92,12 +93,15 @@ def field_tables(match: FieldMatch) -> Iterator[Table]:
             yield parts
 
 
-def _field_cells(result: FieldResult, *more: str) -> Iterator[str]:
+def _field_cells(result: FieldResult) -> Iterator[str]:
     yield f"{result.points:.2f} : {result.field_points:.2f}"
-    yield f"{result.difference:+.2f} ({result.low:+.2f} to {result.high:+.2f})"
+    yield _with_interval(result)
     yield f"{result.exact:.0%} : {result.field_exact:.0%}"
-    yield from more
     yield result.verdict
+
+
+def _with_interval(result: FieldResult) -> str:
+    return f"{result.difference:+.2f} ({result.low:+.2f} to {result.high:+.2f})"
 
 
 def _parts_table(pairing: Pairing) -> Table:

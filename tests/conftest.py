@@ -6,7 +6,7 @@ import pathlib
 import hypothesis
 import pytest
 
-# Tests run side by side, and their networks are tiny: more threads would wait for each other. Set before torch loads.
+# Networks of tests are tiny: more threads would only wait for each other. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shared machine can stall for longer than any deadline; a slow example is no failure.

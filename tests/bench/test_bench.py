@@ -268,7 +268,7 @@ def test_tuning_measures_what_auto_takes_and_what_lies_around_it(monkeypatch):
             row["evaluations_per_s"] / min(row["inference_limit"], row["search_limit"])
         )
 
-    shown = tune.for_screen(tuning)
+    shown = tune_advice.for_screen(tuning)
     assert [row["choice"] for row in shown] == ["", "", "auto", ""]
     assert all(row[name] is not None for row in shown for name in tune.COLUMNS)
 

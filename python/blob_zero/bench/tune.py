@@ -149,8 +149,8 @@ def _measure(settings: PlaySettings, evaluator: ServedEvaluator, seconds: float)
         rate=done.rows / run.seconds,
         fill=done.rows / max(done.batches, 1) / settings.rows,
         waiting=serving.waiting / serving.total,
-        network=inference_limit(settings, evaluator, seconds=seconds / 4),
-        search=search_limit(settings, seconds=seconds / 4),
+        network=inference_limit(settings, evaluator, seconds=max(seconds / 4, 0.1)),
+        search=search_limit(settings, seconds=max(seconds / 4, 0.1)),
         memory=memory,
     )
 

@@ -400,6 +400,22 @@ def test_a_network_that_cannot_be_compiled_is_a_warning(monkeypatch, tmp_path, s
     assert found["network", "self-play"].mark == "ok"
 
 
+def test_a_batch_too_large_for_the_memory_is_a_warning_of_its_own(monkeypatch, tmp_path, settings):
+    forward, calls = HostLane.evaluate, []
+
+    def short_once(self, features, legal):
+        calls.append(len(features))
+        if len(calls) == 3:  # after the plain network and the folded one
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, features, legal)
+
+    monkeypatch.setattr(HostLane, "evaluate", short_once)
+    found = findings_of(config=settings, run_dir=tmp_path / "run", device="cpu")
+    assert found["network", "memory"].mark == "warning"
+    assert "rows at a time" in found["network", "memory"].found
+    assert ("network", "compilation") not in found
+
+
 # The run's folder
 
 

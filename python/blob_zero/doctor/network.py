@@ -83,6 +83,9 @@ def _precision(known: Known, config: Config, device: torch.device, net: BlobNet)
             return
     for warning in caught:
         found = first_line(warning.message) if isinstance(warning.message, Warning) else str(warning.message)
+        if "memory" in found:
+            yield Finding("memory", "warning", found, "lower selfplay.batch_rows, or end what else uses the memory")
+            continue
         remedy = "set inference.compile = false, or install what is named (a C++ compiler on a CPU, Triton on a GPU)"
         yield Finding("compilation", "warning", found, remedy)
     known.inference = inference

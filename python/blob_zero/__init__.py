@@ -1,6 +1,6 @@
 """blob-zero: the rules of Blob, a determinized tree search, and AlphaZero-style self-play.
 
-Rules, search and self-play need numpy alone; `BlobNet` imports torch when it is first named.
+Rules, search and self-play need numpy alone; `BlobNet` and `Player` import torch when they are first named.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from blob_zero.selfplay.engine import SelfPlay
 from blob_zero.selfplay.records import Records
 
 if TYPE_CHECKING:
+    from blob_zero.arena.player import Player
     from blob_zero.model.blobnet import BlobNet
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "IllegalActionError",
     "MatchRecord",
     "Observation",
+    "Player",
     "Records",
     "Round",
     "RoundRules",
@@ -84,4 +86,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute of any t
         from blob_zero.model.blobnet import BlobNet
 
         return BlobNet
+    if name == "Player":
+        from blob_zero.arena.player import Player
+
+        return Player
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

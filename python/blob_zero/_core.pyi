@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self, TypedDict, final
 
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "feature_scale",
     "rule_action",
     "search",
+    "search_many",
 ]
 
 __version__: str
@@ -60,6 +61,19 @@ def search(
     noise_fraction: float = 0.0,
     noise_alpha: float = 1.0,
 ) -> SearchResult: ...
+def search_many(
+    roots: Sequence[Round | Observation],
+    /,
+    evaluator: Literal["uniform", "rollout"] | Evaluator,
+    *,
+    seeds: Sequence[int],
+    worlds: int,
+    simulations: int,
+    c_puct: float,
+    fpu_reduction: float,
+    leaves_in_flight: int,
+    virtual_loss: int,
+) -> list[SearchResult]: ...
 
 @final
 class RoundRules:

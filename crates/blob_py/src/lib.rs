@@ -41,7 +41,7 @@ mod _core {
     #[pymodule_export]
     use crate::round::{Round, RoundRules};
     #[pymodule_export]
-    use crate::search::{SearchResult, search};
+    use crate::search::{SearchResult, search, search_many};
     #[pymodule_export]
     use crate::session::Session;
 

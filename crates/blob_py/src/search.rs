@@ -1,4 +1,4 @@
-//! `search`: one search, on the calling thread.
+//! `search` and `search_many`, on the calling thread.
 
 use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, EncodedActionSet, Features, MAX_PLAYERS};
@@ -122,36 +122,95 @@ pub(crate) fn search(
         noise_fraction,
         noise_alpha,
     };
-    let observation = root.observe()?;
-    let seed = number("seed", seed)?;
-    let mut search = Search::new(&observation, settings.read()?, stream(seed, Purpose::Search, &[]));
+    let mut results = search_all(py, &[root], evaluator, &settings, &[seed])?;
+    Ok(results.remove(0))
+}
+
+/// Searches several decisions side by side, each with a seed of its own and without noise; the results are those of
+/// `search` for each. A callable evaluator gets the leaves of all of them in one call.
+#[pyfunction]
+#[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, simulations, c_puct, fpu_reduction, leaves_in_flight, virtual_loss))]
+#[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
+pub(crate) fn search_many(
+    py: Python<'_>,
+    roots: Vec<Root<'_>>,
+    evaluator: &Bound<'_, PyAny>,
+    seeds: Vec<i64>,
+    #[pyo3(from_py_with = int)] worlds: i64,
+    #[pyo3(from_py_with = int)] simulations: i64,
+    c_puct: f32,
+    fpu_reduction: f32,
+    #[pyo3(from_py_with = int)] leaves_in_flight: i64,
+    #[pyo3(from_py_with = int)] virtual_loss: i64,
+) -> PyResult<Vec<SearchResult>> {
+    if seeds.len() != roots.len() {
+        return Err(config(format!("{} seeds for {} positions; each has one", seeds.len(), roots.len())));
+    }
+    let settings = Settings {
+        worlds,
+        simulations,
+        c_puct,
+        fpu_reduction,
+        worlds_in_flight: None,
+        leaves_in_flight,
+        virtual_loss,
+        noise_fraction: 0.0,
+        noise_alpha: 1.0,
+    };
+    search_all(py, &roots, evaluator, &settings, &seeds)
+}
+
+fn search_all(
+    py: Python<'_>,
+    roots: &[Root<'_>],
+    evaluator: &Bound<'_, PyAny>,
+    settings: &Settings,
+    seeds: &[i64],
+) -> PyResult<Vec<SearchResult>> {
+    let config_of_each = settings.read()?;
+    let (mut searches, mut players, mut streams) = (Vec::new(), Vec::new(), Vec::new());
+    for (root, &seed) in roots.iter().zip(seeds) {
+        let (observation, seed) = (root.observe()?, number("seed", seed)?);
+        searches.push(Search::new(&observation, config_of_each, stream(seed, Purpose::Search, &[])));
+        players.push(observation.public().players());
+        streams.push(seed);
+    }
+    run_all(py, &mut searches, evaluator, &streams)?;
+    let results = searches.into_iter().zip(players).map(|(mut search, players)| {
+        let mut outcome = search.outcome();
+        if search.is_forced() {
+            outcome.values = search.playout_values();
+        }
+        SearchResult { outcome, players }
+    });
+    Ok(results.collect())
+}
+
+fn run_all(py: Python<'_>, searches: &mut [Search], evaluator: &Bound<'_, PyAny>, seeds: &[u64]) -> PyResult<()> {
     let mut signals = SignalCheck::new(|_| Ok(true));
     let mut interrupt = Interrupt::new(|| signals.go_on());
     let name = evaluator.extract::<String>();
-    let run = match name.as_deref() {
-        Ok("uniform") => py.detach(|| search.run_while(&mut Uniform, &mut interrupt)).map_err(evaluation),
-        Ok("rollout") => {
-            let mut rollout = Rollout::new(|world| stream(seed, Purpose::Playout, &[world as u64]));
-            py.detach(|| search.run_while(&mut rollout, &mut interrupt)).map_err(evaluation)
-        }
+    match name.as_deref() {
+        Ok("uniform") => py.detach(|| {
+            let run = |search: &mut Search| search.run_while(&mut Uniform, &mut interrupt).map(drop);
+            searches.iter_mut().try_for_each(run).map_err(evaluation)
+        }),
+        Ok("rollout") => py.detach(|| {
+            searches.iter_mut().zip(seeds).try_for_each(|(search, &seed)| {
+                let mut rollout = Rollout::new(|world| stream(seed, Purpose::Playout, &[world as u64]));
+                search.run_while(&mut rollout, &mut interrupt).map(drop).map_err(evaluation)
+            })
+        }),
         Err(_) if evaluator.is_callable() => {
-            let run = search.run_in_batches(&mut CallableEvaluator(evaluator), &mut interrupt);
-            run.map_err(|SearchFault(error)| error)
+            let run = Search::run_all_in_batches(searches, &mut CallableEvaluator(evaluator), &mut interrupt);
+            run.map(drop).map_err(|SearchFault(error)| error)
         }
-        _ => {
-            return Err(config(format!(
-                "evaluator is {}; it is \"uniform\", \"rollout\" or a callable (features, legal) -> (policy, values)",
-                evaluator.repr()?
-            )));
-        }
-    };
-    run?;
-    signals.raise()?;
-    let mut outcome = search.outcome();
-    if search.is_forced() {
-        outcome.values = search.playout_values();
-    }
-    Ok(SearchResult { outcome, players: observation.public().players() })
+        _ => Err(config(format!(
+            "evaluator is {}; it is \"uniform\", \"rollout\" or a callable (features, legal) -> (policy, values)",
+            evaluator.repr()?
+        ))),
+    }?;
+    signals.raise()
 }
 
 /// Why a search with a Python evaluator failed.

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ def read_entrant(name: str, search: SearchOptions) -> Entrant:
     if isinstance(found, Bot):
         return found
     net = load_network(found)
-    return NetworkEntrant(net, _trained_search(found, worlds=search.worlds, simulations=search.simulations))
+    return NetworkEntrant(net, trained_search(found, worlds=search.worlds, simulations=search.simulations))
 
 
 def parse_agent(text: str) -> Bot | Path:
@@ -56,17 +57,27 @@ def parse_agent(text: str) -> Bot | Path:
     return path
 
 
-def _trained_search(path: Path, *, worlds: int, simulations: int) -> SearchOptions:
-    """The search that the checkpoint of a network names; the default for a network outside of a checkpoint."""
+def trained_search(path: Path, *, worlds: int | None = None, simulations: int | None = None) -> SearchOptions:
+    """The search that the checkpoint of a network names; the default for a network outside of a checkpoint.
+
+    Args:
+        path: a run, a checkpoint or a weights file.
+        worlds: replaces the worlds, unless None.
+        simulations: replaces the simulations in each world, unless None.
+    """
     with warnings.catch_warnings():  # loading the network has warned of damage already
         warnings.simplefilter("ignore", RuntimeWarning)
         folder = network_folder(path)
     state = (folder if folder.is_dir() else folder.parent) / STATE
     if not state.exists():
-        return SearchOptions(worlds=worlds, simulations=simulations)
+        return _of_size(SearchOptions(), worlds, simulations)
     try:
         section = json.loads(state.read_bytes())["config"]["search"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{state} does not say which search its network was trained with: {error!r}") from error
     trained = parse_config({"search": section}, source=str(state)).search
-    return trained.options(worlds=worlds, simulations=simulations)
+    return _of_size(trained.options(worlds=trained.worlds, simulations=trained.simulations), worlds, simulations)
+
+
+def _of_size(search: SearchOptions, worlds: int | None, simulations: int | None) -> SearchOptions:
+    return replace(search, worlds=worlds or search.worlds, simulations=simulations or search.simulations)

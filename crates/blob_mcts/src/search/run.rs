@@ -73,19 +73,34 @@ impl Search {
         evaluator: &mut E,
         interrupt: &mut Interrupt<impl FnMut() -> bool>,
     ) -> Result<bool, E::Error> {
+        Self::run_all_in_batches(std::slice::from_mut(self), evaluator, interrupt)
+    }
+
+    /// Runs several searches side by side, with the leaves in flight of all of them evaluated in one call. Each ends
+    /// as it would alone, if the evaluator answers each row the same in any batch.
+    ///
+    /// # Errors
+    /// If the evaluator fails or an evaluation breaks the contract.
+    pub fn run_all_in_batches<E: EvaluateBatch>(
+        searches: &mut [Self],
+        evaluator: &mut E,
+        interrupt: &mut Interrupt<impl FnMut() -> bool>,
+    ) -> Result<bool, E::Error> {
         let (mut leaves, mut features, mut legal) = (Vec::new(), Vec::new(), Vec::new());
         let (mut policies, mut values) = (Vec::new(), Vec::new());
         loop {
             leaves.clear();
             features.clear();
             legal.clear();
-            let found = |leaf, position: &Round, names| {
-                leaves.push(leaf);
-                features.push(encoded(position));
-                legal.push(names);
-            };
-            if !self.select_each(found, interrupt) {
-                return Ok(false);
+            for (index, search) in searches.iter_mut().enumerate() {
+                let found = |leaf, position: &Round, names| {
+                    leaves.push((index, leaf));
+                    features.push(encoded(position));
+                    legal.push(names);
+                };
+                if !search.select_each(found, interrupt) {
+                    return Ok(false);
+                }
             }
             if leaves.is_empty() {
                 return Ok(true);
@@ -93,8 +108,8 @@ impl Search {
             policies.resize(leaves.len(), [0.0; ACTIONS]);
             values.resize(leaves.len(), [0.0; MAX_PLAYERS]);
             evaluator.evaluate(&features, &legal, &mut policies, &mut values)?;
-            for ((&leaf, policy), values) in leaves.iter().zip(&policies).zip(&values) {
-                self.receive(leaf, &Evaluation { policy, values })?;
+            for ((&(index, leaf), policy), values) in leaves.iter().zip(&policies).zip(&values) {
+                searches[index].receive(leaf, &Evaluation { policy, values })?;
             }
         }
     }

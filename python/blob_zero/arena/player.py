@@ -1,0 +1,135 @@
+"""A trained network that chooses actions, for programs that play rounds of their own."""
+
+import hashlib
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blob_zero import _core
+from blob_zero.arena.entrant import trained_search
+from blob_zero.config.search_options import SearchOptions
+from blob_zero.errors import ConfigError
+from blob_zero.inference.evaluator import Outputs
+from blob_zero.inference.inference import Inference
+from blob_zero.model.blobnet import BlobNet
+from blob_zero.run.checkpoint import load_network
+
+_BATCH_ROWS = 32
+"""Rows of every batch: few enough for a single decision, whose leaves are few, to cost little more than their own."""
+
+
+class Player:
+    """A network that chooses actions for observations.
+
+    A choice follows from the network, the search, the seed and the observation alone, whatever was chosen before or
+    beside it.
+
+    Args:
+        net: a `BlobNet`, or the path of a run's folder, a checkpoint or a weights file.
+        search: `"default"` searches as the network was trained, 3 worlds of 30 simulations where its file does not
+            say; `SearchOptions` search with these, without their exploration; None takes the likeliest action by the
+            network's policy, at one evaluation a decision.
+        seed: of the searches, 0 to 2^63 - 1.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        ConfigError: no network is given, or a setting is out of its range.
+        CheckpointError: the network cannot be read.
+        DeviceError: the device is not there.
+    """
+
+    def __init__(
+        self,
+        net: BlobNet | str | PathLike[str] | None = None,
+        search: Literal["default"] | SearchOptions | None = "default",
+        seed: int = 0,
+        *,
+        device: str = "cpu",
+    ) -> None:
+        if net is None:
+            raise ConfigError(
+                "net is None, and no network comes with blob-zero yet; give a BlobNet, or the path of a run, such as "
+                "runs/quick after make train, of a checkpoint or of a weights file"
+            )
+        if not (search is None or search == "default" or isinstance(search, SearchOptions)):
+            raise ConfigError(f'search is {search!r}; it is "default", SearchOptions, or None to play without a search')
+        if not 0 <= seed < 2**63:
+            raise ConfigError(f"seed is {seed}; it is 0 to 2^63 - 1")
+        if search == "default":
+            options = SearchOptions()
+            search = options if isinstance(net, BlobNet) else trained_search(Path(net))
+        self.search = None if search is None else search.greedy()
+        self.seed = seed
+        self._inference = Inference(net if isinstance(net, BlobNet) else load_network(Path(net)), device=device)
+
+    def choose(self, observation: _core.Observation) -> int:
+        """The action of the seat to play, as `Round.play` takes it: a bid, or the index of a card.
+
+        Raises:
+            ConfigError: the observation is of a seat that is not to play.
+        """
+        return self.choose_many([observation])[0]
+
+    def choose_many(self, observations: Sequence[_core.Observation]) -> list[int]:
+        """The action for each observation, evaluated together; rounds of any mix of sizes.
+
+        Raises:
+            ConfigError: an observation is of a seat that is not to play.
+        """
+        legal = [observation.legal_actions() for observation in observations]
+        for index, (observation, actions) in enumerate(zip(observations, legal, strict=True)):
+            if not actions:
+                raise ConfigError(f"observation {index} is of seat {observation.seat}, which is not to play")
+        chosen = [actions[0] for actions in legal]
+        open_ = [index for index, actions in enumerate(legal) if len(actions) > 1]
+        if open_:
+            undecided = [observations[index] for index in open_]
+            actions = self._by_policy(undecided) if self.search is None else self._by_search(undecided, self.search)
+            for index, action in zip(open_, actions, strict=True):
+                chosen[index] = action
+        return chosen
+
+    def _by_policy(self, observations: Sequence[_core.Observation]) -> list[int]:
+        legal = [observation.legal_actions() for observation in observations]
+        # The place of each legal action in the network's policy.
+        places = [one.encoded_actions()[actions] for one, actions in zip(observations, legal, strict=True)]
+        masks = np.zeros((len(observations), _core.ACTIONS), np.bool_)
+        for mask, place in zip(masks, places, strict=True):
+            mask[place] = True
+        policy, _ = self._evaluate(np.stack([observation.encode() for observation in observations]), masks)
+        return [actions[int(row[place].argmax())] for row, place, actions in zip(policy, places, legal, strict=True)]
+
+    def _by_search(self, observations: Sequence[_core.Observation], search: SearchOptions) -> list[int]:
+        results = _core.search_many(
+            observations,
+            self._evaluate,
+            seeds=[self._seed_of(observation) for observation in observations],
+            worlds=search.worlds,
+            simulations=search.simulations,
+            c_puct=search.c_puct,
+            fpu_reduction=search.fpu_reduction,
+            leaves_in_flight=search.leaves_in_flight,
+            virtual_loss=search.virtual_loss,
+        )
+        return [int(result.visits.argmax()) for result in results]
+
+    def _evaluate(self, features: NDArray[np.float32], legal: NDArray[np.bool_]) -> Outputs:
+        """Evaluates in batches of one shape, so that a row's outputs do not depend on the rows beside it."""
+        rows = len(features)
+        padding = ((0, -rows % _BATCH_ROWS), (0, 0))
+        features, legal = np.pad(features, padding), np.pad(legal, padding)
+        parts = [
+            self._inference(features[start : start + _BATCH_ROWS], legal[start : start + _BATCH_ROWS])
+            for start in range(0, rows, _BATCH_ROWS)
+        ]
+        policy, values = (np.concatenate(outputs)[:rows] for outputs in zip(*parts, strict=True))
+        return policy, values
+
+    def _seed_of(self, observation: _core.Observation) -> int:
+        """A seed for the search of an observation, so that no choice depends on those before it."""
+        known = self.seed.to_bytes(8, "little") + observation.encode_bytes().tobytes()
+        return int.from_bytes(hashlib.blake2b(known, digest_size=8).digest(), "little") >> 1

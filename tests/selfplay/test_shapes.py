@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from support.evaluators import hashing
 from support.training_fakes import FakeJudge, SilentDisplay, small_config
 
 import blob_zero as bz
 from blob_zero.errors import ConfigError
 from blob_zero.learning.loop import train
-from blob_zero.run.checkpoint import load_checkpoint
 
 SHAPES = [(3, 2, 1.0), (4, 5, 1.0), (8, 3, 2.0)]
 
@@ -89,7 +89,8 @@ def test_a_run_learns_from_all_sizes(tmp_path):
         assert 0 < row["selfplay_points"] < 14
         assert 0 < row["selfplay_exact"] < 1
         assert np.isfinite(row["value_loss"])
-    replay = load_checkpoint(tmp_path / "checkpoints" / "000002").tensors["replay"]
-    players, cards = replay["features"][:, 228].numpy(), replay["features"][:, 229].numpy()
+    files = [load_file(path) for path in sorted((tmp_path / "replay").iterdir())]
+    features, values = (np.concatenate([rows[name] for rows in files]) for name in ("features", "values"))
+    players, cards = features[:, 228], features[:, 229]
     assert set(zip(players.tolist(), cards.tolist(), strict=True)) == {(3, 1), (3, 4), (8, 1), (8, 4)}
-    assert not replay["values"].numpy()[np.arange(8) >= players[:, None]].any()
+    assert not values[np.arange(8) >= players[:, None]].any()

@@ -19,6 +19,8 @@ from blob_zero.machine.memory import available_memory, peak_memory
 from blob_zero.metrics.log import COLUMNS
 from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS, BlobNet
 from blob_zero.run.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
+from blob_zero.run.folder import CHECKPOINTS
+from blob_zero.run.replay_files import REPLAY
 from blob_zero.selfplay.worker import RoundRange, sizes_of
 
 _ROUND_BYTES, _SIMULATION_BYTES = 4096, 650
@@ -29,7 +31,7 @@ _RECORD_BYTES = _CARRIED_ROW_BYTES + 4 * SEATS + 8
 """A decision in a checkpoint's unfinished rounds, and in the records of self-play (docstrings of both)."""
 
 _CLOSE = 0.8
-"""Share of what is available from which on it is called close."""
+"""A need above this share of what is available is a warning."""
 
 
 class Needs:
@@ -129,12 +131,12 @@ def check_disk(known: Known) -> Iterator[Finding]:
         yield Finding("space", "ok", f"{size(free)} free in {place}", figures=figures)
         return
     needs = Needs(known.config, device=known.device or torch.device("cpu"))
-    there_already = _size_of(known.request.folder / "checkpoints")
+    there_already = sum(_size_of(known.request.folder / part) for part in (CHECKPOINTS, REPLAY))
     left = max(needs.disk - there_already, 0)
     found = (
         f"{size(free)} free in {place}; the run needs up to {size(left)} more: "
         f"{known.config.run.keep_checkpoints} kept checkpoints, the best and one being written, each of "
-        f"{size(needs.checkpoint)}"
+        f"{size(needs.checkpoint)}, and the rows of their replay rings"
     )
     figures |= {"needed_bytes": left, "checkpoint_bytes": needs.checkpoint}
     remedy = "free some space, choose another --run-dir, or lower training.replay_rows or run.keep_checkpoints"
@@ -192,7 +194,7 @@ def _written(place: Path) -> Finding:
 
 
 def _size_of(folder: Path) -> int:
-    """Bytes of all files in a folder; what is deleted meanwhile, or may not be read, counts nothing."""
+    """Bytes of all files in a folder, without files that are deleted meanwhile or may not be read."""
     count = 0
     for path in folder.rglob("*"):
         with suppress(OSError):

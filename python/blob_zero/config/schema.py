@@ -105,10 +105,10 @@ class GameConfig(_Section):
     shapes: Annotated[tuple[ShapeConfig, ...], Field(strict=False)] = ()
     """Sizes of round in self-play, by weight; only `players` with `cards` if empty."""
     whole_games: bool = False
-    """Whether whole games are played, from `cards` down to 1 and up again, and matches too; each then counts as a round
-    in `selfplay.rounds` and `selfplay.carry_over`, and as a deal in matches."""
+    """Whether self-play and matches play whole games, from `cards` down to 1 and up again. A game then counts as a
+    round in `selfplay.rounds` and `selfplay.carry_over`, and as a deal in matches."""
     result_share: float = Field(default=0.25, ge=0, le=1)
-    """How much of what a round is worth is then the game's result, in steps of 0.01; the rest is the round's score."""
+    """Weight of the game's result in the value of whole games, in steps of 0.01; the rest is the round's score."""
 
     def played(self) -> list[tuple[int, int, float]]:
         """Players, cards and share of the decisions of every size of round in self-play."""
@@ -151,7 +151,7 @@ class SearchConfig(_Section):
     c_puct: float = Field(default=DEFAULT_SEARCH.c_puct, ge=0)
     """Weight of the prior against the value in PUCT."""
     fpu_reduction: float = Field(default=DEFAULT_SEARCH.fpu_reduction, ge=0)
-    """How far below its parent an unvisited action is valued."""
+    """First-play urgency: an unvisited action is valued this far below its parent."""
     leaves_in_flight: int = Field(default=DEFAULT_SEARCH.leaves_in_flight, ge=1)
     """Leaves of one tree that may wait for the network at a time."""
     virtual_loss: int = Field(default=DEFAULT_SEARCH.virtual_loss, ge=0)
@@ -217,7 +217,7 @@ class InferenceConfig(_Section):
     """How the network is computed for the search."""
 
     dtype: Dtype = "auto"
-    """Numbers it computes with; auto is fp16 on CUDA, bf16 on a CPU with instructions for it, else fp32."""
+    """Number format of the computation; auto is fp16 on CUDA, bf16 on a CPU with instructions for it, else fp32."""
     fold: bool = True
     """Whether attention, feature scale and heads are folded into fewer operations; the function stays the same."""
     pack: Switch = "auto"
@@ -248,7 +248,7 @@ class TrainingConfig(_Section):
     warmup_iterations: float = Field(default=1.0, ge=0)
     """Iterations over which the rate rises from zero to its peak."""
     final_learning_rate: float = Field(default=0.05, ge=0, le=1)
-    """Where the cosine ends, as a share of the peak."""
+    """Learning rate at the end of the cosine, as a share of the peak."""
     weight_decay: float = Field(default=1e-2, ge=0)
     """Decoupled decay of the weight matrices; biases and norms do not decay."""
     gradient_clip: float = Field(default=1.0, gt=0)
@@ -273,7 +273,7 @@ class EvaluationConfig(_Section):
     final_deals: int = Field(default=1000, ge=2)
     """Fresh deals against each opponent in the table that ends the run."""
     opponents: Annotated[tuple[FixedOpponent, ...], Field(strict=False)] = ("untrained", "random", "rule")
-    """Who is met: untrained, random, rule, one rollout:WxS, one ismcts:N and one flat:W; always on the same deals."""
+    """Opponents: untrained, random, rule, one rollout:WxS, one ismcts:N and one flat:W; always on the same deals."""
     batch_rows: _BatchRows = "auto"
     """Rows in one batch to the network in a match; auto as in [selfplay]."""
 

@@ -14,7 +14,7 @@ from blob_zero.selfplay.records import Records
 Columns = Mapping[str, npt.NDArray[Any]]
 """N rows to learn from, by column.
 
-features: uint8[N, 256], encoding v2, unscaled.
+features: uint8[N, 256], encoded observations, unscaled.
 legal: bool[N, 52], the legal actions.
 policy: float16[N, 52], shares of the search's visits, 0 on illegal actions.
 values: float32[N, 8], the targets of the value head by relative seat, in [-1, 1]; 0 past the players.
@@ -33,7 +33,7 @@ ROW_BYTES = sum(np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in 
 """Bytes of one row of the ring, in memory and on disk."""
 
 HELD_OUT_EVERY = 20
-"""One in 20 rounds is held out: those whose number leaves 19. With whole games it is one in 20 games."""
+"""One in 20 rounds is held out: each whose number is 19 modulo 20. With whole games it is one in 20 games."""
 
 
 def columns_of(records: Records, *, root_value_weight: float = 0.0) -> Columns:

@@ -11,7 +11,6 @@ from blob_zero.doctor.needs import Needs
 from blob_zero.machine.memory import available_memory
 from blob_zero.run.checkpoint import checkpoint_paths
 
-
 NEEDS = {"memory": {"replay ring": 0}, "gpu_memory": {}, "checkpoint": 10**6, "disk": 10**9}
 
 

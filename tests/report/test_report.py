@@ -11,12 +11,13 @@ from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.learning.loop import train
 from blob_zero.metrics.calibration import CHANCE_BINS, calibration, chance_of_bid
 from blob_zero.report import charts, drawing, page, write_report
+from blob_zero.report.captions import captioned_charts
 
 PNG = b"\x89PNG"
 
 
 def measured(iterations: int, **columns) -> pl.DataFrame:
-    """Metrics of so many iterations; a column is one number for all of them, or a list."""
+    """Metrics of `iterations` iterations; a column is one number for all of them, or a list."""
     return pl.DataFrame(
         {name: value if isinstance(value, list) else [value] * iterations for name, value in columns.items()},
         schema_overrides={"batch_fill": pl.Float64},
@@ -122,7 +123,7 @@ def test_iterations_by_playouts_do_not_press_the_others_flat():
     assert only.get_ylim()[1] > 170_000
 
 
-def test_trainings_that_were_undone_are_told_of():
+def test_the_page_names_trainings_that_were_undone():
     frame = measured(3, policy_loss=1.0, training_undone=[False, True, False])
-    captions = {chart.name: chart.caption for chart in page._charts(frame, None, blended=0.0, bids_told=True)}
+    captions = {chart.name: chart.caption for chart in captioned_charts(frame, None, blended=0.0, has_bid_chances=True)}
     assert "Training in iteration 2 was undone" in captions["losses"]

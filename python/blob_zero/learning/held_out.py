@@ -17,14 +17,14 @@ _MOST_ROWS = 16_384
 _BATCH_ROWS = 2048
 
 
-def measure_held_out(net: BlobNet, rows: DeviceRows, *, bids_told: bool) -> dict[str, MetricValue]:
+def measure_held_out(net: BlobNet, rows: DeviceRows, *, has_bid_chances: bool) -> dict[str, MetricValue]:
     """Losses and calibration on the newest held-out rows of the ring.
 
     Args:
         net: on the rows' device.
         rows: the ring's rows, updated.
-        bids_told: whether the value targets tell the chance of a bid: not where they hold the game's result or the
-            search's own values.
+        has_bid_chances: whether the chance of a bid follows from the value targets. It does not where they contain the
+            game's result or the search's own values.
 
     Returns:
         The metrics `held_out_*`; empty without held-out rows.
@@ -53,7 +53,7 @@ def measure_held_out(net: BlobNet, rows: DeviceRows, *, bids_told: bool) -> dict
         "held_out_value_loss": value_loss,
         "held_out_value_error": value_error,
         "held_out_value_calibration": _known(calibrated.value.error),
-        "held_out_bid_calibration": _known(calibrated.bids.error) if bids_told else None,
+        "held_out_bid_calibration": _known(calibrated.bids.error) if has_bid_chances else None,
     }
 
 

@@ -50,7 +50,7 @@ def play_and_learn(
         notice=display.message,
     )
     undo_broken_training(run, display.message)
-    held_out = run.learner.measure_held_out(run.replay, bids_told=_bids_told(run))
+    held_out = run.learner.measure_held_out(run.replay, has_bid_chances=_has_bid_chances(run))
     first_step = run.steps + 1
     run.steps += len(learned.rates)
     run.iteration += 1
@@ -99,7 +99,7 @@ def _carry_over(run: Run, rounds: int) -> int:
     return min(options.carry_over, rounds)
 
 
-def _bids_told(run: Run) -> bool:
+def _has_bid_chances(run: Run) -> bool:
     """Whether the value targets are the rounds' own results, from which the chance of a bid follows."""
     return not run.config.game.game_result and not run.config.training.root_value_weight
 

@@ -96,9 +96,9 @@ class Learner:
         self._check_steps(results.skipped(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
 
-    def measure_held_out(self, replay: ReplayRing, *, bids_told: bool) -> dict[str, MetricValue]:
+    def measure_held_out(self, replay: ReplayRing, *, has_bid_chances: bool) -> dict[str, MetricValue]:
         """Losses and calibration on the held-out rows of the ring; see `measure_held_out`."""
-        return measure_held_out(self.net, self._device_rows(replay, silent), bids_told=bids_told)
+        return measure_held_out(self.net, self._device_rows(replay, silent), has_bid_chances=has_bid_chances)
 
     def _device_rows(self, replay: ReplayRing, notice: Notice) -> DeviceRows:
         """The ring's rows on the device; rows of earlier iterations are not uploaded again."""

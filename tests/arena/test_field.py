@@ -38,7 +38,7 @@ def test_a_difference_is_to_the_field_in_the_same_seat_of_the_same_deal():
     inside = play_in_field(agents["guest"], agents["field"], **options).points
     alone = play_in_field(None, agents["field"], **options).points
     assert (inside.shape, alone.shape) == ((12, 3, 3), (12, 3))
-    # The same deals as those of a match, which deals by the same numbers.
+    # A match deals by the same numbers, so its deals are the same.
     match = play_in_field(agents["field"], agents["field"], **options).points
     np.testing.assert_array_equal(match, np.broadcast_to(alone[:, None], (12, 3, 3)))
 

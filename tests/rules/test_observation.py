@@ -134,7 +134,7 @@ def test_only_relative_seats_count(position):
 
 
 def test_a_hidden_hand_reads_nowhere():
-    """The observer's features name exactly its own cards, never those of the seat beside it."""
+    """The observer's features name exactly its own cards, never the cards of the seat beside it."""
     engine = bz.Round(players=4, cards=13, trump="S", dealer=0, seed=1)
     features = engine.observe(2).encode()
     hand = {card_index(card) for card in engine.hand(2)}

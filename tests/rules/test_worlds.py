@@ -108,7 +108,7 @@ def test_the_chi_square_limit_is_that_of_the_tables():
 
 
 def position_with(rng, players, cards, left, void_sets, worlds):
-    """A position after random play, with so many different void sets among the hidden hands."""
+    """A position after random play, with a number of different void sets among the hidden hands."""
     while True:
         deal = random_deal(rng, players=players, cards=cards, trump=rng.choice("SHCD"), dealer=rng.randrange(players))
         reference = deal.reference()

@@ -61,7 +61,7 @@ def random_deal(rng, *, players, cards, trump=None, dealer=0, hook=True, scoring
 
 
 def play_some(rng, reference, actions):
-    """Plays up to so many random legal actions."""
+    """Plays up to a number of random legal actions."""
     for _ in range(actions):
         if reference.phase == "done":
             break

@@ -40,7 +40,7 @@ class Disk:
         """Called before each call; may raise, exit or look around. `path` is None inside a deletion of a tree."""
 
     def after_half_a_write(self) -> None:
-        """Called when half of a write's bytes are written; the caller is told so and has to write the rest."""
+        """Called when half of a write's bytes are written; the caller learns the count and has to write the rest."""
 
     def _path(self, name, args, kwargs) -> Path | None:
         if name in ("write", "fsync"):

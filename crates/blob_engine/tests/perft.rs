@@ -1,7 +1,7 @@
 //! Counts of action sequences from named positions, kept as text in `tests/perft`.
 //!
 //! A file holds a position (the hands of the seats 0, 1, … separated by `/`), then for each depth the number of
-//! distinct sequences of so many actions. Where the counts reach the end of the round, `points` is the sum of each
+//! distinct sequences of that many actions. Where the counts reach the end of the round, `points` is the sum of each
 //! seat's points over all whole sequences. `UPDATE_GOLDEN=1 cargo test -p blob_engine --test perft the_engine` writes
 //! the counts of the engine into the files; the plain reference still has to agree with them.
 

@@ -126,8 +126,8 @@ pub(crate) fn search(
     Ok(results.remove(0))
 }
 
-/// Searches several decisions side by side, each with a seed of its own and without noise; the results are those of
-/// `search` for each. A callable evaluator gets the leaves of all of them in one call.
+/// Searches several decisions side by side, each with a seed of its own and without noise; each ends as
+/// `search` would. A callable evaluator gets the leaves of all of them in one call.
 #[pyfunction]
 #[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, simulations, c_puct, fpu_reduction, leaves_in_flight, virtual_loss))]
 #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.

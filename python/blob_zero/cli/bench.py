@@ -31,7 +31,7 @@ from blob_zero.config.search_options import parse_search
 from blob_zero.errors import ConfigError
 
 app = typer.Typer(
-    help="Measure this machine: how fast rounds are played and learned from, and what binds.",
+    help="Measure this machine: the speed of self-play and training, and what limits it.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -55,7 +55,7 @@ def selfplay(
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Measure self-play: rounds a minute, and which limit binds."""
+    """Measure self-play: rounds a minute, and what limits them."""
     from blob_zero.bench.selfplay import COLUMNS, bench_selfplay
 
     settings = replace(
@@ -191,19 +191,19 @@ def compare(
         list[int] | None, typer.Option(help="Numbers of threads; may be given many times. (default: 1 and all)")
     ] = None,
     net: Network = None,
-    seconds: Annotated[float, typer.Option(help="Seconds that each design is timed for.")] = 4.0,
+    seconds: Annotated[float, typer.Option(help="Seconds for each design.")] = 4.0,
     policy_rounds: Annotated[int, typer.Option(help="Rounds in which policies are compared.")] = 8,
     deals: Annotated[int, typer.Option(min=2, help="Paired deals that measure the cost of virtual loss.")] = 200,
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Run each design that was tried before, as a setting of this system, and compare.
+    """Compare the designs of earlier systems, each as a setting of this one.
 
     From one round at a time with one leaf, over virtual loss inside one
     search and worlds in parallel, to thousands of rounds; then each step of
-    inference. TV is the total variation between a design's policies and
-    those of sequential search; with exact numbers, rounding of the network
-    is out of it.
+    inference. TV is the total variation between the policies of a design and
+    of sequential search. It is also given with exact numbers, without the
+    rounding of the network.
     """
     from blob_zero.bench.compare import COLUMNS, LEVELS, bench_compare
 

@@ -25,9 +25,9 @@ Network = Annotated[
     Path | None, typer.Option("--net", help="A run or checkpoint. (default: the full BlobNet, untrained)")
 ]
 Evaluator = Annotated[
-    Literal["network", "null"], typer.Option(help="null answers at once and computes nothing.", show_choices=True)
+    Literal["network", "null"], typer.Option(help="null returns at once and computes nothing.", show_choices=True)
 ]
-Dtype = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Numbers that the network computes with.")]
+Dtype = Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Number format of the network.")]
 Compile = Annotated[
     bool | None,
     typer.Option(

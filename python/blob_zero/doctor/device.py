@@ -1,4 +1,4 @@
-"""The device: what `auto` takes and why, and what keeps a GPU from being used."""
+"""The device: what `auto` takes and why, and why a GPU cannot be used."""
 
 import os
 import shutil
@@ -20,12 +20,12 @@ _PATIENCE = 30
 
 @dataclass(frozen=True)
 class Driver:
-    """What nvidia-smi says.
+    """What nvidia-smi reports.
 
     Attributes:
         gpus: names of the GPUs, in its order.
-        version: of the driver; empty where it does not say.
-        problem: why it says nothing; empty where it does.
+        version: of the driver; empty if unknown.
+        problem: why it reports nothing; empty if it works.
     """
 
     gpus: tuple[str, ...] = ()
@@ -87,18 +87,18 @@ def _obstacle(driver: Driver, complaint: str) -> tuple[str, str]:
             return f"{build} is built without CUDA, and {gpus} is here", f"install {install}"
         return (
             f"{build} is built without CUDA, and {driver.problem}",
-            f"for a GPU, install its driver and {install}; to stay on the CPU, say --device cpu",
+            f"for a GPU, install its driver and {install}; to stay on the CPU, use --device cpu",
         )
     build = f"{build} is built for CUDA {torch.version.cuda}"
     if not driver.gpus:
-        again = "load the driver again (after an update, a reboot does)"
+        again = "load the driver again (after an update, reboot)"
         install = again if "fails" in driver.problem else "install its driver"
-        return f"{build}, and {driver.problem}", f"for a GPU, {install}; to stay on the CPU, say --device cpu"
+        return f"{build}, and {driver.problem}", f"for a GPU, {install}; to stay on the CPU, use --device cpu"
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None:
         return (
             f"{build}, and CUDA_VISIBLE_DEVICES={hidden!r} shows it none of {gpus}",
-            "unset CUDA_VISIBLE_DEVICES, or name GPUs that are there in it",
+            "unset CUDA_VISIBLE_DEVICES, or set it to GPUs that are there",
         )
     return (
         f"{build} and cannot use {gpus} with driver {driver.version}{f': {complaint}' if complaint else ''}",
@@ -135,7 +135,7 @@ def _gpu(known: Known, device: torch.device, driver: Driver) -> Iterator[Finding
         ones = torch.ones(64, 64, device=device)
         computed = float((ones @ ones).sum())
     except RuntimeError as error:
-        remedy = f"install a build of PyTorch for compute capability {major}.{minor}, or free the GPU of other work"
+        remedy = f"install a build of PyTorch for compute capability {major}.{minor}, or end other work on the GPU"
         yield Finding("GPU", "failure", f"{device} does not compute: {first_line(error)}", remedy)
         return
     if computed != 64**3:

@@ -26,7 +26,7 @@ def examine(request: Request, *, notice: Callable[[str], None] = lambda _: None)
     unusable = [finding.check for finding in done["versions"] if finding.figures.get("usable") is False]
     if unusable:
         found = f"not checked: {', '.join(unusable)} cannot be used"
-        done["all else"] = (Finding("all else", "warning", found, "mend the versions first, and ask again"),)
+        done["all else"] = (Finding("all else", "warning", found, "repair the versions first, then run doctor again"),)
         return Diagnosis(done)
     for name, check in _sections().items():
         notice(name)
@@ -59,11 +59,9 @@ def _guarded(name: str, check: Check, known: Known) -> Iterator[Finding]:
     try:
         yield from check(known)
     except NotCheckedError as reason:
-        yield Finding(name, "warning", f"not checked: {reason}", "mend that, and ask again")
+        yield Finding(name, "warning", f"not checked: {reason}", "repair that, then run doctor again")
     except BlobError as error:
-        yield Finding(name, "failure", str(error), "change what the message names, and ask again")
+        yield Finding(name, "failure", str(error), "change what the message names, then run doctor again")
     except Exception as error:  # an examination that ends here would keep the other findings back
         found = f"not finished: {type(error).__name__}: {first_line(error)}"
-        yield Finding(
-            name, "failure", found, "mend its cause; if there seems to be none, report it with --json's output"
-        )
+        yield Finding(name, "failure", found, "remove its cause; if you find none, report it with the output of --json")

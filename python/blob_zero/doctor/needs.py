@@ -1,4 +1,4 @@
-"""What a run needs of memory and disk, computed from its settings, against what is there."""
+"""The memory and disk space that a run needs, computed from its settings, against what is there."""
 
 import os
 import shutil
@@ -92,9 +92,9 @@ class Needs:
 
 
 def check_memory(known: Known) -> Iterator[Finding]:
-    """Memory in all and available, against what the settings need beside what this process holds by now."""
+    """Total and available memory, against the need of the settings beyond what this process already holds."""
     total, available = available_memory()
-    there = f"{size(total)} in all, {size(available)} available"
+    there = f"{size(total)} in total, {size(available)} available"
     if known.config is None:
         yield Finding("memory", "ok", there, figures={"total_bytes": total, "available_bytes": available})
         return
@@ -115,8 +115,8 @@ def check_memory(known: Known) -> Iterator[Finding]:
             held=0,
             total=gpu_total,
             free=free,
-            there=f"{size(gpu_total)} in all, {size(free)} free",
-            remedy="end what else uses the GPU, or lower training.batch_size or selfplay.batch_rows",
+            there=f"{size(gpu_total)} in total, {size(free)} free",
+            remedy="end other processes on the GPU, or lower training.batch_size or selfplay.batch_rows",
         )
 
 

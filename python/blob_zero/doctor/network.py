@@ -27,10 +27,10 @@ FP32_BOUND = 1e-5
 """Largest difference that folding and the order of additions make in fp32, as in tests/inference/test_inference.py."""
 
 HALF_BOUND = 0.01
-"""What 99 in 100 numbers differ by at most in bf16, fp16 or TF32."""
+"""Largest difference of 99 in 100 numbers in bf16, fp16 or TF32."""
 
 HALF_BOUND_OF_ALL = 0.02
-"""What all of them do: in bf16, single values of a trained network are off by 0.013 on a machine without fault."""
+"""Largest difference of any number: in bf16, single values of a trained network are off by 0.013 on a sound machine."""
 
 _SPEED_TURNS = 3
 _ROUNDS = 16
@@ -73,20 +73,24 @@ def _precision(known: Known, config: Config, device: torch.device, net: BlobNet)
             answer = inference.evaluate_batch(features, legal)
         except EvaluatorError as error:
             remedy = (
-                'set inference.dtype = "fp32"; if it is so already, the weights are broken: go back to a checkpoint'
+                'set inference.dtype = "fp32"; if it is "fp32" already, the weights are broken: go back to a checkpoint'
             )
             yield Finding("precision", "failure", str(error), remedy)
             return
         except (BlobError, RuntimeError) as error:
-            remedy = "free memory of the device or lower selfplay.batch_rows, or turn off what [inference] asks for"
+            remedy = (
+                "free memory of the device, lower selfplay.batch_rows, or turn off settings of [inference] one by one"
+            )
             yield Finding("precision", "failure", f"the network cannot be made ready: {first_line(error)}", remedy)
             return
     for warning in caught:
         found = first_line(warning.message) if isinstance(warning.message, Warning) else str(warning.message)
         if "memory" in found:
-            yield Finding("memory", "warning", found, "lower selfplay.batch_rows, or end what else uses the memory")
+            yield Finding(
+                "memory", "warning", found, "lower selfplay.batch_rows, or end other processes that use the memory"
+            )
             continue
-        remedy = "set inference.compile = false, or install what is named (a C++ compiler on a CPU, Triton on a GPU)"
+        remedy = "set inference.compile = false, or install the compiler that is named (C++ on a CPU, Triton on a GPU)"
         yield Finding("compilation", "warning", found, remedy)
     known.inference = inference
     half = inference.dtype != torch.float32 or (device.type == "cuda" and config.training.tf32)
@@ -135,7 +139,7 @@ def _self_play(config: Config, device: torch.device, net: BlobNet) -> Iterator[F
         try:
             result = worker.play(net, RoundRange(seed=1, first_round=0, rounds=_ROUNDS, simulations=_SIMULATIONS))
         except (BlobError, RuntimeError) as error:
-            remedy = "see precision above; if there is nothing, lower selfplay.batch_rows or free memory"
+            remedy = "follow the remedy of precision above; if it has none, lower selfplay.batch_rows or free memory"
             yield Finding("self-play", "failure", f"it stops: {first_line(error)}", remedy)
             return
     yield _judged(result.records, finished=result.rounds, seconds=result.seconds)
@@ -149,7 +153,9 @@ def _judged(rows: Records, *, finished: int, seconds: float) -> Finding:
     finite = np.isfinite(rows.values).all() and np.isfinite(rows.root_values).all() and np.isfinite(sums).all()
     if finished == _ROUNDS and len(sums) and finite and np.abs(sums - 1).max() < 0.01:
         return Finding("self-play", "ok", f"{found}, all finite", figures=figures)
-    remedy = "build the core again (make), and report it with --json's output if that does not help"
+    remedy = (
+        "build the core again (maturin develop --release); if that does not help, report it with the output of --json"
+    )
     return Finding("self-play", "failure", f"{found}; not all are finite policies and values", remedy, figures)
 
 
@@ -178,7 +184,5 @@ def _difference(
     if policy <= bound_of_all and values <= bound_of_all and most <= bound:
         return Finding(check, "ok", found, figures=figures)
     beyond = f"{found}; should be {bound_of_all:g}, and {bound:g} for 99 %"
-    remedy = (
-        'set inference.dtype = "fp32", or turn off inference.compile, pack and fold one by one; report which helped'
-    )
+    remedy = 'set inference.dtype = "fp32", or turn off inference.compile, pack and fold one by one, and report it'
     return Finding(check, "failure", beyond, remedy, figures)

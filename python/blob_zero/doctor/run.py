@@ -27,7 +27,7 @@ def check_run(known: Known) -> Iterator[Finding]:
         except ConfigError as error:  # from a version with other settings
             notices.append(str(error))
     for line in notices:
-        yield Finding(CONFIG, "warning", line, "if the settings there were changed on purpose, train with --override")
+        yield Finding(CONFIG, "warning", line, "if you changed the settings there on purpose, train with --override")
     yield _settings(known, saved)
     if saved is not None and known.config is not None:
         changed = differences(saved, known.config)
@@ -36,7 +36,7 @@ def check_run(known: Known) -> Iterator[Finding]:
                 "other settings",
                 "failure",
                 f"the run in {folder} has other settings: {'; '.join(changed)}",
-                "use its settings, another --run-dir, or train with --override to go on with the new ones",
+                "use its settings, another --run-dir, or train with --override to continue with the new ones",
             )
 
 
@@ -61,7 +61,7 @@ def _checkpoint(known: Known) -> Finding:
         if known.checkpoint is not None:
             check_format(known.checkpoint)
     except CheckpointError as error:
-        remedy = "restore it from a copy, or begin anew in another --run-dir"
+        remedy = "restore it from a copy, or start again in another --run-dir"
         if isinstance(error.__cause__, PermissionError):
             remedy = f"let this user read {checkpoints}"
         return Finding("checkpoint", "failure", str(error), remedy)
@@ -72,7 +72,7 @@ def _checkpoint(known: Known) -> Finding:
     iteration = known.checkpoint.iteration
     if damaged:
         found = f"{'; '.join(damaged)}. The newest whole one is of iteration {iteration}"
-        remedy = "none is needed: the run goes on from the whole one; check the disk if it was no power cut"
+        remedy = "nothing: the run continues from the whole one; check the disk unless the power failed"
         return Finding("checkpoint", "warning", found, remedy, {"iteration": iteration, "damaged": len(damaged)})
     found = f"the newest of {len(paths)} is whole; the run would go on after iteration {iteration}"
     return Finding("checkpoint", "ok", found, figures={"iteration": iteration, "damaged": 0})
@@ -84,7 +84,7 @@ def _settings(known: Known, saved: Config | None) -> Finding:
     try:
         known.config = request.settings()
     except ConfigError as error:
-        remedy = "correct that; the presets, which `blob-zero presets` lists, explain each setting"
+        remedy = "correct the settings; the presets (`blob-zero presets`) explain each of them"
         return Finding("settings", "failure", str(error), remedy)
     if known.config is not None:
         return Finding("settings", "ok", f"{request.config or f'the preset {request.preset}'}: all can be used")

@@ -1,4 +1,4 @@
-"""Which versions are installed, and whether they are what the package asks for. Imports nothing that may be broken."""
+"""Installed versions, and whether the package accepts them. Imports nothing that may be broken."""
 
 import platform
 from collections.abc import Iterator
@@ -19,7 +19,9 @@ def check_versions() -> Iterator[Finding]:
     try:
         about = metadata.metadata("blob-zero")
     except metadata.PackageNotFoundError:
-        yield Finding("blob-zero", "failure", "not installed, only its files are there", "run make, or pip install .")
+        yield Finding(
+            "blob-zero", "failure", "not installed, only its files are there", "run make train, or pip install ."
+        )
         return
     yield Finding("blob-zero", "ok", about["Version"])
     yield _python(SpecifierSet(about["Requires-Python"] or ""))
@@ -44,14 +46,19 @@ def _python(asked: SpecifierSet) -> Finding:
     version = platform.python_version()
     if asked.contains(version, prereleases=True):
         return Finding("Python", "ok", version)
-    return Finding("Python", "failure", f"{version}; should be {asked}", "make PYTHON=python3.12, or another in range")
+    return Finding(
+        "Python",
+        "failure",
+        f"{version}; should be {asked}",
+        "use another Python, for example with make clean and make PYTHON=python3.12 train",
+    )
 
 
 def _core_build(version: str) -> Finding:
     """The Rust extension; `getattr`, as one that was built from older sources lacks what newer ones have."""
     optimized = getattr(_core, "OPTIMIZED", None)
     found = f"{_core.__version__}, encoding {_core.ENCODING_VERSION}"
-    again = "build it again: make, or maturin develop --release"
+    again = "build it again: maturin develop --release, or make clean and make train"
     if _core.__version__ != version or optimized is None:
         stale = f"{found}: built from other sources than this blob-zero {version}"
         return Finding("Rust core", "failure", stale, again, {"usable": False})

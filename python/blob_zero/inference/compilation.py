@@ -17,7 +17,7 @@ _VARIANTS = 256
 
 
 def padded_rows(rows: int) -> int:
-    """The least of `COMPILED_ROWS` that holds so many rows, or the largest of them."""
+    """The smallest of `COMPILED_ROWS` that holds `rows` rows, or the largest of them."""
     return next((size for size in COMPILED_ROWS if size >= rows), COMPILED_ROWS[-1])
 
 

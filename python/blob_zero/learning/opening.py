@@ -71,6 +71,6 @@ def _changed_settings(
     if changed and not override:
         raise ConfigError(
             f"the run in {folder} has other settings: {'; '.join(changed)}. "
-            "Use its settings, another --run-dir, or --override to go on with the new ones"
+            "Use its settings, another --run-dir, or --override to continue with the new ones"
         )
     return changed

@@ -58,7 +58,7 @@ pub enum Agent {
     },
 }
 
-/// Most simulations of a yardstick's decision: a tree of so many takes about a gigabyte.
+/// Most simulations of a yardstick's decision: a tree of that size takes about a gigabyte.
 const MAX_YARDSTICK: usize = 1 << 22;
 
 impl Agent {

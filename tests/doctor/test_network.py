@@ -52,7 +52,7 @@ def test_a_fold_that_is_off_is_a_failure(monkeypatch, tmp_path, settings):
     class Off(Inference):
         def evaluate_batch(self, features, legal):
             policy, values = super().evaluate_batch(features, legal)
-            return policy, values + np.float32(1e-4 if "folded" in self.steps else 0)
+            return policy, values + np.float32(1e-4 if "folded" in self.form else 0)
 
     monkeypatch.setattr("blob_zero.doctor.network.Inference", Off)
     found = findings_of(config=settings, run_dir=tmp_path / "run", device="cpu")

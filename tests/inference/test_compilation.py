@@ -53,7 +53,7 @@ def test_compiled_agrees_and_new_weights_compile_nothing(rows):
         inference = Inference(first, dtype="fp32", compile=True)
         before = compilations["unique_graphs"]
         inference.prepare(len(rows.features))
-    if "compiled" not in inference.steps:
+    if "compiled" not in inference.form:
         pytest.skip("this machine cannot compile")
     built = compilations["unique_graphs"]
     assert built == before + 1
@@ -133,7 +133,7 @@ def test_other_errors_while_compiling_are_raised(rows, compiler, error):
     inference = Inference(network(**SMALL), dtype="fp32", compile=True)
     with pytest.raises(type(error), match=str(error)):
         inference.evaluate_batch(rows.features, rows.legal)
-    assert "compiled" in inference.steps
+    assert "compiled" in inference.form
 
 
 def raised_from(error, cause):
@@ -167,7 +167,7 @@ def test_short_memory_halves_the_rows_and_is_said_once(compiler, shortage):
     np.testing.assert_allclose(policy, expected_policy, atol=1e-5)
     np.testing.assert_allclose(values, expected_values, atol=1e-5)
     assert compiler.sizes == [512, 256, 256, 256, 256]
-    assert "compiled" in inference.steps
+    assert "compiled" in inference.form
 
 
 def test_memory_that_runs_out_between_batches_halves_the_rows_too(rows, compiler):

@@ -145,7 +145,7 @@ def test_packed_is_the_plain_network_before_and_after_a_load(full, rows, dtype, 
     if packing_obstacle(torch.device("cpu"), {"fp32": torch.float32, "bf16": torch.bfloat16}[dtype]):
         pytest.skip(f"oneDNN has no {dtype} on this CPU")
     inference = Inference(network(seed=8), dtype=dtype, pack=True)
-    assert "packed" in inference.steps
+    assert "packed" in inference.form
     inference.load(full)
     policy, values = inference.evaluate_batch(rows.features, rows.legal)
     expected_policy, expected_values = by_hand(full, rows.features, rows.legal)
@@ -157,10 +157,10 @@ def test_packed_is_the_plain_network_before_and_after_a_load(full, rows, dtype, 
 @needs_packing
 def test_auto_packs_on_a_cpu_what_is_folded_and_not_compiled():
     net = network(**SMALL)
-    assert Inference(net, dtype="fp32").steps == "folded, packed, torch.float32"
-    assert Inference(net, dtype="fp32", pack=False).steps == "folded, torch.float32"
-    assert Inference(net, dtype="fp32", fold=False).steps == "plain, torch.float32"
-    assert Inference(net, dtype="fp32", compile=True).steps == "folded, compiled, torch.float32"
+    assert Inference(net, dtype="fp32").form == "folded, packed, torch.float32"
+    assert Inference(net, dtype="fp32", pack=False).form == "folded, torch.float32"
+    assert Inference(net, dtype="fp32", fold=False).form == "plain, torch.float32"
+    assert Inference(net, dtype="fp32", compile=True).form == "folded, compiled, torch.float32"
 
 
 @pytest.mark.parametrize("other", [{"compile": True}, {"fold": False}])

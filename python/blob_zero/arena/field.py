@@ -134,23 +134,23 @@ def play_field(settings: FieldSettings, *, on_match: Callable[[str], None] = lam
     search = parse_search(settings.search)
     names = dict.fromkeys((settings.field, *settings.guests))
     entrants = {name: read_entrant(name, search) for name in names}
-    table = _Table(settings, search)
+    judges = _Judges(settings, search)
     own = {}
     for shape in shapes:
         on_match(f"{settings.field} everywhere, {_words(shape)}")
-        own[shape] = table.play(None, entrants[settings.field], shape)
+        own[shape] = judges.play(None, entrants[settings.field], shape)
     guests = []
     for name in settings.guests:
         played = []
         for shape in shapes:
             on_match(f"{name} in a field of {settings.field}, {_words(shape)}")
-            played.append(_compare(table.play(entrants[name], entrants[settings.field], shape), own[shape]))
+            played.append(_compare(judges.play(entrants[name], entrants[settings.field], shape), own[shape]))
         by_shape = tuple((shape, _result([part], settings.seed)) for shape, part in zip(shapes, played, strict=True))
         guests.append(Guest(name, _result(played, settings.seed), by_shape))
     milliseconds = {}
     for name, entrant in entrants.items():
         on_match(f"timing {name}")
-        milliseconds[name] = table.milliseconds(entrant, shapes[0])
+        milliseconds[name] = judges.milliseconds(entrant, shapes[0])
     return FieldMatch(settings, shapes, tuple(guests), milliseconds, time.perf_counter() - started)
 
 
@@ -179,8 +179,8 @@ def field_to_json(match: FieldMatch) -> str:
     return json.dumps(report, indent=2)
 
 
-class _Table:
-    """Where matches are played: a judge for each number of players, so that compiled networks stay."""
+class _Judges:
+    """A judge for each number of players, so that networks are compiled once."""
 
     def __init__(self, settings: FieldSettings, search: SearchOptions) -> None:
         self._settings = settings

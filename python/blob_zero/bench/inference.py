@@ -95,7 +95,7 @@ def bench_inference(
                 "policy_difference_max": float(off_policy.max()),
                 "value_difference_p99": float(np.quantile(off_values, 0.99)),
                 "value_difference_max": float(off_values.max()),
-                "done": getattr(evaluator, "steps", ""),
+                "done": getattr(evaluator, "form", ""),
                 "workers": evaluator.workers,
                 "device": str(getattr(evaluator, "device", "none")),
                 "peak_memory_bytes": peak_memory(),

@@ -17,14 +17,14 @@ def list_choices(known: Known) -> Iterator[Finding]:
     if known.inference is None:
         raise NotCheckedError("the network cannot be made ready")
     inference, options, rows = known.inference, config.inference, sizes.batch_rows
-    steps = inference.steps.replace("torch.", "")
+    form = inference.form.replace("torch.", "")
     by_auto = [name for name in ("dtype", "pack", "compile") if getattr(options, name) == "auto"]
     yield Finding(
         "inference",
         "ok",
-        f"{steps} on {device}, by {inference.workers} threads, each with a lane of {rows:,} rows"
+        f"{form} on {device}, by {inference.workers} threads, each with a lane of {rows:,} rows"
         + (f"; auto decided {', '.join(by_auto)}" if by_auto else ""),
-        figures={"device": str(device), "steps": steps, "workers": inference.workers, "batch_rows": rows},
+        figures={"device": str(device), "form": form, "workers": inference.workers, "batch_rows": rows},
     )
     learn = config.training
     precision = auto_precision(device) if learn.precision == "auto" else learn.precision

@@ -94,8 +94,8 @@ def _precision(known: Known, config: Config, device: torch.device, net: BlobNet)
         yield Finding("compilation", "warning", found, remedy)
     known.inference = inference
     half = inference.dtype != torch.float32 or (device.type == "cuda" and config.training.tf32)
-    steps = f"{inference.steps.replace('torch.', '')} on {inference.device}"
-    yield _difference("precision", steps, answer, plain, legal, in_play, half=half)
+    form = f"{inference.form.replace('torch.', '')} on {inference.device}"
+    yield _difference("precision", form, answer, plain, legal, in_play, half=half)
     if inference.device.type == "cpu":
         yield _speed(inference, reference, features, legal)
 

@@ -25,7 +25,7 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
     inference = Inference(net, device=place.device, dtype=dtype, compile=True)
     inference.prepare(rows)
     found = _compare(inference.evaluate_batch(features, legal), _plain(net, features, legal), legal, TOLERANCES[dtype])
-    return {**found, "steps": inference.steps, "rows": rows}
+    return {**found, "form": inference.form, "rows": rows}
 
 
 def steps(place: Place) -> Row:
@@ -82,7 +82,7 @@ def ten_shapes(place: Place) -> Row:
         worst = max(worst, *_compare(outputs, part, legal[:size], TOLERANCES["fp32"]).values())
     built = torch._dynamo.utils.counters["stats"]["unique_graphs"] - before
     require(built <= len({padded_rows(size) for size in sizes}), f"{built} compilations for {len(sizes)} shapes")
-    return {"difference": worst, "compiled": built, "steps": inference.steps}
+    return {"difference": worst, "compiled": built, "form": inference.form}
 
 
 def every_device(place: Place) -> Row:

@@ -100,11 +100,11 @@ class Inference:
         self.load(net)
 
     @property
-    def steps(self) -> str:
+    def form(self) -> str:
         """How the network is computed, in words: `folded, packed, torch.bfloat16`."""
-        form = {FoldedNet: "folded", PlainNet: "plain", PackedNet: "folded, packed"}[type(self._forward.net)]
+        weights = {FoldedNet: "folded", PlainNet: "plain", PackedNet: "folded, packed"}[type(self._forward.net)]
         graphs = ", CUDA graphs" if self._gpu is not None and self._lane_options["graphs"] else ""
-        return f"{form}{', compiled' if self._forward.compiled else ''}{graphs}, {self.dtype}"
+        return f"{weights}{', compiled' if self._forward.compiled else ''}{graphs}, {self.dtype}"
 
     def load(self, net: BlobNet) -> None:
         """Take new weights in place, so that compiled code, captured graphs and fixed memory stay valid.

@@ -130,7 +130,7 @@ class LocalWorker:
         """A network of this shape on the device. One is kept, so that compiled code is reused."""
         if self._inference is None:
             self._inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
-            self._notice(f"making the network ready on {self._where}: {self._inference.steps}")
+            self._notice(f"making the network ready on {self._where}: {self._inference.form}")
         return self._inference
 
 

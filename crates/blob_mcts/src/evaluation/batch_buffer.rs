@@ -32,16 +32,16 @@ pub(crate) struct Row {
 }
 
 /// Cells that several threads access at once, each its own range of rows.
-struct Table<T> {
+struct SharedCells<T> {
     cells: Box<[UnsafeCell<T>]>,
     width: usize,
 }
 
 // SAFETY: `get` and `get_mut` are the only access, and their callers rule out that one thread writes a row that another
 // reads or writes.
-unsafe impl<T: Send + Sync> Sync for Table<T> {}
+unsafe impl<T: Send + Sync> Sync for SharedCells<T> {}
 
-impl<T: Copy + Default> Table<T> {
+impl<T: Copy + Default> SharedCells<T> {
     fn new(rows: usize, width: usize) -> Self {
         // Made as plain cells: the allocator then gives zeroed pages, which cost nothing until somebody fills them.
         let cells = Box::into_raw(vec![T::default(); rows * width].into_boxed_slice());
@@ -74,10 +74,10 @@ impl<T: Copy + Default> Table<T> {
 /// The rows of one batch: features and legal masks in, policies and values out.
 pub struct BatchBuffer {
     rows: usize,
-    features: Table<u8>,
-    legal: Table<bool>,
-    policy: Table<f32>,
-    values: Table<f32>,
+    features: SharedCells<u8>,
+    legal: SharedCells<bool>,
+    policy: SharedCells<f32>,
+    values: SharedCells<f32>,
     /// Whether the outputs are written.
     answered: AtomicBool,
 }
@@ -92,10 +92,10 @@ impl BatchBuffer {
     fn new(rows: usize) -> Self {
         Self {
             rows,
-            features: Table::new(rows, FEATURES),
-            legal: Table::new(rows, ACTIONS),
-            policy: Table::new(rows, ACTIONS),
-            values: Table::new(rows, MAX_PLAYERS),
+            features: SharedCells::new(rows, FEATURES),
+            legal: SharedCells::new(rows, ACTIONS),
+            policy: SharedCells::new(rows, ACTIONS),
+            values: SharedCells::new(rows, MAX_PLAYERS),
             answered: AtomicBool::new(false),
         }
     }

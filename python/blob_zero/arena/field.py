@@ -89,7 +89,7 @@ class FieldResult:
 
     @property
     def verdict(self) -> Literal["above", "not told apart", "below"]:
-        """Where the guest stands to the field, if 0 lies outside of the interval."""
+        """`above` or `below` the field where the interval excludes 0."""
         if self.low > 0:
             return "above"
         return "below" if self.high < 0 else "not told apart"
@@ -253,7 +253,7 @@ def _compare(guest: MatchRecord, own: MatchRecord) -> _Compared:
 
 
 def _result(parts: Sequence[_Compared], seed: int) -> FieldResult:
-    """The result over all deals of the parts, which count the same: they have equally many deals."""
+    """The result over all deals of the parts, which weigh the same, since they have equally many deals."""
     differences = np.concatenate([(part.points - part.field_points).mean(axis=1) for part in parts])
     low, high = bootstrap_interval(differences, stream(seed, Purpose.BOOTSTRAP))
 

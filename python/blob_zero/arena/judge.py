@@ -19,7 +19,7 @@ class Judge(Protocol):
     """Plays matches between a network and an opponent."""
 
     def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
-        """Plays the network against another, or against an bot by name, on the deals of a seed."""
+        """Plays the network against another, or against a bot by name, on the deals of a seed."""
 
 
 class LocalJudge:
@@ -59,7 +59,7 @@ class LocalJudge:
         self._evaluators: dict[int, Inference] = {}
 
     def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
-        """Plays the network against another, or against an bot by name, on the deals of a seed."""
+        """Plays the network against another, or against a bot by name, on the deals of a seed."""
         met = NetworkEntrant(opponent, self.search) if isinstance(opponent, BlobNet) else read_bot(opponent)
         first, second = self.agent(NetworkEntrant(net, self.search), side=0), self.agent(met, side=1)
         return summarize(self.records(first, second, cards=self.cards, deals=deals, seed=seed), seed=seed)

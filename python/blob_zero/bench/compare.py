@@ -74,7 +74,7 @@ def bench_compare(
     deals: int = 200,
     notice: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
-    """Measure every design at every level and number of threads.
+    """Measures every design at every level and number of threads.
 
     Args:
         settings: what the designs change.

@@ -59,7 +59,7 @@ class _Watch:
 def bench_selfplay(
     settings: PlaySettings, *, notice: Callable[[str], None] = lambda _: None, progress: OnProgress | None = None
 ) -> Row:
-    """Plays rounds and measures them, after warm-up and compilation, with both limits from the same minutes.
+    """Plays rounds and measures them, after warm-up and compilation, with both limits in the same run.
 
     Rounds begin and end at every stage, as in an iteration of a training run: the first ones are under way already,
     and the last ones are carried over.

@@ -16,7 +16,7 @@ _WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_js
 
 
 def check_output(path: Path) -> None:
-    """Refuse a file that could not be written, before anything is measured.
+    """Refuses a file that could not be written, before anything is measured.
 
     Raises:
         ConfigError: its suffix is none of .parquet, .csv and .json, or its folder is not there.
@@ -28,7 +28,7 @@ def check_output(path: Path) -> None:
 
 
 def write(rows: Sequence[Row], path: Path, *, common: Row) -> None:
-    """Write rows as Parquet, CSV or JSON by the file's suffix; `common` columns are added to each."""
+    """Writes rows as Parquet, CSV or JSON by the file's suffix; `common` columns are added to each."""
     import polars as pl
 
     check_output(path)
@@ -40,7 +40,7 @@ def write(rows: Sequence[Row], path: Path, *, common: Row) -> None:
 
 
 def show(rows: Sequence[Row], columns: Mapping[str, str], *, title: str, console: Console) -> None:
-    """Print a table of chosen columns: `columns` maps a row's column to its heading."""
+    """Prints a table of chosen columns: `columns` maps a row's column to its heading."""
     table = Table(title=title, box=None, title_justify="left", header_style="bold", pad_edge=False, title_style="bold")
     for name, heading in columns.items():
         textual = any(isinstance(row.get(name), str) for row in rows)
@@ -51,7 +51,7 @@ def show(rows: Sequence[Row], columns: Mapping[str, str], *, title: str, console
 
 
 def show_facts(row: Row, names: Mapping[str, str], *, title: str, console: Console) -> None:
-    """Print one row as lines of name and value."""
+    """Prints one row as lines of name and value."""
     table = Table(title=title, box=None, show_header=False, title_justify="left", title_style="bold", pad_edge=False)
     for name, heading in names.items():
         if row.get(name) is not None:
@@ -60,7 +60,7 @@ def show_facts(row: Row, names: Mapping[str, str], *, title: str, console: Conso
 
 
 def text(value: Value) -> str:
-    """A value for people: thousands separated, four digits of what is small."""
+    """A value for people: thousands separated, small numbers with four digits."""
     if value is None:
         return ""
     if isinstance(value, bool):

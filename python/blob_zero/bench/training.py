@@ -52,7 +52,7 @@ def bench_training(
     seconds: float = 2.0,
     notice: Callable[[str], None] = lambda _: None,
 ) -> Row:
-    """Time training and its matrix products in turn, on rows of real rounds, after warm-up and compilation.
+    """Times training and its matrix products alternately, on rows of real rounds, after warm-up and compilation.
 
     A step is all that training does with a batch: gathering it, forward, loss, backward, clipping
     and the optimizer. The limit is forward and backward of the linear layers at the same precision, one matrix product

@@ -156,7 +156,7 @@ def _measure(settings: PlaySettings, evaluator: ServedEvaluator, seconds: float)
 
 
 def _row(settings: PlaySettings, passes: list[_Pass], rounds_per_min: float) -> Row:
-    """The medians of a try's passes; `rounds_per_min` is what one row a second stands for."""
+    """The medians of a try's passes; `rounds_per_min` is per row a second."""
 
     def median(name: str) -> float:
         return float(np.median([getattr(each, name) for each in passes]))

@@ -33,7 +33,7 @@ class BenchReport:
         self._status.stop()
 
     def notice(self, text: str) -> None:
-        """Shows what is done next."""
+        """Shows the next stage."""
         self._step = text
         self._status.update(text)
 

@@ -34,7 +34,7 @@ class Clock:
         return time.perf_counter() - self._iteration_began
 
     def left(self) -> str:
-        """The time left if iterations go on at the pace of the last ones; a dash before the first is done."""
+        """The time left if the next iterations take as long as the last ones; a dash before the first is done."""
         if not self._seconds:
             return "-"
         mean = sum(self._seconds) / len(self._seconds)

@@ -16,7 +16,7 @@ from blob_zero.errors import ConfigError
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a TOML file, apply overrides of the form `section.key=value`, and check the whole.
+    """Reads a TOML file, apply overrides of the form `section.key=value`, and check the whole.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown, or a value is not allowed.
@@ -33,7 +33,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def parse_config(settings: Mapping[str, Any], *, source: str) -> Config:
-    """Check settings as read from TOML or JSON; `source` names them in the error.
+    """Checks settings as read from TOML or JSON; `source` names them in the error.
 
     Raises:
         ConfigError: names each unknown key and each wrong value, and what is allowed instead.
@@ -70,7 +70,7 @@ def preset_summary(path: Path) -> str:
 
 
 def differences(old: Config, new: Config) -> list[str]:
-    """What differs between two configurations, one `section.key: old there, new here` for each key."""
+    """Differences of two configurations, one `section.key: old there, new here` for each key."""
     before, after = dict(_flat(old)), dict(_flat(new))
     return [
         f"{key}: {json.dumps(before[key])} there, {json.dumps(after[key])} here"
@@ -105,7 +105,7 @@ def _flat(config: Config) -> Iterator[tuple[str, Any]]:
 
 
 def _apply_override(settings: dict[str, Any], override: str) -> None:
-    """Set one `section.key=value` in place. The value is TOML; what is not TOML is taken as a string."""
+    """Sets one `section.key=value` in place. The value is TOML; a value that is not TOML is a string."""
     key, equals, text = override.partition("=")
     section, dot, name = key.strip().partition(".")
     if not equals or not dot or not section or not name:

@@ -180,7 +180,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _written(place: Path) -> Finding:
-    """Write, flush, rename and delete in a folder, by the code that writes checkpoints."""
+    """Writes, flushes, renames and deletes in a folder, by the code that writes checkpoints."""
     trial = place / f".doctor-{os.getpid()}"
     try:
         write_folder_atomically(trial, [("trial", b"blob-zero doctor")])

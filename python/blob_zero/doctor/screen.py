@@ -11,7 +11,7 @@ _STYLES: dict[Mark, str] = {"ok": "green", "warning": "yellow", "failure": "bold
 
 
 def show(diagnosis: Diagnosis, console: Console) -> None:
-    """Print a line for each finding, its remedy below it, and how many failures and warnings there are."""
+    """Prints a line for each finding, its remedy below it, and how many failures and warnings there are."""
     for section, findings in diagnosis.sections.items():
         console.print(Text(section, style="bold"))
         table = Table.grid(padding=(0, 2))

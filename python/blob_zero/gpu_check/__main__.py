@@ -21,7 +21,7 @@ _FOR_TRAINING = 240
 
 
 def main() -> int:
-    """Run the checks; returns 1 if one failed."""
+    """Runs the checks; returns 1 if one failed."""
     arguments = _arguments()
     if arguments.small:
         # Compilation would take most of the time, and a CPU's compiler tells nothing about a GPU's.
@@ -81,7 +81,7 @@ def _here(check: Check, place: Place) -> Result:
 
 
 def _in_a_process(check: Check, arguments: argparse.Namespace, folder: Path, *, limit: float) -> Result:
-    """Run a check in a process that may hang, run out of memory or bring the device down."""
+    """Runs a check in a process that may hang, run out of memory or bring the device down."""
     found = folder / "figures.json"
     found.unlink(missing_ok=True)
     command = [sys.executable, "-m", "blob_zero.gpu_check", "--one", check.name]

@@ -28,8 +28,8 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
     return {**found, "form": inference.form, "rows": rows}
 
 
-def steps(place: Place) -> Row:
-    """Every step of inference on and off: the same outputs."""
+def forms(place: Place) -> Row:
+    """Every form of inference: the same outputs."""
     net, rows = place.network(), place.size(1024, 64)
     features, legal = positions(rows)
     expected = _plain(net, features, legal)

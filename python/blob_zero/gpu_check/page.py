@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a check.
+    """The outcome of a check.
 
     Attributes:
         name: of the check.
@@ -32,7 +32,7 @@ class Result:
 
 
 def write(results: Sequence[Result], machine: Mapping[str, object], folder: Path) -> str:
-    """Write `gpu_check.json` and `gpu_check.txt` into a folder; returns the page."""
+    """Writes `gpu_check.json` and `gpu_check.txt` into a folder; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     whole = {"machine": dict(machine), "checks": [asdict(result) for result in results]}
     (folder / "gpu_check.json").write_text(json.dumps(whole, indent=1, default=str) + "\n", encoding="utf-8")

@@ -41,7 +41,7 @@ def all_checks() -> list[Check]:
             Check(f"training in {dtype}", "checks", 120, partial(training_checks.precision, dtype=dtype))
             for dtype in ("bf16", "fp16", "fp32")
         ),
-        Check("steps of inference", "checks", 90, inference_checks.steps),
+        Check("forms of inference", "checks", 90, inference_checks.forms),
         Check("new weights under graphs", "checks", 60, inference_checks.reload),
         Check("every device", "checks", 60, inference_checks.every_device),
         Check("memory short in capture", "checks", 60, inference_checks.short_memory, needs_gpu=True),

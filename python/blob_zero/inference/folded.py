@@ -20,7 +20,7 @@ class FoldedLayer(nn.Module):
         self.norm2 = nn.LayerNorm(width)
 
     def load(self, layer: EncoderLayer) -> None:
-        """Take the weights of a layer of the same sizes, in place."""
+        """Takes the weights of a layer of the same sizes, in place."""
         weight, bias = (part.double() for part in layer.value_projection())
         out_weight = layer.self_attn.out_proj.weight.double()
         out_bias = layer.self_attn.out_proj.bias.double()
@@ -31,7 +31,7 @@ class FoldedLayer(nn.Module):
             _copy(getattr(self, name), getattr(layer, name))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, width] to [B, width]."""
+        """Maps [B, width] to [B, width]."""
         x = self.norm1(self.attention(x))
         output: Tensor = self.norm2(x + self.linear2(functional.relu(self.linear1(x))))
         return output
@@ -59,7 +59,7 @@ class FoldedNet(nn.Module):
 
     @torch.no_grad()
     def load(self, net: BlobNet) -> None:
-        """Take the weights of a network of the same shape, in place."""
+        """Takes the weights of a network of the same shape, in place."""
         scale = torch.from_numpy(bz.feature_scale()).to(net.embed.weight.device)
         self.embed.weight.copy_(net.embed.weight.double() * scale.double())
         self.embed.bias.copy_(net.embed.bias)
@@ -80,7 +80,7 @@ class FoldedNet(nn.Module):
         _copy(self.value, net.value_head[2])
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Map raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
+        """Maps raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
         x = self.embed_norm(self.embed(raw))
         for layer in self.layers:
             x = layer(x)
@@ -101,12 +101,12 @@ class PlainNet(nn.Module):
 
     @torch.no_grad()
     def load(self, net: BlobNet) -> None:
-        """Take the weights of a network of the same shape, in place."""
+        """Takes the weights of a network of the same shape, in place."""
         for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
             mine.copy_(theirs)
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Map raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
+        """Maps raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
         output: tuple[Tensor, Tensor] = self.net(raw * self.scale)
         return output
 

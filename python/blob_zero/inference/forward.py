@@ -37,7 +37,7 @@ class Forward:
         self._compiling = threading.Lock()
 
     def __call__(self, raw: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
-        """Map features uint8[B, 256] and legal bool[B, 52] to policy float32[B, 52] and values float32[B, values]."""
+        """Maps features uint8[B, 256] and legal bool[B, 52] to policy float32[B, 52] and values float32[B, values]."""
         if not self.compiled:
             return self.plain(raw, legal)
         if len(raw) not in self._ready:

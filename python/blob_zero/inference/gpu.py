@@ -56,7 +56,7 @@ class Gpu:
         return torch.cuda.device(self.device)
 
     def warm_up(self, work: Callable[[], None]) -> int:
-        """Run the work three times: compilation, the choices of libraries and their workspaces come first.
+        """Runs the work three times: compilation, the choices of libraries and their workspaces come first.
 
         Returns:
             Bytes of memory that the last run took.
@@ -66,7 +66,7 @@ class Gpu:
         return needed
 
     def run_aside(self, work: Callable[[], None]) -> int:
-        """Run the work on the stream that graphs are captured on; the thread's own stream waits for it.
+        """Runs the work on the stream that graphs are captured on; the thread's own stream waits for it.
 
         Returns:
             Bytes of memory that it took.
@@ -82,7 +82,7 @@ class Gpu:
             return max(torch.cuda.max_memory_allocated(self.device) - before, 0)
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Warm the work up and capture it; returns what replays it on the same memory with one launch.
+        """Warms the work up and captures it; returns a function that replays it on the same memory with one launch.
 
         These graphs share one pool of memory: each leaves its results in memory from outside the pool, and they run one
         after another on `compute`.
@@ -95,7 +95,7 @@ class Gpu:
         return self.record(work, needed=needed, pool=self._pool)
 
     def record(self, work: Callable[[], None], *, needed: int, pool: "_POOL_HANDLE") -> Callable[[], None]:
-        """Capture work that ran before, took so many bytes, and may take them from a pool.
+        """Captures work that ran before and took `needed` bytes, which may come from a pool.
 
         Raises:
             torch.OutOfMemoryError: they are not there.

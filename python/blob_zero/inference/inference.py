@@ -107,7 +107,7 @@ class Inference:
         return f"{weights}{', compiled' if self._forward.compiled else ''}{graphs}, {self.dtype}"
 
     def load(self, net: BlobNet) -> None:
-        """Take new weights in place, so that compiled code, captured graphs and fixed memory stay valid.
+        """Takes new weights in place, so that compiled code, captured graphs and fixed memory stay valid.
 
         Raises:
             ConfigError: the network has another shape.
@@ -121,7 +121,7 @@ class Inference:
                 torch.cuda.synchronize(self.device)
 
     def prepare(self, rows: int) -> None:
-        """Compile, capture and warm up for batches of `rows` rows and every worker, before anything is timed.
+        """Compiles, captures and warms up for batches of `rows` rows and every worker, before anything is timed.
 
         Raises:
             ConfigError: fewer than 1 row.
@@ -140,7 +140,7 @@ class Inference:
             self._retrying(rows, add_lane)
 
     def __call__(self, features: npt.NDArray[np.float32], legal: Legal) -> Outputs:
-        """Evaluate scaled features float32[B, 256] with their legal actions bool[B, 52].
+        """Evaluates scaled features float32[B, 256] with their legal actions bool[B, 52].
 
         Returns:
             Probabilities float32[B, 52] over the legal actions, summing to 1, and values float32[B, 8].
@@ -155,7 +155,7 @@ class Inference:
         return _finite(policy, values)
 
     def evaluate_batch(self, features: Features, legal: Legal) -> Outputs:
-        """Evaluate a whole batch buffer of raw features uint8[rows, 256] with bool[rows, 52].
+        """Evaluates a whole batch buffer of raw features uint8[rows, 256] with bool[rows, 52].
 
         Rows past the filled ones may hold anything; a row without a legal action gets zeros for its policy.
 
@@ -169,7 +169,7 @@ class Inference:
         return _finite(*self._retrying(len(features), partial(self._evaluate, features, legal)))
 
     def _evaluate(self, features: Features, legal: Legal, size: int) -> Outputs:
-        """Evaluate the rows with one lane, in as many parts as it takes."""
+        """Evaluates the rows with one lane, in several parts if the lane is smaller."""
         with self._lane(size) as lane:
             starts = range(0, len(features), size)
             parts = [lane.evaluate(features[k : k + size], legal[k : k + size]) for k in starts]
@@ -201,7 +201,7 @@ class Inference:
         return self._lane_rows.get(rows) or (padded_rows(rows) if self._forward.compiled else rows)
 
     def _retrying(self, rows: int, attempt: Callable[[int], _T]) -> _T:
-        """Call `attempt` with the rows of a lane, fewer each time the memory is too small."""
+        """Calls `attempt` with the rows of a lane, fewer each time the memory is too small."""
         while True:
             size = self._rows_of_lanes(rows)
             try:
@@ -218,7 +218,7 @@ class Inference:
             self._halve(rows, size)
 
     def _halve(self, rows: int, size: int) -> None:
-        """Let batches of `rows` rows go through lanes of half the size; of threads that fail together one does."""
+        """Lets batches of `rows` rows go through lanes of half the size; of threads that fail together one does."""
         with self._lock:
             if self._rows_of_lanes(rows) != size:
                 return

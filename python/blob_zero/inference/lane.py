@@ -24,7 +24,7 @@ class Lane(Protocol):
     """Rows that it computes, however few of them a batch has."""
 
     def evaluate(self, features: Features, legal: Legal) -> Outputs:
-        """Evaluate uint8[B, 256] with bool[B, 52], B at most `rows`; the outputs are in memory of their own."""
+        """Evaluates uint8[B, 256] with bool[B, 52], B at most `rows`; the outputs are in memory of their own."""
 
 
 class BatchMemory:
@@ -43,6 +43,6 @@ class BatchMemory:
         self.values = zeros(values, torch.float32)
 
     def fill(self, features: Features, legal: Legal) -> None:
-        """Copy the first rows of host memory from arrays."""
+        """Copies the first rows of host memory from arrays."""
         np.copyto(self.features.numpy()[: len(features)], features)
         np.copyto(self.legal.numpy()[: len(legal)], legal)

@@ -11,14 +11,14 @@ from blob_zero.model.blobnet import BlobNet
 
 
 class _Packed(NamedTuple):
-    """A linear layer as oneDNN wants it."""
+    """A linear layer with its weights in the layout of oneDNN."""
 
     weight: Tensor
     """[out, in] in oneDNN's own blocked layout."""
     bias: Tensor
 
     def __call__(self, x: Tensor, then: str = "none") -> Tensor:
-        """Map [B, in] to [B, out]; `then` is "none" or "relu"."""
+        """Maps [B, in] to [B, out]; `then` is "none" or "relu"."""
         output: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, then, [], "")
         return output
 
@@ -52,12 +52,12 @@ class PackedNet:
         self._pack()
 
     def load(self, net: BlobNet) -> None:
-        """Take the weights of a network of the same shape."""
+        """Takes the weights of a network of the same shape."""
         self.folded.load(net)
         self._pack()
 
     def __call__(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Map raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
+        """Maps raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
         x = self.folded.embed_norm(self._embed(raw))
         for layer in self._layers:
             x = layer.norm1(layer.attention(x))
@@ -81,7 +81,7 @@ class PackedNet:
 
 
 def packing_obstacle(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why a network cannot be packed there in those numbers; None where it can."""
+    """Why a network cannot be packed on this device with this dtype; None where it can."""
     if device.type != "cpu":
         return f"weights are packed for a CPU, and the device is {device}"
     has_mkldnn: Callable[[], bool] = torch.backends.mkldnn.is_available

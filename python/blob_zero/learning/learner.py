@@ -148,7 +148,7 @@ class Learner:
                 torch.cuda.empty_cache()  # the cached blocks have the old sizes
 
     def _stepper(self, batch: DeviceBatch) -> Callable[[DeviceBatch], Tensor]:
-        """What takes a step on such a batch: on a GPU a graph, but where nothing is to be compiled."""
+        """The function that takes a step on such a batch: on a GPU a graph, unless compilation is off."""
         if self.device.type != "cuda" or not self.gradients.compiled:
             return self._take
         if batch.rows not in self._graphs:

@@ -31,7 +31,7 @@ class DeviceBatch(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """B."""
+        """Number of rows, B."""
         return len(self.features)
 
     def split(self, parts: int) -> "list[DeviceBatch]":
@@ -65,7 +65,7 @@ class DeviceRows:
 
     @property
     def home(self) -> torch.device:
-        """Where the columns are."""
+        """The device that holds the columns."""
         return self._columns["features"].device
 
     def update(self) -> int:

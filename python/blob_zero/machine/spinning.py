@@ -27,7 +27,7 @@ _watching = False
 
 
 def share_cores_with_others() -> None:
-    """Watch the machine from now on, once for the process.
+    """Watches the machine from now on, once for the process.
 
     Does nothing where the environment says how threads wait (`OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`), and on other systems
     than Linux.
@@ -44,13 +44,13 @@ def share_cores_with_others() -> None:
 
 @dataclass
 class Crowding:
-    """Whether other processes use the cores of this one, from what was used between two looks."""
+    """Whether other processes use the cores of this one, from the time used between two looks."""
 
     crowded: bool = False
     quiet_looks: int = 0
 
     def look(self, *, others: float) -> bool:
-        """Take the cores that other processes used since the last look; three quiet seconds end a crowd."""
+        """Takes the cores that other processes used since the last look; three quiet seconds end a crowd."""
         if others > _BUSY_OTHERS:
             self.crowded, self.quiet_looks = True, 0
         else:
@@ -70,7 +70,7 @@ class SleepingTeam:
         self._ready.wait()
 
     def release(self) -> None:
-        """End the threads."""
+        """Ends the threads."""
         self._end.set()
         self._thread.join()
 

@@ -53,7 +53,7 @@ class EncoderLayer(nn.Module):
         return weight[2 * width :], bias[2 * width :]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, width] to [B, width]."""
+        """Maps [B, width] to [B, width]."""
         value = functional.linear(x, *self.value_projection())
         x = self.norm1(x + self.self_attn.out_proj(value))
         fed: Tensor = self.linear2(functional.relu(self.linear1(x)))

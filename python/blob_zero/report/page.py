@@ -33,7 +33,7 @@ _DOTS_PER_INCH = 180
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
-    """Write the page of a run, at work or finished, and its charts as PNGs beside it.
+    """Writes the page of a run, at work or finished, and its charts as PNGs beside it.
 
     Args:
         run: the run's folder.

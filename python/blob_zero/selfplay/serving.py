@@ -39,7 +39,7 @@ class Serving:
 
     @property
     def python(self) -> float:
-        """Seconds in the loop's own Python code: what is none of the others."""
+        """Seconds in the loop's own Python code: the total without waiting, evaluating and handing over."""
         return max(self.total - self.waiting - self.evaluating - self.handing_over, 0.0)
 
 

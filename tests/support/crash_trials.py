@@ -191,6 +191,9 @@ class Trials:
         took = time.monotonic() - sent
         expected = -number if number == signal.SIGKILL else 128 + number
         assert status in (0, expected), self._said(run, kind, status)
+        if not status:
+            # The run was over: it takes less time than when it was timed, on a machine that was busier then.
+            self.seconds /= 2
         if status and number != signal.SIGKILL:
             assert took < LIMIT, f"{kind} took {took:.2f} s"
             self.tally.slowest_stop = max(self.tally.slowest_stop, took)

@@ -121,7 +121,7 @@ def play_field(settings: FieldSettings, *, on_match: Callable[[str], None] = lam
     """Plays all guests in the field, in all shapes.
 
     Args:
-        settings: who plays what.
+        settings: agents, shapes, deals and seed.
         on_match: called with a description of each match before it begins.
 
     Raises:

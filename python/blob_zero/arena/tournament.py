@@ -76,7 +76,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] = lambda _: None
     """Plays all pairs of agents on the same deals.
 
     Args:
-        settings: who plays what.
+        settings: agents, hand sizes, deals and seed.
         on_match: called with a description of each match before it begins.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run reports while it is at work, and to whom."""
+"""The reports of a run at work, and the interface that shows them."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -94,15 +94,15 @@ class LocalWorker:
         self._where = resolve_device(device)
         self._notice = notice
         self._inference: Inference | None = None
-        self._told: Sizes | None = None
+        self._reported: Sizes | None = None
 
     def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
         """Compiles, captures and warms up, where that is not done already; returns the sizes chosen."""
         sizes = sizes_of(self.config, rounds, device=self._where)
         self._evaluator(net).prepare(sizes.batch_rows)
-        if sizes != self._told:
+        if sizes != self._reported:
             self._notice(f"self-play: {sizes}")
-            self._told = sizes
+            self._reported = sizes
         return sizes
 
     def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:

@@ -2,9 +2,10 @@
 
 import sys
 import warnings
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -137,54 +138,17 @@ def arena(
     With --field, each agent plays among others of the field's. Its difference
     is to the field's own points in the same seat of the same deals.
     """
-    from blob_zero.arena.deal_kinds import parse_hand_sizes, parse_players
-    from blob_zero.arena.field import FieldSettings, field_to_json, play_field
-    from blob_zero.arena.tournament import Settings, play
-    from blob_zero.arena.tournament_json import to_json
-    from blob_zero.cli.tables import field_tables, tournament_tables
     from blob_zero.run.atomic_files import write_atomically
 
     if out is not None and not out.absolute().parent.is_dir():
         raise ConfigError(f"cannot write {out}: there is no folder {out.absolute().parent}")
-    counts = parse_players(players)
-    report: str
+    if field is not None and whole_games is not None:
+        raise ConfigError("--field plays single rounds; leave out --whole-games")
+    options = _ArenaOptions(tuple(agents), players, cards, deals, search, seed, device, threads)
     with Console(stderr=True).status("starting") as status:
-        if field is not None:
-            if whole_games is not None:
-                raise ConfigError("--field plays single rounds; leave out --whole-games")
-            in_field = play_field(
-                FieldSettings(
-                    guests=tuple(agents),
-                    field=field,
-                    players=counts,
-                    cards=parse_hand_sizes(cards),
-                    deals=deals,
-                    search=search,
-                    seed=seed,
-                    device=device,
-                    threads=threads,
-                ),
-                on_match=status.update,
-            )
-            tables, report = field_tables(in_field), field_to_json(in_field)
-        else:
-            if len(counts) > 1:
-                raise ConfigError(f"matches of pairs have one number of players, not {players}; --field takes several")
-            tournament = play(
-                Settings(
-                    agents=tuple(agents),
-                    players=counts[0],
-                    cards=parse_hand_sizes(cards),
-                    deals=deals,
-                    search=search,
-                    seed=seed,
-                    device=device,
-                    threads=threads,
-                    result_share=whole_games,
-                ),
-                on_match=status.update,
-            )
-            tables, report = tournament_tables(tournament), to_json(tournament)
+        tables, report = (
+            _pairs(options, whole_games, status.update) if field is None else _field(options, field, status.update)
+        )
     if json:
         typer.echo(report)
     else:
@@ -195,6 +159,67 @@ def arena(
     # Last, so that a disk that refuses the file costs no result.
     if out is not None:
         write_atomically(out, report.encode())
+
+
+class _ArenaOptions(NamedTuple):
+    """The options of `arena` that pairs and fields share, as they were given."""
+
+    agents: tuple[str, ...]
+    players: str
+    cards: str
+    deals: int
+    search: str
+    seed: int
+    device: str
+    threads: int | None
+
+
+def _pairs(
+    options: _ArenaOptions, whole_games: float | None, on_match: Callable[[str], None]
+) -> tuple[Iterable[Table], str]:
+    """Plays all pairs; returns the tables and the JSON."""
+    from blob_zero.arena.deal_kinds import parse_hand_sizes, parse_players
+    from blob_zero.arena.tournament import Settings, play
+    from blob_zero.arena.tournament_json import to_json
+    from blob_zero.cli.tables import tournament_tables
+
+    counts = parse_players(options.players)
+    if len(counts) > 1:
+        raise ConfigError(f"matches of pairs have one number of players, not {options.players}; --field takes several")
+    settings = Settings(
+        agents=options.agents,
+        players=counts[0],
+        cards=parse_hand_sizes(options.cards),
+        deals=options.deals,
+        search=options.search,
+        seed=options.seed,
+        device=options.device,
+        threads=options.threads,
+        result_share=whole_games,
+    )
+    tournament = play(settings, on_match=on_match)
+    return tournament_tables(tournament), to_json(tournament)
+
+
+def _field(options: _ArenaOptions, field: str, on_match: Callable[[str], None]) -> tuple[Iterable[Table], str]:
+    """Plays all agents in the field; returns the tables and the JSON."""
+    from blob_zero.arena.deal_kinds import parse_hand_sizes, parse_players
+    from blob_zero.arena.field import FieldSettings, field_to_json, play_field
+    from blob_zero.cli.tables import field_tables
+
+    settings = FieldSettings(
+        guests=options.agents,
+        field=field,
+        players=parse_players(options.players),
+        cards=parse_hand_sizes(options.cards),
+        deals=options.deals,
+        search=options.search,
+        seed=options.seed,
+        device=options.device,
+        threads=options.threads,
+    )
+    match = play_field(settings, on_match=on_match)
+    return field_tables(match), field_to_json(match)
 
 
 @app.command()

@@ -26,6 +26,19 @@ def test_every_folder_of_the_package_has_a_line():
     assert folders <= set(re.findall(r"`(\w+)`", MAP))
 
 
+def test_folders_of_the_search_crate_use_only_those_above_them_in_the_map():
+    sources = ROOT / "crates" / "blob_mcts" / "src"
+    order = re.findall(r"`crates/blob_mcts/src/(\w+)`", MAP)
+    assert set(order) == {path.name for path in sources.iterdir() if path.is_dir()}
+    backward = [
+        f"{path.relative_to(sources)} uses {name}"
+        for path in sorted(sources.glob("*/*.rs"))
+        for name in re.findall(r"\bcrate::(\w+)::", path.read_text(encoding="utf-8"))
+        if name in order and order.index(name) > order.index(path.parent.name)
+    ]
+    assert backward == []
+
+
 def test_folders_import_only_from_those_above_them_in_the_map():
     order = [name for line in MAP.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line)]
     place = {name: index for index, name in enumerate(order)}

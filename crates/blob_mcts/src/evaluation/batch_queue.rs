@@ -171,7 +171,8 @@ impl BatchQueue {
         mut requested: impl FnMut(usize, RequestedRows),
     ) {
         let mut inner = self.lock();
-        inner.running -= 1;
+        // In every build: a wrapped count would let waits go on forever.
+        inner.running = inner.running.checked_sub(1).expect("a group that runs was counted");
         let ready = inner.ready.len();
         let mut retires = true;
         for (model, rows) in filled {

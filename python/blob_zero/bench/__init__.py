@@ -1,5 +1,4 @@
 """Benchmarks of the whole system: `blob-zero bench` and the functions behind it.
 
-Each measurement is a row, a flat mapping from column to value (`tables.Row`). What the columns mean is said once, in
-docs/performance.md.
+A `tables.Measurement` is a flat mapping from column to value. docs/performance.md says what the columns mean.
 """

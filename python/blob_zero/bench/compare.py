@@ -10,7 +10,7 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.bench.designs import designs
 from blob_zero.bench.settings import PlaySettings, build_evaluator
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.bench.timed_run import ServedEvaluator, run_for
 from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.inference.evaluator import Outputs
@@ -73,7 +73,7 @@ def bench_compare(
     policy_rounds: int = 8,
     deals: int = 200,
     notice: Callable[[str], None] = lambda _: None,
-) -> list[Row]:
+) -> list[Measurement]:
     """Measures every design at every level and number of threads.
 
     Args:
@@ -85,7 +85,7 @@ def bench_compare(
         deals: deals, each from every seat, in which a design with virtual loss meets the sequential one.
         notice: called with a line before each step.
     """
-    rows: list[Row] = []
+    rows: list[Measurement] = []
     for level in levels:
         search = parse_search(LEVELS.get(level, level))
         for count in threads or sorted({1, cores()}):
@@ -95,8 +95,8 @@ def bench_compare(
 
 def _level(
     settings: PlaySettings, seconds: float, policy_rounds: int, deals: int, notice: Callable[[str], None]
-) -> list[Row]:
-    rows: list[Row] = []
+) -> list[Measurement]:
+    rows: list[Measurement] = []
     exact = ExactEvaluator()
     decisions = _decisions_a_round(settings)
     first: tuple[Records, Records] | None = None
@@ -116,7 +116,7 @@ def _level(
         exactly = here.self_play(rounds=policy_rounds).run(exact)
         first = first or (played, exactly)
         distances = policy_distances(played, first[0])
-        row: Row = {
+        row: Measurement = {
             "level": str(settings.search),
             "threads": here.threads,
             "design": design.name,
@@ -166,7 +166,7 @@ def _decisions_a_round(settings: PlaySettings) -> float:
     return len(records.round) / 500
 
 
-def _points(design: PlaySettings, settings: PlaySettings, evaluator: ServedEvaluator, deals: int) -> Row:
+def _points(design: PlaySettings, settings: PlaySettings, evaluator: ServedEvaluator, deals: int) -> Measurement:
     """Points a round of a design against the same search with one leaf in flight, on paired deals."""
     from blob_zero.arena.statistics import summarize
 

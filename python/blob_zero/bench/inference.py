@@ -8,7 +8,7 @@ import numpy as np
 
 from blob_zero.bench.limits import inference_limit, sample_batch
 from blob_zero.bench.settings import PlaySettings, build_evaluator
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.machine.memory import peak_memory
 
 COLUMNS = {
@@ -54,7 +54,7 @@ def forms(device: str) -> dict[str, dict[str, Any]]:
 
 def bench_inference(
     settings: PlaySettings, *, seconds: float = 1.0, notice: Callable[[str], None] = lambda _: None
-) -> list[Row]:
+) -> list[Measurement]:
     """Times each form, alternately, through the call and with the threads of self-play.
 
     Args:
@@ -80,7 +80,7 @@ def bench_inference(
     answers = {name: evaluator.evaluate_batch(features, legal) for name, evaluator in evaluators.items()}
     first = next(iter(evaluators))
     policy, values = answers[first]
-    rows: list[Row] = []
+    rows: list[Measurement] = []
     for name, evaluator in evaluators.items():
         rate = float(np.median(rates[name]))
         off_policy = np.abs(answers[name][0] - policy)[legal]

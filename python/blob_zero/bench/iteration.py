@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.config.schema import Config
 from blob_zero.machine.memory import peak_memory
 from blob_zero.selfplay.serving import OnProgress
@@ -28,7 +28,7 @@ def bench_iteration(
     device: str,
     notice: Callable[[str], None] = lambda _: None,
     progress: OnProgress | None = None,
-) -> Row:
+) -> Measurement:
     """Plays an iteration's rounds with the untrained network and trains on them, as `blob-zero train` does.
 
     Compilation precedes the clock, for self-play and for training: a run pays it once. The replay ring holds only the

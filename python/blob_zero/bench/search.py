@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import blob_zero as bz
 from blob_zero.bench.settings import NullEvaluator, PlaySettings
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.bench.timed_run import ENDLESS, run_for
 from blob_zero.machine.facts import cores
 from blob_zero.machine.memory import peak_memory
@@ -25,7 +25,7 @@ COLUMNS = {
 SECONDS = 2.0
 
 
-def bench_search(settings: PlaySettings, *, notice: Callable[[str], None] = lambda _: None) -> list[Row]:
+def bench_search(settings: PlaySettings, *, notice: Callable[[str], None] = lambda _: None) -> list[Measurement]:
     """Time searches one after another, rounds through the queue in Rust, and the same with Python in the loop.
 
     The evaluator does nothing in all three.
@@ -50,11 +50,11 @@ def bench_search(settings: PlaySettings, *, notice: Callable[[str], None] = lamb
     return rows
 
 
-def _rate(row: Row) -> float:
+def _rate(row: Measurement) -> float:
     return float(row["simulations_per_s"] or 0)
 
 
-def _alone(settings: PlaySettings) -> Row:
+def _alone(settings: PlaySettings) -> Measurement:
     """Searches of first bids with equal priors, one after the other."""
     searches = 0
     simulations = evaluations = 0
@@ -80,7 +80,7 @@ def _alone(settings: PlaySettings) -> Row:
     }
 
 
-def _in_rust(settings: PlaySettings) -> Row:
+def _in_rust(settings: PlaySettings) -> Measurement:
     end = time.perf_counter() + SECONDS
     started = time.perf_counter()
     plan = settings.self_play(rounds=ENDLESS).plan(evaluator_threads=2, record=False)
@@ -95,7 +95,7 @@ def _in_rust(settings: PlaySettings) -> Row:
     }
 
 
-def _in_python(settings: PlaySettings) -> Row:
+def _in_python(settings: PlaySettings) -> Measurement:
     """As `_in_rust`, each batch handed to Python and back."""
     run = run_for(settings, NullEvaluator(settings.rows), seconds=SECONDS)
     return {

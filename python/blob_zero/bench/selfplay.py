@@ -8,7 +8,7 @@ import numpy as np
 from blob_zero import _core
 from blob_zero.bench.limits import inference_limit, search_limit
 from blob_zero.bench.settings import NullEvaluator, PlaySettings, build_evaluator, check_at_least_1
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.bench.timed_run import ServedEvaluator, begun_rounds
 from blob_zero.machine.facts import cores
 from blob_zero.machine.gpu import gpu_meter
@@ -58,7 +58,7 @@ class _Watch:
 
 def bench_selfplay(
     settings: PlaySettings, *, notice: Callable[[str], None] = lambda _: None, progress: OnProgress | None = None
-) -> Row:
+) -> Measurement:
     """Plays rounds and measures them, after warm-up and compilation, with both limits in the same run.
 
     Rounds begin and end at every stage, as in an iteration of a training run: the first ones are under way already,
@@ -85,7 +85,7 @@ def measure_selfplay(
     limit_seconds: float = 2.0,
     notice: Callable[[str], None] = lambda _: None,
     progress: OnProgress | None = None,
-) -> Row:
+) -> Measurement:
     """Measures self-play as `bench_selfplay` does, with an evaluator that is ready."""
     device = str(getattr(evaluator, "device", "none"))
     notice("the limits: inference alone, search alone")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import blob_zero as bz
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.config.choices import Dtype, Switch
 from blob_zero.config.search_options import DEFAULT_SEARCH, SearchOptions
 from blob_zero.errors import ConfigError
@@ -93,7 +93,7 @@ class PlaySettings:
 
         return resolve_device(self.device)
 
-    def columns(self) -> Row:
+    def columns(self) -> Measurement:
         """The settings as columns."""
         values = asdict(self) | asdict(self.search) | {"batch_rows": self.rows}
         del values["search"]

@@ -10,7 +10,8 @@ from rich.table import Table
 from blob_zero.errors import ConfigError
 
 Value = str | int | float | bool | None
-Row = dict[str, Value]
+Measurement = dict[str, Value]
+"""One line of a benchmark's table: values by column."""
 
 _WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".json": "write_json"}
 
@@ -27,7 +28,7 @@ def check_output(path: Path) -> None:
         raise ConfigError(f"cannot write {path}: there is no folder {path.absolute().parent}")
 
 
-def write(rows: Sequence[Row], path: Path, *, common: Row) -> None:
+def write(rows: Sequence[Measurement], path: Path, *, common: Measurement) -> None:
     """Writes rows as Parquet, CSV or JSON by the file's suffix; `common` columns are added to each."""
     import polars as pl
 
@@ -39,7 +40,7 @@ def write(rows: Sequence[Row], path: Path, *, common: Row) -> None:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def show(rows: Sequence[Row], columns: Mapping[str, str], *, title: str, console: Console) -> None:
+def show(rows: Sequence[Measurement], columns: Mapping[str, str], *, title: str, console: Console) -> None:
     """Prints a table of chosen columns: `columns` maps a row's column to its heading."""
     table = Table(title=title, box=None, title_justify="left", header_style="bold", pad_edge=False, title_style="bold")
     for name, heading in columns.items():
@@ -50,7 +51,7 @@ def show(rows: Sequence[Row], columns: Mapping[str, str], *, title: str, console
     console.print(table)
 
 
-def show_facts(row: Row, names: Mapping[str, str], *, title: str, console: Console) -> None:
+def show_facts(row: Measurement, names: Mapping[str, str], *, title: str, console: Console) -> None:
     """Prints one row as lines of name and value."""
     table = Table(title=title, box=None, show_header=False, title_justify="left", title_style="bold", pad_edge=False)
     for name, heading in names.items():
@@ -72,11 +73,11 @@ def text(value: Value) -> str:
     return value
 
 
-def nested(row: Row, settings: Row, machine: Row) -> str:
+def nested(row: Measurement, settings: Measurement, machine: Measurement) -> str:
     """One JSON object of a row, with its settings and machine as objects in it."""
     return json.dumps({**row, "settings": settings, "machine": machine}, indent=2)
 
 
-def nested_all(rows: Sequence[Row], settings: Row, machine: Row) -> str:
+def nested_all(rows: Sequence[Measurement], settings: Measurement, machine: Measurement) -> str:
     """One JSON object of all rows, with the settings and the machine that they share."""
     return json.dumps({"rows": list(rows), "settings": settings, "machine": machine}, indent=2)

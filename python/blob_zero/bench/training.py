@@ -9,7 +9,7 @@ import numpy as np
 
 from blob_zero.bench.matrix_products import flops_a_row, matrix_products
 from blob_zero.bench.settings import PlaySettings, build_network
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.machine.memory import peak_memory
@@ -51,7 +51,7 @@ def bench_training(
     passes: int = 5,
     seconds: float = 2.0,
     notice: Callable[[str], None] = lambda _: None,
-) -> Row:
+) -> Measurement:
     """Times training and its matrix products alternately, on rows of real rounds, after warm-up and compilation.
 
     A step is all that training does with a batch: gathering it, forward, loss, backward, clipping

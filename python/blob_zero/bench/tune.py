@@ -8,7 +8,7 @@ import numpy as np
 
 from blob_zero.bench.limits import inference_limit, search_limit
 from blob_zero.bench.settings import PlaySettings, build_inference
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.bench.timed_run import ServedEvaluator, run_for
 from blob_zero.machine.memory import forget_peak_memory, peak_memory
 from blob_zero.selfplay.sizes import Sizes
@@ -53,13 +53,13 @@ class Tuning:
         device: `cpu`, `cuda:0`, ...
     """
 
-    rows: list[Row]
+    rows: list[Measurement]
     sizes: Sizes
     leaves: int
     noise: float
     device: str
 
-    def best_other(self, size: Size) -> Row:
+    def best_other(self, size: Size) -> Measurement:
         """The fastest try in which only this size differs from `auto`."""
         with_its_batch = [row for row in self.rows if row["batch_rows"] == self.sizes.batch_rows]
         tries = self.rows if size == "batch_rows" else with_its_batch
@@ -155,7 +155,7 @@ def _measure(settings: PlaySettings, evaluator: ServedEvaluator, seconds: float)
     )
 
 
-def _row(settings: PlaySettings, passes: list[_Pass], rounds_per_min: float) -> Row:
+def _row(settings: PlaySettings, passes: list[_Pass], rounds_per_min: float) -> Measurement:
     """The medians of a try's passes; `rounds_per_min` is per row a second."""
 
     def median(name: str) -> float:

@@ -1,11 +1,11 @@
 """The sizes that `auto` takes and the tries around them, in words and in few digits."""
 
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.bench.tune import Size, Tuning
 from blob_zero.selfplay.sizes import batches_in_flight
 
 
-def for_screen(tuning: Tuning) -> list[Row]:
+def for_screen(tuning: Tuning) -> list[Measurement]:
     """The tries with few digits, by the columns of `COLUMNS`."""
     rows = []
     for row in tuning.rows:
@@ -13,7 +13,7 @@ def for_screen(tuning: Tuning) -> list[Row]:
             short: round(100 * float(row[name] or 0))
             for short, name in (("fill", "batch_fill_mean"), ("waiting", "waiting_share"), ("limit", "limit_share"))
         }
-        short: Row = {
+        short: Measurement = {
             "rounds_per_min": round(float(row["rounds_per_min"] or 0)),
             "against_auto": round(float(row["against_auto"] or 0), 2),
             "memory": round(int(row["peak_memory_bytes"] or 0) / 1e6),

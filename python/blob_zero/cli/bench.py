@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from blob_zero.bench.settings import PlaySettings, check_at_least_1
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.cli.bench_options import (
     BatchRows,
     CacheEntries,
@@ -249,7 +249,7 @@ def iteration(
     settings = load_config(config or preset_path(preset or "reference"), set_ or ())
     with BenchReport(out, json=json) as report:
         row = bench_iteration(settings, device=device, notice=report.notice, progress=report.progress)
-        flat: Row = {
+        flat: Measurement = {
             f"{section}.{key}": value if isinstance(value, str | int | float | bool) else str(value)
             for section, values in settings.model_dump(mode="json").items()
             for key, value in values.items()

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from blob_zero.bench import tables
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.machine.facts import machine
 
 
@@ -42,9 +42,9 @@ class BenchReport:
         done, rounds = getattr(progress, "rounds_done", 0), getattr(progress, "rounds", 0)
         self._status.update(f"{self._step}: {done:,} of {rounds:,} finished")
 
-    def one(self, row: Row, columns: Mapping[str, str], *, settings: Row, title: str) -> None:
+    def one(self, row: Measurement, columns: Mapping[str, str], *, settings: Measurement, title: str) -> None:
         """Prints and writes a measurement of one row."""
-        here: Row = {**machine()}
+        here: Measurement = {**machine()}
         if self._json:
             typer.echo(tables.nested(row, settings, here))
         else:
@@ -55,15 +55,15 @@ class BenchReport:
 
     def many(
         self,
-        rows: list[Row],
+        rows: list[Measurement],
         columns: Mapping[str, str],
         *,
-        settings: Row,
+        settings: Measurement,
         title: str,
-        shown: list[Row] | None = None,
+        shown: list[Measurement] | None = None,
     ) -> None:
         """Prints and writes rows; `shown` replaces them on the screen."""
-        here: Row = {**machine()}
+        here: Measurement = {**machine()}
         if self._json:
             typer.echo(tables.nested_all(rows, settings, here))
         else:
@@ -77,14 +77,14 @@ class BenchReport:
             for line in lines:
                 self._console.print(line, markup=False, highlight=False)
 
-    def _machine(self, here: Row) -> None:
+    def _machine(self, here: Measurement) -> None:
         self._console.print(
             f"{here['cpu']}, {here['cores']} cores ({here['cpu_features']}), torch {here['torch_version']}",
             style="dim",
             highlight=False,
         )
 
-    def _write(self, rows: list[Row], settings: Row, here: Row) -> None:
+    def _write(self, rows: list[Measurement], settings: Measurement, here: Measurement) -> None:
         if self._out is not None:
             common = {f"setting.{name}": value for name, value in settings.items()}
             common |= {f"machine.{name}": value for name, value in here.items()}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.gpu_check.place import Place, little_memory, positions, require
 from blob_zero.inference.compilation import padded_rows
 from blob_zero.inference.evaluator import Outputs
@@ -18,7 +18,7 @@ TOLERANCES = {"fp32": 1e-3, "fp16": 0.01, "bf16": 0.03}
 """Largest difference of a policy or a value. A GPU rounds fp32 products to TF32 where it may."""
 
 
-def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
+def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Measurement:
     """Compiled, captured and in a precision: the same function as the plain network."""
     net, rows = place.network(), place.size(4096, 128)
     features, legal = positions(rows)
@@ -28,12 +28,12 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
     return {**found, "form": inference.form, "rows": rows}
 
 
-def forms(place: Place) -> Row:
+def forms(place: Place) -> Measurement:
     """Every form of inference: the same outputs."""
     net, rows = place.network(), place.size(1024, 64)
     features, legal = positions(rows)
     expected = _plain(net, features, legal)
-    off: Row = {}
+    off: Measurement = {}
     choices: dict[str, dict[str, Any]] = {
         "all": {},
         "not compiled": {"compile": False},
@@ -49,7 +49,7 @@ def forms(place: Place) -> Row:
     return off
 
 
-def reload(place: Place) -> Row:
+def reload(place: Place) -> Measurement:
     """New weights under captured graphs, evaluated by two threads at once."""
     first, second = place.network(seed=1), place.network(seed=2)
     rows = place.size(2048, 64)
@@ -65,7 +65,7 @@ def reload(place: Place) -> Row:
     return {"difference": worst}
 
 
-def ten_shapes(place: Place) -> Row:
+def ten_shapes(place: Place) -> Measurement:
     """Ten numbers of rows: all compiled, and none compiled again."""
     import torch._dynamo
 
@@ -85,7 +85,7 @@ def ten_shapes(place: Place) -> Row:
     return {"difference": worst, "compiled": built, "form": inference.form}
 
 
-def every_device(place: Place) -> Row:
+def every_device(place: Place) -> Measurement:
     """Each GPU by its number, from threads whose current device is another."""
     import torch
 
@@ -93,7 +93,7 @@ def every_device(place: Place) -> Row:
     features, legal = positions(rows)
     expected = _plain(net, features, legal)
     names = [f"cuda:{k}" for k in range(torch.cuda.device_count())] or ["cpu"]
-    off: Row = {}
+    off: Measurement = {}
     for name in reversed(names):
         inference = Inference(net, device=name, compile=name == names[-1])
         inference.prepare(rows)
@@ -102,7 +102,7 @@ def every_device(place: Place) -> Row:
     return off
 
 
-def short_memory(place: Place) -> Row:
+def short_memory(place: Place) -> Measurement:
     """Memory that is too small for the graph of a batch: half the rows at a time, with the same outputs."""
     net, rows = place.network(), 65_536
     features, legal = positions(rows)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.gpu_check.place import Place
 
 
@@ -22,7 +22,7 @@ class Check:
     name: str
     part: str
     seconds: int
-    run: Callable[[Place], Row | list[Row]]
+    run: Callable[[Place], Measurement | list[Measurement]]
     needs_gpu: bool = False
 
 

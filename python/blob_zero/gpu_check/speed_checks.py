@@ -9,7 +9,7 @@ from blob_zero.bench.inference import bench_inference
 from blob_zero.bench.iteration import bench_iteration
 from blob_zero.bench.selfplay import measure_selfplay
 from blob_zero.bench.settings import PlaySettings, build_evaluator
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.bench.training import bench_training
 from blob_zero.config.load import load_config, preset_path
 from blob_zero.config.schema import Config, TrainingConfig
@@ -21,13 +21,13 @@ _ITERATIONS_SHARE = 0.55
 """Share of a training run's time for its iterations; the rest goes to compiling, to measuring one, and to the table."""
 
 
-def inference(place: Place) -> list[Row]:
+def inference(place: Place) -> list[Measurement]:
     """`bench inference`."""
     settings = replace(_settings(place), batch_rows=place.size(4096, 64))
     return bench_inference(settings, seconds=0.02 if place.small else 0.5)
 
 
-def selfplay(place: Place, rows: int) -> Row:
+def selfplay(place: Place, rows: int) -> Measurement:
     """`bench selfplay` with batches of `rows` rows."""
     rounds = place.size(max(6 * rows, 40_000), 40)
     search = parse_search("1x4") if place.small else _settings(place).search
@@ -35,14 +35,14 @@ def selfplay(place: Place, rows: int) -> Row:
     return measure_selfplay(settings, build_evaluator(settings), limit_seconds=0.04 if place.small else 1.0)
 
 
-def training(place: Place, rows: int) -> Row:
+def training(place: Place, rows: int) -> Measurement:
     """`bench train` with steps of `rows` rows."""
     config = TrainingConfig(batch_size=place.size(rows, 32))
     passes, seconds = (1, 0.02) if place.small else (3, 1.0)
     return bench_training(config, _settings(place), passes=passes, seconds=seconds)
 
 
-def compare(place: Place) -> list[Row]:
+def compare(place: Place) -> list[Measurement]:
     """`bench compare` at one level."""
     level, seconds, deals = ("1x2", 0.02, 2) if place.small else ("medium", 1.0, 20)
     return bench_compare(
@@ -55,12 +55,12 @@ def compare(place: Place) -> list[Row]:
     )
 
 
-def iteration(place: Place) -> Row:
+def iteration(place: Place) -> Measurement:
     """`bench iteration`."""
     return bench_iteration(_standard(place), device=place.device)
 
 
-def run(place: Place) -> Row:
+def run(place: Place) -> Measurement:
     """A training run of about five minutes, or the time that is left, with the table that ends it."""
     config = _standard(place)
     measured = bench_iteration(config, device=place.device)
@@ -69,7 +69,7 @@ def run(place: Place) -> Row:
     iterations = 2 if place.small else max(3, min(200, int(_ITERATIONS_SHARE * place.seconds / seconds)))
     config = config.model_copy(update={"run": config.run.model_copy(update={"iterations": iterations})})
     table = train_quietly(config, place.folder / "run", place.device)
-    row: Row = {"iterations": iterations}
+    row: Measurement = {"iterations": iterations}
     for comparison in table:
         match = comparison.match
         row |= {

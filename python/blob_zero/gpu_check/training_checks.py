@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blob_zero.arena.final_table import Comparison
-from blob_zero.bench.tables import Row
+from blob_zero.bench.tables import Measurement
 from blob_zero.config.choices import Dtype
 from blob_zero.config.load import parse_config
 from blob_zero.config.schema import Config, TrainingConfig
@@ -22,7 +22,7 @@ from blob_zero.metrics.log import MetricsRow
 LOSS_TOLERANCES = {"fp32": 0.01, "fp16": 0.02, "bf16": 0.02}
 
 
-def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
+def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Measurement:
     """Losses of some steps in a precision are near those in fp32 on the CPU, from the same weights and rows."""
     ring, batch = _ring(place.size(16_384, 256)), place.size(2048, 32)
     found = {}
@@ -48,7 +48,7 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Row:
     }
 
 
-def short_memory(place: Place) -> Row:
+def short_memory(place: Place) -> Measurement:
     """Memory that is too small for a batch: it is learned in parts, with the same losses."""
     ring = _ring(65_536)
     config = TrainingConfig(epochs=1, batch_size=65_536, precision="bf16", compile=False)
@@ -64,7 +64,7 @@ def short_memory(place: Place) -> Row:
     return {"parts": learner.gradients.parts, "policy_loss_difference": off, "said": " / ".join(said)}
 
 
-def continued(place: Place) -> Row:
+def continued(place: Place) -> Measurement:
     """A run that is stopped after an iteration and continued ends as one that was not stopped."""
     whole, parts = place.folder / "whole", place.folder / "parts"
     config = _run_config(place, iterations=3)

@@ -39,7 +39,8 @@ train: $(EXTENSION)
 
 test: lint
 	cargo test --workspace --locked $(QUIET)
-	$(BIN)/python -m pytest $(QUIET)
+# Two workers take half the time of one on two cores; tests are handed out one by one, since a few take most of it.
+	$(BIN)/python -m pytest $(QUIET) -n 2 --dist worksteal
 
 # Tiny networks gain nothing from more threads, and the trials run beside other work.
 soak: $(EXTENSION)

@@ -11,7 +11,7 @@ def trials(tmp_path_factory):
 
 def test_a_run_that_is_hurt_again_and_again_ends_the_same(trials):
     missing = set(KINDS) - {"damage"}
-    # A moment drawn at random may come after the end of the run; the next ones are then drawn from half the time.
+    # A moment drawn at random may come after the end of the run; it then bounds the next ones.
     for _ in range(20):
         trials.one_run(kinds=tuple(sorted(missing)), attempts=2 * len(missing))
         missing -= set(trials.tally.faults)

@@ -182,18 +182,20 @@ class Trials:
 
     def _signal(self, run: Path, kind: str) -> int:
         number = {"kill -9": signal.SIGKILL, "Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}[kind]
+        fresh = not run.exists()
         process = self._process(run)
         process.ready()
-        time.sleep(self.random.random() * self.seconds)
+        moment = self.random.random() * self.seconds
+        time.sleep(moment)
         sent = time.monotonic()
         process.send(number)
         status = process.wait()
         took = time.monotonic() - sent
         expected = -number if number == signal.SIGKILL else 128 + number
         assert status in (0, expected), self._said(run, kind, status)
-        if not status:
-            # The run was over: it takes less time than when it was timed, on a machine that was busier then.
-            self.seconds /= 2
+        if fresh and not status:
+            # The whole run was over by then: it takes less time than it did when it was timed.
+            self.seconds = moment
         if status and number != signal.SIGKILL:
             assert took < LIMIT, f"{kind} took {took:.2f} s"
             self.tally.slowest_stop = max(self.tally.slowest_stop, took)

@@ -3,6 +3,8 @@
 Messages are lower case, name the offending value and say what would have been right.
 """
 
+from typing import Self
+
 
 class BlobError(Exception):
     """Base of all errors of this package."""
@@ -30,3 +32,12 @@ class DeviceError(BlobError):
 
 class EvaluatorError(BlobError):
     """An evaluator broke its contract."""
+
+
+class MissingPackageError(BlobError, ImportError):
+    """An optional package is not installed; the message gives the line that installs it."""
+
+    @classmethod
+    def of(cls, what: str, package: str, *, extra: str) -> Self:
+        """`what` needs `package`, which comes with an extra of blob-zero."""
+        return cls(f"{what} needs {package}, which is not installed: pip install 'blob-zero[{extra}]'")

@@ -1,0 +1,1 @@
+"""Blob as an environment of other libraries: PettingZoo and OpenSpiel."""

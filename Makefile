@@ -22,11 +22,12 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 # Without bytecode on disk every process compiles PyTorch's sources anew, five seconds of it, and tests start dozens.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help train test soak gpu-check bench lint format clean toolchain
+.PHONY: help train test oh-hell soak gpu-check bench lint format clean toolchain
 
 help:
 	@echo 'make train    train the quick preset on this machine and print how strong the result is'
 	@echo 'make test     lint, then all Rust and Python tests'
+	@echo 'make oh-hell  compare 100,000 random rounds with the oh_hell of OpenSpiel (ROUNDS=1000000: a million)'
 	@echo 'make soak     kill, stop and hurt runs for five minutes (MINUTES=60: an hour) and count what was lost'
 	@echo 'make gpu-check  what needs a GPU: checks, benchmarks and a training run, in ten minutes'
 	@echo 'make bench    criterion benchmarks of the engine, the search and the scheduler'
@@ -41,6 +42,9 @@ test: lint
 	cargo test --workspace --locked $(QUIET)
 # Two workers take half the time of one on two cores; tests are handed out one by one, since a few take most of it.
 	$(BIN)/python -m pytest $(QUIET) -n 2 --dist worksteal
+
+oh-hell: $(EXTENSION)
+	OH_HELL_ROUNDS=$(or $(ROUNDS),100000) $(BIN)/python -m pytest $(QUIET) tests/envs -k oh_hell
 
 # Tiny networks gain nothing from more threads, and the trials run beside other work.
 soak: $(EXTENSION)

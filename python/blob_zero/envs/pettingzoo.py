@@ -1,11 +1,12 @@
 """Blob as a PettingZoo environment in which seats act one after another (AEC)."""
 
-from typing import Any, ClassVar, Literal, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 import blob_zero as bz
+from blob_zero.envs.explicit_deal import TRUMPS
 from blob_zero.errors import ConfigError, IllegalActionError, MissingPackageError
 
 try:
@@ -14,9 +15,6 @@ try:
     from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 except ModuleNotFoundError as error:
     raise MissingPackageError.of("the PettingZoo environment", "pettingzoo", extra="pettingzoo") from error
-
-TRUMPS: tuple[Literal["S", "H", "C", "D"] | None, ...] = ("S", "H", "C", "D", None)
-"""Trumps of single rounds, drawn uniformly."""
 
 _POINTS_APART = slice(239, 253)
 """The features that can exceed 1: differences of points, up to 255 hundredths (docs/observation.md)."""

@@ -25,9 +25,11 @@ __all__ = [
     "SearchResult",
     "Session",
     "__version__",
+    "action_playouts",
     "card_index",
     "card_text",
     "feature_scale",
+    "ismcts",
     "rule_action",
     "search",
     "search_many",
@@ -46,6 +48,10 @@ def card_index(text: str) -> int: ...
 def card_text(index: int) -> str: ...
 def feature_scale() -> NDArray[np.float32]: ...
 def rule_action(observation: Observation) -> int: ...
+def action_playouts(
+    observations: Sequence[Observation], *, seeds: Sequence[int], worlds: int
+) -> list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float64]]]: ...
+def ismcts(observation: Observation, *, simulations: int, seed: int) -> SearchResult: ...
 def search(
     root: Round | Observation,
     /,

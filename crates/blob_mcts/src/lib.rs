@@ -16,10 +16,10 @@ pub use error::{ConfigError, EvaluationError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, NextBatch};
 pub use replay::{Decision, PlayedRound, RoundStore};
 pub use search::{
-    Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, Outcome, Rollout, RootNoise, Search, SearchConfig,
-    Temperature, Uniform, YARDSTICK_VERSION, choose, flat_search, puct,
+    ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, Outcome, Rollout, RootNoise, Search,
+    SearchConfig, Temperature, Uniform, YARDSTICK_VERSION, action_playouts, choose, flat_search, puct,
 };
 pub use selfplay::{
     Agent, DecisionRecord, Exploration, LeafEvaluator, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar,
-    Scheduler, SchedulerConfig, Seating, play_with_null_evaluator,
+    Scheduler, SchedulerConfig, Seating, judge_many, play_with_null_evaluator,
 };

@@ -8,6 +8,7 @@ mod evaluator;
 mod game;
 mod observation;
 mod plan;
+mod playouts;
 mod progress;
 mod records;
 mod round;
@@ -36,6 +37,8 @@ mod _core {
     use crate::observation::Observation;
     #[pymodule_export]
     use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::playouts::{action_playouts, ismcts};
     #[pymodule_export]
     use crate::progress::Progress;
     #[pymodule_export]

@@ -21,6 +21,12 @@ pub(crate) struct SearchResult {
     players: usize,
 }
 
+impl SearchResult {
+    pub(crate) const fn new(outcome: Outcome, players: usize) -> Self {
+        Self { outcome, players }
+    }
+}
+
 #[pymethods]
 impl SearchResult {
     /// Share of each action in the visits: float32[52], summing to 1.

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from blob_zero.cli.analyze import analyze
 from blob_zero.cli.bench import app as bench_app
 from blob_zero.config.bots import BOT_NAMES
 from blob_zero.config.load import load_config, preset_path, preset_summary, presets
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench_app, name="bench")
+app.command()(analyze)
 
 Device = Annotated[
     str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N. Never replaced by another.")

@@ -9,6 +9,7 @@ pub(crate) mod flat;
 pub(crate) mod interrupt;
 pub(crate) mod ismcts;
 mod node;
+pub(crate) mod playouts;
 pub mod puct;
 mod run;
 mod tree;
@@ -20,6 +21,7 @@ pub use exploration::choose;
 pub use flat::flat_search;
 pub use interrupt::Interrupt;
 pub use ismcts::Ismcts;
+pub use playouts::{ActionPlayouts, action_playouts};
 pub use run::EvaluateBatch;
 
 /// Version of the yardsticks `ismcts:N` and `flat:W`, which stay as they are: a change of any of their decisions makes a new

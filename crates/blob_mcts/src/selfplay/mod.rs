@@ -3,6 +3,7 @@
 mod agent;
 mod carry_over;
 mod episode;
+mod judge_many;
 mod null_evaluator;
 mod policy_play;
 mod record;
@@ -16,6 +17,7 @@ mod work_queues;
 
 pub use agent::{Agent, LeafEvaluator, Plan, Seating};
 pub use carry_over::RoundSoFar;
+pub use judge_many::judge_many;
 pub use null_evaluator::play_with_null_evaluator;
 pub use policy_play::Exploration;
 pub use record::{DecisionRecord, RoundRecord};

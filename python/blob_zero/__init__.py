@@ -21,7 +21,6 @@ from blob_zero._core import (
     card_text,
     feature_scale,
     rule_action,
-    search,
 )
 from blob_zero.arena.agent import Agent
 from blob_zero.arena.match import MatchRecord, play_match
@@ -36,6 +35,7 @@ from blob_zero.errors import (
     RunLockedError,
 )
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
+from blob_zero.inference.search import search
 from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.engine import SelfPlay
 from blob_zero.selfplay.records import Records

@@ -33,6 +33,7 @@ __all__ = [
     "rule_action",
     "search",
     "search_many",
+    "yardstick_actions",
 ]
 
 __version__: str
@@ -55,7 +56,7 @@ def ismcts(observation: Observation, *, simulations: int, seed: int) -> SearchRe
 def search(
     root: Round | Observation,
     /,
-    evaluator: Literal["uniform", "rollout"] | Evaluator,
+    evaluator: str | Evaluator,
     *,
     worlds: int = 3,
     simulations: int = 30,
@@ -80,6 +81,7 @@ def search_many(
     leaves_in_flight: int,
     virtual_loss: int,
 ) -> list[SearchResult]: ...
+def yardstick_actions(agent: AgentSpec, observations: Sequence[Observation], seeds: Sequence[int]) -> list[int]: ...
 
 @final
 class RoundRules:
@@ -159,6 +161,7 @@ class Observation:
     def encode(self) -> NDArray[np.float32]: ...
     def encode_bytes(self) -> NDArray[np.uint8]: ...
     def sample_worlds(self, count: int, seed: int = 1) -> NDArray[np.uint64]: ...
+    def sample_rounds(self, count: int, seed: int = 1) -> list[Round]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: None  # type: ignore[assignment]
@@ -221,7 +224,7 @@ class AgentSpec:
     @staticmethod
     def search(
         *,
-        evaluator: Literal["uniform", "rollout"] | int,
+        evaluator: str | int,
         worlds: int,
         simulations: int,
         c_puct: float,
@@ -316,6 +319,8 @@ class Plan:
     def worker_threads(self) -> int: ...
     @property
     def rounds_in_flight(self) -> int: ...
+    def deal(self, index: int) -> Game: ...
+    def seats(self, index: int) -> list[int]: ...
     def play_with_null_evaluator(self, keep_going: Callable[[], bool]) -> Progress: ...
     def start(self, carried: dict[str, NDArray[Any]] | None = None) -> Session: ...
 

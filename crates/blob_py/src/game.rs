@@ -11,7 +11,7 @@ use crate::round::{Round, RoundRules, read_action, rules_or_default};
 /// `result_share`, 0 to 1 in steps of 0.01, is the weight of the game's result in the value that a search gives a round; the
 /// rest is the round's score.
 #[pyclass(module = "blob_zero")]
-pub(crate) struct Game(blob_engine::Game);
+pub(crate) struct Game(pub(crate) blob_engine::Game);
 
 #[pymethods]
 impl Game {

@@ -7,10 +7,13 @@ use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
 
 use crate::error::{config, int, number};
-use crate::round::{card_texts, legal_mask};
+use crate::round::{Round, card_texts, legal_mask};
 
 /// Most worlds of one call; their hands take at most 2 GiB.
 const MAX_WORLDS: i64 = 1 << 25;
+
+/// Most rounds of one call; they take at most a gigabyte.
+const MAX_ROUNDS: i64 = 1 << 20;
 
 /// What one seat knows: its own hand, the public history, bids and voids shown.
 #[pyclass(frozen, eq, module = "blob_zero")]
@@ -105,6 +108,24 @@ impl Observation {
             worlds
         });
         Ok(worlds.into_pyarray(py))
+    }
+
+    /// Worlds drawn as by `sample_worlds`, each as the round that goes on from here in that world.
+    #[pyo3(signature = (count, seed = 1))]
+    fn sample_rounds(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = int)] count: i64,
+        #[pyo3(from_py_with = int)] seed: i64,
+    ) -> PyResult<Vec<Round>> {
+        if !(1..=MAX_ROUNDS).contains(&count) {
+            return Err(config(format!("count is {count}; one call draws 1 to {MAX_ROUNDS} rounds")));
+        }
+        let mut rng = stream(number("seed", seed)?, Purpose::Worlds, &[]);
+        Ok(py.detach(|| {
+            let sampler = WorldSampler::new(&self.0);
+            (0..count).map(|_| Round(sampler.sample(&mut rng))).collect()
+        }))
     }
 
     fn __repr__(&self) -> String {

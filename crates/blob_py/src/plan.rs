@@ -9,8 +9,10 @@ use pyo3::types::PyDict;
 use crate::agent_spec::AgentSpec;
 use crate::carry_over;
 use crate::error::{
-    config, config_fault, count, hundredths, int, number, optional_int, scheduler as scheduler_error, size,
+    config, config_fault, count, hundredths, int, number, optional_int, rules as rules_error,
+    scheduler as scheduler_error, size,
 };
+use crate::game::Game;
 use crate::progress::Progress;
 use crate::round::{RoundRules, rules_or_default};
 use crate::session::Session;
@@ -92,6 +94,17 @@ impl Plan {
         self.settings.rounds_in_flight_of(&self.plan)
     }
 
+    /// Deals round `index`, counted from 0, as a game of one round, or as the whole game that the plan has there.
+    fn deal(&self, #[pyo3(from_py_with = int)] index: i64) -> PyResult<Game> {
+        self.plan.deal(self.index(index)?).map(Game).map_err(rules_error)
+    }
+
+    /// The agent of each seat in round `index`, counted from 0, as a number into `agents`.
+    fn seats(&self, #[pyo3(from_py_with = int)] index: i64) -> PyResult<Vec<u8>> {
+        let index = self.index(index)?;
+        Ok(self.plan.seats(index).first(self.plan.shape(index).players).to_vec())
+    }
+
     /// Plays with an evaluator in Rust that answers equal priors and values of 0: the cost of search, scheduler and
     /// queue.
     ///
@@ -113,6 +126,16 @@ impl Plan {
         let carried = carried.map_or(Ok(Vec::new()), carry_over::from_columns)?;
         let scheduler = Scheduler::resume(self.plan.clone(), carried, &self.settings).map_err(scheduler_error)?;
         Ok(Session(Arc::new(scheduler)))
+    }
+}
+
+impl Plan {
+    /// The number of the plan's round `index`.
+    fn index(&self, index: i64) -> PyResult<u64> {
+        match u64::try_from(index) {
+            Ok(index) if index < self.plan.rounds => Ok(self.plan.first_round + index),
+            _ => Err(config(format!("round {index} of a plan of {}; they count from 0", self.plan.rounds))),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 """Agents: ways to choose actions in a match."""
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Literal, Self, Unpack
 
 from blob_zero import _core
@@ -8,6 +9,7 @@ from blob_zero.config.bots import Bot, BotKind
 from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
+from blob_zero.inference.onnx_evaluator import open_evaluator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +61,18 @@ class Agent:
     @classmethod
     def network(
         cls,
-        evaluator: Evaluator | BatchEvaluator,
+        evaluator: Evaluator | BatchEvaluator | str | PathLike[str],
         *,
         search: SearchOptions = DEFAULT_SEARCH,
         **changes: Unpack[SearchChanges],
     ) -> Self:
-        """A search that judges positions by an evaluator; `changes` are fields of `SearchOptions`."""
-        return cls(kind="network", search=replace(search, **changes), evaluator=evaluator)
+        """A search that judges positions by an evaluator, or an .onnx file; `changes` are fields of `SearchOptions`."""
+        return cls(kind="network", search=replace(search, **changes), evaluator=_opened(evaluator))
 
     @classmethod
-    def policy(cls, evaluator: Evaluator | BatchEvaluator) -> Self:
+    def policy(cls, evaluator: Evaluator | BatchEvaluator | str | PathLike[str]) -> Self:
         """The likeliest action by an evaluator's policy, without search: one evaluation a decision."""
-        return cls(kind="policy", evaluator=evaluator)
+        return cls(kind="policy", evaluator=_opened(evaluator))
 
     @classmethod
     def bot(cls, bot: Bot) -> Self:
@@ -104,3 +106,10 @@ class Agent:
             case _:
                 needed = "size" if self.kind in ("ismcts", "flat") else "search"
                 raise ConfigError(f"an agent of kind {self.kind!r} needs a {needed}")
+
+
+def _opened(evaluator: Evaluator | BatchEvaluator | str | PathLike[str]) -> Evaluator | BatchEvaluator:
+    opened: Evaluator | BatchEvaluator | str = open_evaluator(evaluator)
+    if isinstance(opened, str):
+        raise ConfigError(f"evaluator is {opened!r}; it is an evaluator or the path of an .onnx file")
+    return opened

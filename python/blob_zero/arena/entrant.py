@@ -10,6 +10,7 @@ from blob_zero.config.bots import BOT_NAMES, Bot, find_bot
 from blob_zero.config.load import parse_config
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.run.checkpoint import STATE, load_network, network_folder
 
@@ -21,15 +22,23 @@ class NetworkEntrant(NamedTuple):
     search: SearchOptions
 
 
-Entrant = Bot | NetworkEntrant
+class OnnxEntrant(NamedTuple):
+    """An .onnx file and the search that it plays with."""
+
+    evaluator: OnnxEvaluator
+    search: SearchOptions
 
 
-def read_entrant(name: str, search: SearchOptions) -> Entrant:
+Entrant = Bot | NetworkEntrant | OnnxEntrant
+
+
+def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> Entrant:
     """Reads the agent of a name.
 
     Args:
-        name: the name of a bot, or the path of a run or checkpoint.
+        name: the name of a bot, or the path of a run, a checkpoint or an .onnx file.
         search: worlds and simulations of networks. The other options are those that the network was trained with.
+        device: where an .onnx file computes.
 
     Raises:
         ConfigError: the name is neither.
@@ -38,6 +47,9 @@ def read_entrant(name: str, search: SearchOptions) -> Entrant:
     found = parse_agent(name)
     if isinstance(found, Bot):
         return found
+    if found.suffix == ".onnx":
+        evaluator = OnnxEvaluator(found, device=device)
+        return OnnxEntrant(evaluator, _of_size(evaluator.search, search.worlds, search.simulations))
     net = load_network(found)
     return NetworkEntrant(net, trained_search(found, worlds=search.worlds, simulations=search.simulations))
 
@@ -53,7 +65,9 @@ def parse_agent(text: str) -> Bot | Path:
         return bot
     path = Path(text)
     if not path.exists():
-        raise ConfigError(f"unknown agent {text!r}: should be {BOT_NAMES}, or a path of a run or checkpoint")
+        raise ConfigError(
+            f"unknown agent {text!r}: should be {BOT_NAMES}, or a path of a run, checkpoint or .onnx file"
+        )
     return path
 
 

@@ -133,7 +133,7 @@ def play_field(settings: FieldSettings, *, on_match: Callable[[str], None] = lam
     shapes = _shapes(settings)
     search = parse_search(settings.search)
     names = dict.fromkeys((settings.field, *settings.guests))
-    entrants = {name: read_entrant(name, search) for name in names}
+    entrants = {name: read_entrant(name, search, device=settings.device) for name in names}
     judges = _Judges(settings, search)
     own = {}
     for shape in shapes:

@@ -86,7 +86,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] = lambda _: None
     """
     _check(settings)
     search = parse_search(settings.search)
-    entrants = {name: read_entrant(name, search) for name in settings.agents}
+    entrants = {name: read_entrant(name, search, device=settings.device) for name in settings.agents}
     judge = LocalJudge(
         players=settings.players,
         cards=settings.cards[0],

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from blob_zero.cli.analyze import analyze
 from blob_zero.cli.bench import app as bench_app
+from blob_zero.cli.export import export
 from blob_zero.config.bots import BOT_NAMES
 from blob_zero.config.load import load_config, preset_path, preset_summary, presets
 from blob_zero.errors import BlobError, ConfigError
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.add_typer(bench_app, name="bench")
 app.command()(analyze)
+app.command()(export)
 
 Device = Annotated[
     str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N. Never replaced by another.")
@@ -95,7 +97,8 @@ def train(
 @app.command()
 def arena(
     agents: Annotated[
-        list[str], typer.Argument(metavar="A B [C ...]", help=f"Runs or checkpoints, or bots: {BOT_NAMES}.")
+        list[str],
+        typer.Argument(metavar="A B [C ...]", help=f"Runs, checkpoints or .onnx files, or bots: {BOT_NAMES}."),
     ],
     field: Annotated[
         str | None,

@@ -6,7 +6,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypedDict
+from typing import Self, TypedDict
 
 from blob_zero import _core
 from blob_zero.errors import ConfigError
@@ -63,8 +63,12 @@ class SearchOptions:
         """The same search without exploration: no noise, and always the most visited action."""
         return replace(self, noise_fraction=0.0, temperature=0.0, final_temperature=0.0)
 
-    def spec(self, evaluator: Literal["uniform", "rollout"] | int) -> _core.AgentSpec:
-        """The searching agent as the core takes it; an integer is the number of the model that judges positions."""
+    def spec(self, evaluator: str | int) -> _core.AgentSpec:
+        """The searching agent as the core takes it.
+
+        Args:
+            evaluator: "uniform", "rollout", or the number of the model that judges positions.
+        """
         return _core.AgentSpec.search(
             evaluator=evaluator,
             worlds=self.worlds,

@@ -4,12 +4,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal, Unpack
+from os import PathLike
+from typing import Unpack
 
 from blob_zero import _core
 from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, serving_threads
+from blob_zero.inference.onnx_evaluator import open_evaluator
 from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.records import Records, stats
 from blob_zero.selfplay.serving import OnProgress, drive
@@ -90,7 +92,7 @@ class SelfPlay:
 
     def plan(
         self,
-        evaluator: Literal["uniform", "rollout"] | int = 0,
+        evaluator: str | int = 0,
         *,
         evaluator_threads: int = 1,
         record: bool = True,
@@ -116,7 +118,7 @@ class SelfPlay:
 
     def run(
         self,
-        evaluator: Evaluator | BatchEvaluator | Literal["uniform", "rollout"],
+        evaluator: Evaluator | BatchEvaluator | str | PathLike[str],
         *,
         carried: CarryOver | None = None,
         progress: OnProgress | None = None,
@@ -125,7 +127,8 @@ class SelfPlay:
 
         Args:
             evaluator: judges positions; called on this thread, and on others if it has `workers` above 1. Or the name
-                of a judge of the core: "rollout" (one random playout) or "uniform" (equal priors, values 0).
+                of a judge of the core: "rollout" (one random playout) or "uniform" (equal priors, values 0). Or the
+                path of an .onnx file.
             carried: `carry_over` of the records of the rounds before `first_round`.
             progress: called about four times a second with an object of `rounds_done`, `rounds`, `evaluations`, ...
 
@@ -138,9 +141,10 @@ class SelfPlay:
             BaseException: whatever the evaluator raises. Nothing is left running after any of these.
         """
         started = time.perf_counter()
+        evaluator = open_evaluator(evaluator)
         if not (isinstance(evaluator, BatchEvaluator | str) or callable(evaluator)):
             raise ConfigError(
-                f'evaluator is {evaluator!r}; it is "uniform", "rollout", '
+                f'evaluator is {evaluator!r}; it is "uniform", "rollout", the path of an .onnx file, '
                 "or a callable (features, legal) -> (policy, values)"
             )
         judges = [] if isinstance(evaluator, str) else [evaluator]

@@ -189,7 +189,7 @@ impl Plan {
     ///
     /// # Errors
     /// If the plan cannot be dealt.
-    pub(crate) fn deal(&self, index: u64) -> Result<Game, RulesError> {
+    pub fn deal(&self, index: u64) -> Result<Game, RulesError> {
         let RoundShape { players, cards } = self.shape(index);
         let rules = self.rules;
         let mut rng = stream(self.seed, Purpose::Deal, &[self.deal_number(index)]);

@@ -1,0 +1,138 @@
+"""Networks written as ONNX files, and checked against PyTorch as they are written."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+import blob_zero as bz
+from blob_zero.config.search_options import SearchOptions
+from blob_zero.errors import BlobError, ConfigError, MissingPackageError
+from blob_zero.inference.onnx_evaluator import ENCODING, SEARCH, OnnxEvaluator
+from blob_zero.model.blobnet import SEATS, BlobNet
+from blob_zero.run.atomic_files import write_atomically
+
+TOLERANCE = 1e-5
+"""Largest difference between onnxruntime and PyTorch, in policy and in values, both in fp32."""
+
+_CHECKED_ROUNDS = 8
+
+_LEAST = torch.finfo(torch.float32).min
+
+
+def export_onnx(net: nn.Module, path: Path, *, search: SearchOptions | None = None) -> float:
+    """Writes a network as an ONNX file, and checks the file against it.
+
+    The file maps `features` float32[rows, 256] and `legal` bool[rows, 52] to `policy` float32[rows, 52], probabilities
+    over the legal actions, and `values` float32[rows, 8]: the contract of `bz.Evaluator`. Its metadata hold
+    `blob_zero`, the version that wrote it, `encoding`, the version of the features, and `search`.
+
+    Args:
+        net: a `BlobNet` with 8 values, or any module that maps features and legal to policy and values as above.
+        path: the file.
+        search: the search that the network was trained with; it becomes the search of the file in the arena.
+
+    Returns:
+        The largest difference between onnxruntime and PyTorch over some hundred positions.
+
+    Raises:
+        ConfigError: the network has another number of values.
+        MissingPackageError: onnx, onnxscript or onnxruntime is not installed.
+        BlobError: onnxruntime differs from PyTorch by more than `TOLERANCE`.
+        CheckpointError: the file cannot be written.
+    """
+    module = _AsEvaluator(net) if isinstance(net, BlobNet) else net
+    features, legal = _positions()
+    metadata = {"blob_zero": bz.__version__, ENCODING: str(bz.ENCODING_VERSION)}
+    if search is not None:
+        metadata[SEARCH] = json.dumps(asdict(search))
+    content = _serialized(module, metadata)
+    with torch.inference_mode():
+        expected = [part.float().numpy() for part in module(torch.from_numpy(features), torch.from_numpy(legal))]
+    found = OnnxEvaluator(content, device="cpu")(features, legal)
+    off = max(float(np.abs(mine - theirs).max()) for mine, theirs in zip(found, expected, strict=True))
+    if not off <= TOLERANCE:
+        raise BlobError(f"{path} is not written: onnxruntime differs from PyTorch by {off:.1e}, allowed is {TOLERANCE}")
+    write_atomically(path, content)
+    return off
+
+
+class _AsEvaluator(nn.Module):
+    """A BlobNet with the softmax over the legal actions."""
+
+    def __init__(self, net: BlobNet) -> None:
+        super().__init__()
+        if net.shape.values != SEATS:
+            raise ConfigError(f"an evaluator has {SEATS} values; this network has values = {net.shape.values}")
+        self.net = net
+
+    def forward(self, features: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps features float32[B, 256] and legal bool[B, 52] to policy float32[B, 52] and values float32[B, 8]."""
+        logits, values = self.net(features)
+        # The finite lowest number and not -inf, which would make a row without a legal action NaN.
+        return torch.softmax(logits.masked_fill(~legal, _LEAST), dim=1) * legal, values
+
+
+def _serialized(module: nn.Module, metadata: dict[str, str]) -> bytes:
+    module = module.cpu().eval()
+    rows = torch.export.Dim("rows")
+    # Two rows: a traced size of 1 would be taken for a constant.
+    example = (torch.zeros(2, bz.FEATURES), torch.ones(2, bz.ACTIONS, dtype=torch.bool))
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                module,
+                example,
+                input_names=["features", "legal"],
+                output_names=["policy", "values"],
+                dynamic_shapes=({0: rows}, {0: rows}),
+                dynamo=True,
+                verbose=False,
+            )
+        except ModuleNotFoundError as error:
+            raise MissingPackageError.of("an ONNX export", str(error.name), extra="onnx") from error
+    assert program is not None
+    model = program.model_proto
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporter's remarks about packages that it does not need off the screen."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _positions() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Features and legal actions of all decisions of some random rounds."""
+    rng = np.random.default_rng(0)
+    features, legal = [], []
+    for number in range(_CHECKED_ROUNDS):
+        players = 3 + number % 6
+        round_ = bz.Round(players=players, cards=1 + 5 * number % 6, trump="S", dealer=0, seed=number)
+        while actions := round_.legal_actions():
+            observation = round_.observe()
+            mask = np.zeros(bz.ACTIONS, np.bool_)
+            mask[observation.encoded_actions()[actions]] = True
+            features.append(observation.encode())
+            legal.append(mask)
+            round_.play(int(rng.choice(actions)))
+    return np.stack(features), np.stack(legal)

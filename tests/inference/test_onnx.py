@@ -1,0 +1,155 @@
+"""Networks as ONNX files: the same outputs as PyTorch, in searches, self-play, matches and the arena."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from support.command_line import command
+from support.networks import by_hand, network, varied_rows
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
+from torch import nn
+
+import blob_zero as bz
+
+pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'blob-zero[onnx]'")
+pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'blob-zero[onnx]'")
+
+import onnx
+
+from blob_zero.arena.entrant import read_entrant
+from blob_zero.inference.onnx_evaluator import OnnxEvaluator
+from blob_zero.learning.loop import train
+from blob_zero.run import onnx_export
+from blob_zero.run.onnx_export import TOLERANCE, export_onnx
+
+SMALL = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "policy_hidden": 16, "value_hidden": 16}
+SEARCH = replace(bz.SearchOptions(), worlds=2, simulations=5, c_puct=2.5)
+
+
+@pytest.fixture(scope="module")
+def net():
+    return network(**SMALL)
+
+
+@pytest.fixture(scope="module")
+def file(net, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
+    assert export_onnx(net, path, search=SEARCH) <= TOLERANCE
+    return path
+
+
+def test_the_file_computes_what_the_network_does(net, file):
+    evaluator = OnnxEvaluator(file)
+    for count in (1, 2, 300):
+        rows = varied_rows(count)
+        for policy, values in (
+            evaluator(rows.features * bz.feature_scale(), rows.legal),
+            evaluator.evaluate_batch(rows.features, rows.legal),
+        ):
+            expected_policy, expected_values = by_hand(net, rows.features, rows.legal)
+            assert np.abs(policy - expected_policy).max() <= TOLERANCE
+            assert np.abs(values - expected_values).max() <= TOLERANCE
+
+
+def test_the_file_says_what_it_reads(file):
+    metadata = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    assert metadata["encoding"] == str(bz.ENCODING_VERSION)
+    assert metadata["blob_zero"] == bz.__version__
+    assert json.loads(metadata["search"])["c_puct"] == 2.5
+
+
+def test_searches_self_play_and_matches_take_the_file(file):
+    round_ = bz.Round(players=4, cards=5, trump="S", dealer=3, seed=7)
+    found = bz.search(round_, evaluator=str(file), worlds=2, simulations=5, seed=1)
+    assert np.array_equal(
+        found.visits, bz.search(round_, evaluator=OnnxEvaluator(file), worlds=2, simulations=5, seed=1).visits
+    )
+    play = bz.SelfPlay(players=3, cards=2, worlds=1, simulations=4, rounds=4, seed=0, batch_rows=16)
+    assert np.array_equal(play.run(file).policy, play.run(str(file)).policy)
+    match = bz.play_match(
+        bz.Agent.policy(file), bz.Agent.network(file, worlds=1, simulations=4), players=3, cards=2, deals=4, seed=0
+    )
+    assert match.points.shape == (4, 3, 3)
+
+
+def test_the_arena_takes_the_file_with_the_search_of_its_run(file):
+    entrant = read_entrant(str(file), bz.SearchOptions(worlds=7, simulations=9))
+    assert (entrant.search.c_puct, entrant.search.worlds, entrant.search.simulations) == (2.5, 7, 9)
+
+
+def test_a_run_is_exported_and_plays_in_the_arena(tmp_path, monkeypatch, capsys):
+    run, file = tmp_path / "run", tmp_path / "net.onnx"
+    train(small_config(), run, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
+    status, printed, _ = command(monkeypatch, capsys, "export", str(run), "--onnx", str(file))
+    assert status == 0
+    assert "differ by" in printed
+    status, printed, _ = command(
+        monkeypatch, capsys, "arena", str(file), "rule", "--deals", "2", "--cards", "2", "--search", "1x4", "--json"
+    )
+    assert status == 0
+    assert json.loads(printed)["settings"]["agents"] == [str(file), "rule"]
+
+
+def test_a_module_of_another_kind_is_exported(tmp_path):
+    class ByHand(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.seats = nn.Linear(bz.FEATURES, bz.MAX_PLAYERS)
+
+        def forward(self, features, legal):
+            return legal / legal.sum(dim=1, keepdim=True), torch.tanh(self.seats(features))
+
+    module = ByHand()
+    export_onnx(module, tmp_path / "by_hand.onnx")
+    features, legal = np.random.default_rng(0).random((5, 256), np.float32), np.ones((5, 52), np.bool_)
+    policy, values = OnnxEvaluator(tmp_path / "by_hand.onnx")(features, legal)
+    assert np.allclose(policy, 1 / 52)
+    with torch.no_grad():
+        assert np.allclose(values, torch.tanh(module.seats(torch.from_numpy(features))), atol=TOLERANCE)
+
+
+def test_a_file_that_does_not_do_what_the_network_does_is_not_written(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export, "_serialized", lambda *_: file.read_bytes())
+    with pytest.raises(bz.BlobError, match="onnxruntime differs from PyTorch"):
+        export_onnx(network(seed=4, **SMALL), tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def changed(file, path, change):
+    model = onnx.load(file)
+    change(model)
+    onnx.save(model, path)
+    return path
+
+
+def test_other_files_are_refused(file, tmp_path):
+    def older(model):
+        next(entry for entry in model.metadata_props if entry.key == "encoding").value = "1"
+
+    def without(model):
+        del model.graph.output[1]
+
+    with pytest.raises(bz.CheckpointError, match="encoding version 1; this is version"):
+        OnnxEvaluator(changed(file, tmp_path / "old.onnx", older))
+    with pytest.raises(bz.CheckpointError, match="inputs and outputs"):
+        OnnxEvaluator(changed(file, tmp_path / "half.onnx", without))
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(bz.CheckpointError, match="no ONNX model"):
+        OnnxEvaluator(tmp_path / "text.onnx")
+    with pytest.raises(bz.CheckpointError, match=r"no file .*missing\.onnx"):
+        bz.Agent.policy(tmp_path / "missing.onnx")
+    with pytest.raises(bz.ConfigError, match=r"the path of an \.onnx file"):
+        bz.Agent.policy("net.pt")
+    with pytest.raises(bz.ConfigError, match="values = 1"):
+        export_onnx(network(**SMALL, values=1), tmp_path / "one.onnx")
+    with pytest.raises(bz.DeviceError, match="onnxruntime-gpu"):
+        OnnxEvaluator(file, device="cuda")
+
+
+def test_a_missing_package_is_named_with_its_install_line(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(bz.BlobError, match=r"pip install 'blob-zero\[onnx\]'"):
+        OnnxEvaluator(file)

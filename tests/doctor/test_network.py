@@ -10,10 +10,9 @@ from blob_zero.inference.inference import Inference
 def test_outputs_that_are_not_finite_are_a_failure(monkeypatch, capsys, tmp_path, settings):
     honest = HostLane.evaluate
 
-    def broken(self, features, legal):
-        policy, values = honest(self, features, legal)
-        values[0, 0] = np.nan
-        return policy, values
+    def broken(self, batch, *, locked):
+        honest(self, batch, locked=locked)
+        batch.values[0, 0] = np.nan
 
     original = Inference.__init__
 
@@ -77,11 +76,11 @@ def test_a_network_that_cannot_be_compiled_is_a_warning(monkeypatch, tmp_path, s
 def test_a_batch_too_large_for_the_memory_is_a_warning_of_its_own(monkeypatch, tmp_path, settings):
     forward, calls = HostLane.evaluate, []
 
-    def short_once(self, features, legal):
-        calls.append(len(features))
+    def short_once(self, batch, *, locked):
+        calls.append(len(batch.features))
         if len(calls) == 3:  # after the plain network and the folded one
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, features, legal)
+        forward(self, batch, locked=locked)
 
     monkeypatch.setattr(HostLane, "evaluate", short_once)
     found = findings_of(config=settings, run_dir=tmp_path / "run", device="cpu")

@@ -95,6 +95,35 @@ class FakeGraph(TorchDispatchMode):
                         old.detach().copy_(new)
 
 
+class FakeRuntime:
+    """CUDA's calls for page-locking memory, which refuse what CUDA refuses."""
+
+    ALREADY_REGISTERED, NOT_REGISTERED = 712, 713
+
+    def __init__(self):
+        self.locked = {}
+        self.calls = []
+        self.refusal = 0
+
+    def cudaHostRegister(self, address, nbytes, _flags):  # noqa: N802 - CUDA's name
+        self.calls.append(("lock", address))
+        if self.refusal:
+            return self.refusal
+        if any(address < start + size and start < address + nbytes for start, size in self.locked.items()):
+            return self.ALREADY_REGISTERED
+        self.locked[address] = nbytes
+        return 0
+
+    def cudaHostUnregister(self, address):  # noqa: N802 - CUDA's name
+        self.calls.append(("unlock", address))
+        return self.NOT_REGISTERED if self.locked.pop(address, None) is None else 0
+
+    def holds(self, array):
+        """Whether an array lies in locked memory."""
+        start = array.ctypes.data
+        return any(first <= start and start + array.nbytes <= first + size for first, size in self.locked.items())
+
+
 class FakeCuda(TorchFunctionMode):
     """Stands in for `torch.cuda`, and within its context tensors of its devices can be made."""
 
@@ -103,6 +132,7 @@ class FakeCuda(TorchFunctionMode):
         self.streams, self.events, self.graphs, self.pools, self.log = [], [], [], [], []
         self.threads = threading.local()
         self.capturing = False
+        self.runtime = FakeRuntime()
         self.default = [FakeStream(self, f"cuda:{k}") for k in range(2)]
 
     def __torch_function__(self, function, _types, args=(), kwargs=None):
@@ -185,6 +215,7 @@ class FakeCuda(TorchFunctionMode):
             "graph_pool_handle": object,
             "is_current_stream_capturing": lambda: self.capturing,
             "synchronize": lambda device=None: self.log.append(f"host waits for device {torch.device(device).index}"),
+            "cudart": lambda: self.runtime,
             "empty_cache": lambda: self.log.append("memory freed"),
             "memory_allocated": silent,
             "max_memory_allocated": silent,

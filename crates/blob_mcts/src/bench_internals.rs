@@ -35,7 +35,10 @@ pub fn time_hand_over(batch_rows: usize, rows_of_a_run: usize, batches: u64) -> 
             queue.end_run(filled, read, |_, rows| requested[group].push(rows));
         }
         match queue.next_batch(Duration::ZERO) {
-            Ok(NextBatch::Batch(batch)) => runnable = queue.complete(batch, &policy, &values),
+            Ok(NextBatch::Batch(mut batch)) => {
+                batch.write(&policy, &values);
+                runnable = queue.complete(batch);
+            }
             other => unreachable!("{other:?}: three batches of rows are in flight, so one is ready"),
         }
     }

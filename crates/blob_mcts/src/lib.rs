@@ -13,7 +13,7 @@ mod search;
 mod selfplay;
 
 pub use error::{ConfigError, EvaluationError, SchedulerError};
-pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, NextBatch};
+pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, MemoryBlock, NextBatch};
 pub use replay::{Decision, PlayedRound, RoundStore};
 pub use search::{
     ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, Outcome, Rollout, RootNoise, Search,

@@ -31,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use crate::agent_spec::AgentSpec;
     #[pymodule_export]
-    use crate::batch::Batch;
+    use crate::batch::{Batch, MemoryBlock};
     #[pymodule_export]
     use crate::game::Game;
     #[pymodule_export]

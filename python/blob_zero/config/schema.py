@@ -227,7 +227,7 @@ class InferenceConfig(_Section):
     cuda_graphs: bool = True
     """On CUDA, whether a batch's work is captured once and replayed."""
     pinned_memory: bool = True
-    """On CUDA, whether batches are copied from page-locked memory."""
+    """On CUDA, whether the core's batches lie in page-locked memory while they are played."""
     copy_streams: bool = True
     """On CUDA, whether copies overlap with other batches' computation."""
 

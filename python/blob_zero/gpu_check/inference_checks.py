@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+import blob_zero as bz
 from blob_zero.bench.tables import Measurement
 from blob_zero.gpu_check.place import Place, little_memory, positions, require
 from blob_zero.inference.compilation import padded_rows
@@ -47,6 +48,30 @@ def forms(place: Place) -> Measurement:
         outputs = Inference(net, device=place.device, **choice).evaluate_batch(features, legal)
         off[name] = max(_compare(outputs, expected, legal, TOLERANCES["bf16"]).values())
     return off
+
+
+def in_place(place: Place) -> Measurement:
+    """Batches of a session where the core keeps them, in memory that is page-locked: the same outputs."""
+    rows = place.size(4096, 64)
+    inference = Inference(place.network(), device=place.device, compile=False)
+    inference.prepare(rows)
+    session = bz.SelfPlay(players=4, cards=5, rounds=rows, batch_rows=rows).plan().start()
+    worst = 0.0
+    try:
+        with warnings.catch_warnings(), inference.in_place() as evaluate:
+            warnings.simplefilter("error")
+            for _ in range(20):
+                batch = session.next_batch()
+                require(batch is not None, "the session ended before its 20th batch")
+                assert batch is not None
+                expected = inference.evaluate_batch(batch.features, batch.legal)
+                evaluate(batch)
+                outputs = batch.policy.copy(), batch.values.copy()
+                worst = max(worst, *_compare(outputs, expected, batch.legal, 1e-5).values())
+                batch.complete_in_place()
+    finally:
+        session.close()
+    return {"difference": worst}
 
 
 def reload(place: Place) -> Measurement:

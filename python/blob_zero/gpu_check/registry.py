@@ -42,6 +42,7 @@ def all_checks() -> list[Check]:
             for dtype in ("bf16", "fp16", "fp32")
         ),
         Check("forms of inference", "checks", 90, inference_checks.forms),
+        Check("batches in place", "checks", 60, inference_checks.in_place),
         Check("new weights under graphs", "checks", 60, inference_checks.reload),
         Check("every device", "checks", 60, inference_checks.every_device),
         Check("memory short in capture", "checks", 60, inference_checks.short_memory, needs_gpu=True),

@@ -1,10 +1,10 @@
 """The lane of a GPU: copies to it, one replay of a graph, copies back."""
 
+import numpy as np
 import torch
 
-from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.gpu import Gpu
-from blob_zero.inference.lane import BatchMemory, Features, ForwardPass, Legal
+from blob_zero.inference.lane import BatchArrays, BatchMemory, ForwardPass
 
 
 class CudaLane:
@@ -18,7 +18,8 @@ class CudaLane:
         forward: the network.
         gpu: its streams.
         graphs: whether the work of a batch is captured once and replayed with one launch.
-        pinned: whether host memory is page-locked, which lets copies run beside other work.
+        pinned: whether batches in memory that is not page-locked go through memory that is, which lets copies run
+            beside other work.
         copy_streams: whether copies have streams of their own.
     """
 
@@ -38,7 +39,7 @@ class CudaLane:
         self._copy_in = gpu.copy_in if copy_streams else gpu.compute
         self._copy_out = gpu.copy_out if copy_streams else gpu.compute
         with gpu.use(), torch.inference_mode():
-            self._host = BatchMemory(rows, values, device=torch.device("cpu"), pinned=pinned)
+            self._between = BatchMemory(rows, values, device=torch.device("cpu"), pinned=True) if pinned else None
             self._fixed = fixed = BatchMemory(rows, values, device=gpu.device)
             self._arrived, self._computed, self._returned = _new_event(), _new_event(), _new_event()
 
@@ -55,14 +56,26 @@ class CudaLane:
                 torch.cuda.synchronize(gpu.device)
                 self._work = work
 
-    def evaluate(self, features: Features, legal: Legal) -> Outputs:
+    def evaluate(self, batch: BatchArrays, *, locked: bool) -> None:
         """See `Lane`."""
-        gpu, host, fixed = self._gpu, self._host, self._fixed
-        host.fill(features, legal)
+        if locked or self._between is None:
+            self._evaluate(batch)
+            return
+        between = self._between.arrays(len(batch.features))
+        np.copyto(between.features, batch.features)
+        np.copyto(between.legal, batch.legal)
+        self._evaluate(between)
+        np.copyto(batch.policy, between.policy)
+        np.copyto(batch.values, between.values)
+
+    def _evaluate(self, batch: BatchArrays) -> None:
+        """Copies from and to the batch's memory. It must not change, or be freed, before this returns."""
+        gpu, fixed, count = self._gpu, self._fixed, len(batch.features)
+        features, legal, policy, values = batch.tensors()
         with gpu.use(), torch.inference_mode():
             with torch.cuda.stream(self._copy_in):
-                fixed.features.copy_(host.features, non_blocking=True)
-                fixed.legal.copy_(host.legal, non_blocking=True)
+                fixed.features[:count].copy_(features, non_blocking=True)
+                fixed.legal[:count].copy_(legal, non_blocking=True)
             self._arrived.record(self._copy_in)
             with torch.cuda.stream(gpu.compute):
                 gpu.compute.wait_event(self._arrived)
@@ -70,13 +83,10 @@ class CudaLane:
             self._computed.record(gpu.compute)
             with torch.cuda.stream(self._copy_out):
                 self._copy_out.wait_event(self._computed)
-                host.policy.copy_(fixed.policy, non_blocking=True)
-                host.values.copy_(fixed.values, non_blocking=True)
+                policy.copy_(fixed.policy[:count], non_blocking=True)
+                values.copy_(fixed.values[:count], non_blocking=True)
             self._returned.record(self._copy_out)
             self._returned.synchronize()
-        # The lane's next batch writes this memory again, perhaps before the outputs are read.
-        count = len(features)
-        return host.policy.numpy()[:count].copy(), host.values.numpy()[:count].copy()
 
 
 def _new_event() -> torch.cuda.Event:

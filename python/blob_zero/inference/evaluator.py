@@ -1,10 +1,13 @@
 """What an evaluator is: anything that judges positions for the search."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from blob_zero._core import Batch
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Policy float32[B, 52] over actions, and values float32[B, 8] in [-1, 1] by relative seat."""
@@ -45,6 +48,21 @@ class BatchEvaluator(Protocol):
 
         Returns:
             Policy float32[batch_rows, 52] and values float32[batch_rows, 8], as for `Evaluator`.
+        """
+        ...
+
+
+@runtime_checkable
+class InPlaceEvaluator(BatchEvaluator, Protocol):
+    """A batch evaluator that can write its outputs into a batch's own memory, which saves copies."""
+
+    def in_place(self) -> AbstractContextManager[Callable[[Batch], None]]:
+        """Serves the batches of one session.
+
+        Returns:
+            A context. Within it, a function that evaluates `features` and `legal` of a batch and writes `policy` and
+            `values` of all its rows, and keeps none of these arrays; `workers` threads may call it at once. At its end
+            nothing of the session's memory is in use.
         """
         ...
 

@@ -36,12 +36,14 @@ class Gpu:
             and cuBLAS's workspace of the stream that they were captured on.
         copy_in: the stream of copies to the GPU.
         copy_out: the stream of copies from it.
+        locks_pages: whether memory of the core can be page-locked; false once the driver refused to.
 
     A fourth stream warms up and captures: what other threads put on `compute` meanwhile would end up in the graph.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.locks_pages = True
         with torch.cuda.device(device):
             self.compute, self.copy_in, self.copy_out, self._side = (_new_stream() for _ in range(4))
             self._pool = torch.cuda.graph_pool_handle()

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from blob_zero.inference.evaluator import Outputs
-from blob_zero.inference.lane import BatchMemory, Features, ForwardPass, Legal
+from blob_zero.inference.lane import BatchArrays, BatchMemory, ForwardPass
 
 
 class HostLane:
@@ -14,15 +13,22 @@ class HostLane:
 
     def __init__(self, rows: int, values: int, *, forward: ForwardPass) -> None:
         self.rows = rows
+        # For batches with fewer rows.
         self._memory = BatchMemory(rows, values, device=torch.device("cpu"))
         self._forward = forward
 
-    def evaluate(self, features: Features, legal: Legal) -> Outputs:
+    def evaluate(self, batch: BatchArrays, *, locked: bool) -> None:
         """See `Lane`."""
-        self._memory.fill(features, legal)
+        del locked
+        count = len(batch.features)
+        features, legal, *room = batch.tensors()
+        if count < self.rows:
+            self._memory.features[:count].copy_(features)
+            self._memory.legal[:count].copy_(legal)
+            features, legal = self._memory.features, self._memory.legal
         with _one_thread(), torch.inference_mode():
-            policy, values = self._forward(self._memory.features, self._memory.legal)
-        return policy[: len(features)].numpy(), values[: len(features)].numpy()
+            for output, computed in zip(room, self._forward(features, legal), strict=True):
+                output.copy_(computed[:count])
 
 
 @contextmanager

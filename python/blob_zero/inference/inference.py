@@ -4,7 +4,7 @@ import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 import blob_zero as bz
+from blob_zero._core import Batch
 from blob_zero.config.choices import Dtype, Switch
 from blob_zero.errors import ConfigError, DeviceError, EvaluatorError
 from blob_zero.inference.compilation import padded_rows
@@ -24,8 +25,9 @@ from blob_zero.inference.folded import FoldedNet, PlainNet
 from blob_zero.inference.forward import Forward, Network
 from blob_zero.inference.gpu import Gpu, gpu
 from blob_zero.inference.host_lane import HostLane
-from blob_zero.inference.lane import Features, Lane, Legal
+from blob_zero.inference.lane import BatchArrays, Features, Lane, Legal
 from blob_zero.inference.packed import PackedNet, packing_obstacle
+from blob_zero.inference.page_locks import PageLocks, page_locks
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.model.blobnet import SEATS, BlobNet
 
@@ -54,7 +56,8 @@ class Inference:
             on a CPU packing is faster and takes no time. Where it fails, a warning names the cause and the network runs
             without.
         cuda_graphs: on CUDA, whether the work of a batch is captured once and replayed with one launch.
-        pinned_memory: on CUDA, whether batches are copied from page-locked memory, beside other work.
+        pinned_memory: on CUDA, whether batches are copied from page-locked memory, beside other work. The core's own
+            memory is page-locked while a session plays.
         copy_streams: on CUDA, whether copies have streams of their own and overlap with other batches' computation.
         workers: threads that call it; None for the number that suits the device (`auto_workers`).
 
@@ -133,7 +136,8 @@ class Inference:
         def add_lane(size: int) -> None:
             lane = self._new_lane(size)
             # A batch without any position: rows without a legal action are harmless.
-            lane.evaluate(np.zeros((size, bz.FEATURES), np.uint8), np.zeros((size, bz.ACTIONS), np.bool_))
+            features, legal = np.zeros((size, bz.FEATURES), np.uint8), np.zeros((size, bz.ACTIONS), np.bool_)
+            lane.evaluate(_with_room(features, legal), locked=False)
             self._idle[size].append(lane)
 
         while len(self._idle[self._rows_of_lanes(rows)]) < self.workers:
@@ -152,7 +156,8 @@ class Inference:
         with self._on_device(), torch.inference_mode():
             answer = self._forward.plain(raw.to(self.device), torch.from_numpy(np.array(legal)).to(self.device))
             policy, values = (part.cpu().numpy() for part in answer)
-        return _finite(policy, values)
+        _check_finite(policy, values)
+        return policy, values
 
     def evaluate_batch(self, features: Features, legal: Legal) -> Outputs:
         """Evaluates a whole batch buffer of raw features uint8[rows, 256] with bool[rows, 52].
@@ -166,17 +171,30 @@ class Inference:
             EvaluatorError: the network's outputs are not finite.
             DeviceError: the memory is too small for a single row.
         """
-        return _finite(*self._retrying(len(features), partial(self._evaluate, features, legal)))
+        batch = _with_room(features, legal)
+        self._evaluate(batch, locked=False)
+        return batch.policy, batch.values
 
-    def _evaluate(self, features: Features, legal: Legal, size: int) -> Outputs:
+    @contextmanager
+    def in_place(self) -> Iterator[Callable[[Batch], None]]:
+        """See `InPlaceEvaluator`; the function raises what `evaluate_batch` raises."""
+        locks = nullcontext() if self._gpu is None or not self._lane_options["pinned"] else page_locks(self._gpu)
+        with locks as locked:
+            yield partial(self._evaluate_in_place, locked)
+
+    def _evaluate_in_place(self, locks: PageLocks | None, batch: Batch) -> None:
+        arrays = BatchArrays(batch.features, batch.legal, batch.policy, batch.values)
+        self._evaluate(arrays, locked=locks is not None and locks.lock(batch.memory))
+
+    def _evaluate(self, batch: BatchArrays, *, locked: bool) -> None:
+        self._retrying(len(batch.features), partial(self._evaluate_in_parts, batch, locked))
+        _check_finite(batch.policy, batch.values)
+
+    def _evaluate_in_parts(self, batch: BatchArrays, locked: bool, size: int) -> None:
         """Evaluates the rows with one lane, in several parts if the lane is smaller."""
         with self._lane(size) as lane:
-            starts = range(0, len(features), size)
-            parts = [lane.evaluate(features[k : k + size], legal[k : k + size]) for k in starts]
-        if len(parts) == 1:
-            return parts[0]
-        policies, values = zip(*parts, strict=True)
-        return np.concatenate(policies), np.concatenate(values)
+            for start in range(0, len(batch.features), size):
+                lane.evaluate(batch.part(slice(start, start + size)), locked=locked)
 
     @contextmanager
     def _lane(self, size: int) -> Iterator[Lane]:
@@ -270,8 +288,14 @@ def _network(
     return module
 
 
-def _finite(policy: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) -> Outputs:
-    """The outputs as they are, if all are finite: a NaN would spread through the search's means unseen."""
+def _with_room(features: Features, legal: Legal) -> BatchArrays:
+    """A batch with outputs in memory of their own."""
+    rows = len(features)
+    return BatchArrays(features, legal, np.empty((rows, bz.ACTIONS), np.float32), np.empty((rows, SEATS), np.float32))
+
+
+def _check_finite(policy: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) -> None:
+    """Refuses outputs that are not finite: a NaN would spread through the search's means unseen."""
     # A sum is finite only if all terms are; no array of flags is made.
     if not np.isfinite(policy.sum(dtype=np.float64) + values.sum(dtype=np.float64)):
         wrong = ~np.isfinite(np.concatenate([policy, values], axis=1)).all(axis=1)
@@ -279,4 +303,3 @@ def _finite(policy: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) ->
             f"the network's outputs are not finite in {wrong.sum()} of {len(policy)} rows, first in row "
             f"{int(wrong.argmax())}; its weights should be finite and within the range of the inference dtype"
         )
-    return policy, values

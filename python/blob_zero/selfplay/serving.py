@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
-from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, serving_threads
+from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, InPlaceEvaluator, serving_threads
 
 OnProgress = Callable[[_core.Progress], None]
 
@@ -27,7 +29,7 @@ class Serving:
         total: from the start of each thread to its end.
         waiting: waiting for a batch that was not ready.
         evaluating: in the evaluator.
-        handing_over: taking views of a batch and giving its outputs back to the core.
+        handing_over: taking views or copies of a batch and giving its outputs back to the core.
     """
 
     batch_sizes: NDArray[np.uint32]
@@ -61,8 +63,10 @@ def drive(
         BaseException: whatever an evaluator or `on_progress` raises.
     """
     workers = serving_threads(evaluators)
-    servers = [_Server(session, evaluators) for _ in range(workers)]
-    try:
+    with ExitStack() as stack:
+        stack.callback(session.close)
+        judges = [_Judge.of(evaluator, stack) for evaluator in evaluators]
+        servers = [_Server(session, judges) for _ in range(workers)]
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="evaluator") as pool:
             try:
                 others = [pool.submit(server.serve, None) for server in servers[1:]]
@@ -74,8 +78,6 @@ def drive(
                 other.result()
         if on_progress is not None:
             on_progress(session.progress())
-    finally:
-        session.close()
     return Serving(
         batch_sizes=np.concatenate([np.array(server.batch_sizes, dtype=np.uint32) for server in servers]),
         threads=workers,
@@ -86,12 +88,36 @@ def drive(
     )
 
 
+@dataclass(frozen=True)
+class _Judge:
+    """An evaluator of any kind.
+
+    Attributes:
+        inputs: what it is called with for a batch.
+        evaluate: the evaluator.
+        in_place: whether it writes its outputs to the batch's own memory and returns nothing.
+    """
+
+    inputs: Callable[[_core.Batch], tuple[Any, ...]]
+    evaluate: Callable[..., Any]
+    in_place: bool = False
+
+    @staticmethod
+    def of(evaluator: Evaluator | BatchEvaluator, stack: ExitStack) -> "_Judge":
+        """The evaluator at its fastest; what it needs for a session lasts as long as the stack."""
+        if isinstance(evaluator, InPlaceEvaluator):
+            return _Judge(lambda batch: (batch,), stack.enter_context(evaluator.in_place()), in_place=True)
+        if isinstance(evaluator, BatchEvaluator):
+            return _Judge(lambda batch: (batch.features, batch.legal), evaluator.evaluate_batch)
+        return _Judge(lambda batch: batch.decode(), evaluator)
+
+
 class _Server:
     """One thread's loop over batches, and its clock."""
 
-    def __init__(self, session: _core.Session, evaluators: Sequence[Evaluator | BatchEvaluator]) -> None:
+    def __init__(self, session: _core.Session, judges: Sequence[_Judge]) -> None:
         self.session = session
-        self.evaluators = evaluators
+        self.judges = judges
         self.batch_sizes: list[int] = []
         self.total = self.waiting = self.evaluating = self.handing_over = 0.0
 
@@ -116,17 +142,15 @@ class _Server:
                 if batch is None:
                     break
                 self.batch_sizes.append(batch.rows)
-                evaluator = self.evaluators[batch.model]
-                if isinstance(evaluator, BatchEvaluator):
-                    features, legal = batch.features, batch.legal
-                    given = clock()
-                    outputs = evaluator.evaluate_batch(features, legal)
-                else:
-                    decoded = batch.decode()
-                    given = clock()
-                    outputs = evaluator(*decoded)
+                judge = self.judges[batch.model]
+                inputs = judge.inputs(batch)
+                given = clock()
+                outputs = judge.evaluate(*inputs)
                 answered = clock()
-                batch.complete(outputs)
+                if judge.in_place:
+                    batch.complete_in_place()
+                else:
+                    batch.complete(outputs)
                 done = clock()
                 self.evaluating += answered - given
                 self.handing_over += given - ready + done - answered

@@ -1,4 +1,4 @@
-//! The memory of a batch, and all unsafe code of this crate.
+//! Who may read and write the memory of a batch, and when. With `batch_memory`, all unsafe code of this crate.
 //!
 //! Many workers fill one buffer at once, each its own rows, and the evaluator then reads all of them in place. A lock
 //! around the rows would make workers wait for each other, and a buffer for each worker would have to be copied
@@ -14,15 +14,18 @@
 //! 1. [`OpenBuffer::claim`] hands out each row once, so two [`EmptyRows`] never share a row.
 //! 2. A [`FilledBuffer`] exists only when every claimed row is committed, and committing consumes the rows. So nobody
 //!    writes inputs while the evaluator reads them.
-//! 3. Outputs are written by [`FilledBuffer::answer`] alone, which consumes it, and read only after that.
-//! 4. A buffer opens again only when nothing refers to it: no rows, no evaluator, no view of its inputs.
+//! 3. Outputs are written through the one [`FilledBuffer`] of a buffer, and read only after [`FilledBuffer::answer`],
+//!    which consumes it. Whoever wrote through [`FilledBuffer::outputs`] has ended by then.
+//! 4. A buffer opens again only when nothing refers to it: no rows, no evaluator, no view of its inputs. References to
+//!    its block of memory do not count, since they give no access.
 
-use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS};
+
+use crate::evaluation::batch_memory::{BatchMemory, MemoryBlock};
 
 /// One row for an evaluator: an encoded observation and the encoding's names of its legal actions.
 #[derive(Clone, Debug)]
@@ -31,73 +34,23 @@ pub(crate) struct Row {
     pub(crate) legal: EncodedActionSet,
 }
 
-/// Cells that several threads access at once, each its own range of rows.
-struct SharedCells<T> {
-    cells: Box<[UnsafeCell<T>]>,
-    width: usize,
-}
-
-// SAFETY: `get` and `get_mut` are the only access, and their callers rule out that one thread writes a row that another
-// reads or writes.
-unsafe impl<T: Send + Sync> Sync for SharedCells<T> {}
-
-impl<T: Copy + Default> SharedCells<T> {
-    fn new(rows: usize, width: usize) -> Self {
-        // Made as plain cells: the allocator then gives zeroed pages, which cost nothing until somebody fills them.
-        let cells = Box::into_raw(vec![T::default(); rows * width].into_boxed_slice());
-        // SAFETY: `UnsafeCell<T>` has the layout of `T`, and the box is given up by `into_raw`.
-        Self { cells: unsafe { Box::from_raw(cells as *mut [UnsafeCell<T>]) }, width }
-    }
-
-    fn cells(&self, rows: &Range<usize>) -> &[UnsafeCell<T>] {
-        &self.cells[rows.start * self.width..rows.end * self.width]
-    }
-
-    /// # Safety
-    /// Nobody writes these rows while the slice lives.
-    unsafe fn get(&self, rows: &Range<usize>) -> &[T] {
-        let cells = self.cells(rows);
-        // SAFETY: `UnsafeCell<T>` has the layout of `T`, the slice bounds the range, and there is no writer.
-        unsafe { std::slice::from_raw_parts(cells.as_ptr().cast::<T>(), cells.len()) }
-    }
-
-    /// # Safety
-    /// Nobody else reads or writes these rows while the slice lives.
-    #[allow(clippy::mut_from_ref)] // The point of the type; see its safety contract.
-    unsafe fn get_mut(&self, rows: &Range<usize>) -> &mut [T] {
-        let cells = self.cells(rows);
-        // SAFETY: as in `get`; `UnsafeCell` allows writing through a shared reference, and there is no other access.
-        unsafe { std::slice::from_raw_parts_mut(cells.as_ptr() as *mut T, cells.len()) }
-    }
-}
-
 /// The rows of one batch: features and legal masks in, policies and values out.
 pub struct BatchBuffer {
-    rows: usize,
-    features: SharedCells<u8>,
-    legal: SharedCells<bool>,
-    policy: SharedCells<f32>,
-    values: SharedCells<f32>,
+    memory: BatchMemory,
     /// Whether the outputs are written.
     answered: AtomicBool,
 }
 
 impl std::fmt::Debug for BatchBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BatchBuffer").field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("BatchBuffer").field("rows", &self.memory.rows).finish_non_exhaustive()
     }
 }
 
 impl BatchBuffer {
-    fn new(rows: usize) -> Self {
-        Self {
-            rows,
-            features: SharedCells::new(rows, FEATURES),
-            legal: SharedCells::new(rows, ACTIONS),
-            policy: SharedCells::new(rows, ACTIONS),
-            values: SharedCells::new(rows, MAX_PLAYERS),
-            answered: AtomicBool::new(false),
-        }
+    /// The memory that holds the rows, the same for all batches of this buffer.
+    pub const fn block(&self) -> &Arc<MemoryBlock> {
+        self.memory.block()
     }
 }
 
@@ -112,7 +65,8 @@ pub(crate) struct OpenBuffer {
 impl OpenBuffer {
     /// A new buffer of `rows` rows.
     pub(crate) fn new(rows: usize) -> Self {
-        Self { buffer: Arc::new(BatchBuffer::new(rows)), claimed: 0, committed: 0 }
+        let buffer = BatchBuffer { memory: BatchMemory::new(rows), answered: AtomicBool::new(false) };
+        Self { buffer: Arc::new(buffer), claimed: 0, committed: 0 }
     }
 
     /// Opens a used buffer again, unless somebody still holds it.
@@ -128,7 +82,7 @@ impl OpenBuffer {
 
     /// Rows that nobody has claimed.
     pub(crate) fn room(&self) -> usize {
-        self.buffer.rows - self.claimed
+        self.buffer.memory.rows - self.claimed
     }
 
     /// Hands out the next `rows` rows.
@@ -189,7 +143,7 @@ impl EmptyRows {
         assert_eq!(rows.len(), self.len(), "as many rows are filled as were claimed");
         // SAFETY: no other claim has these rows (1), and the buffer is not closed while they are not committed (2).
         let (features, legal) =
-            unsafe { (self.buffer.features.get_mut(&self.rows), self.buffer.legal.get_mut(&self.rows)) };
+            unsafe { (self.buffer.memory.features.get_mut(&self.rows), self.buffer.memory.legal.get_mut(&self.rows)) };
         let (features, legal) = (features.as_chunks_mut::<FEATURES>().0, legal.as_chunks_mut::<ACTIONS>().0);
         for ((row, features), legal) in rows.iter().zip(features).zip(legal) {
             *features = row.features;
@@ -224,8 +178,9 @@ impl RequestedRows {
     pub(crate) fn outputs(&self) -> (&[[f32; ACTIONS]], &[[f32; MAX_PLAYERS]]) {
         // Acquire: what `answer` wrote before its release is seen here.
         assert!(self.buffer.answered.load(Ordering::Acquire), "outputs are read once they are answered");
+        let memory = &self.buffer.memory;
         // SAFETY: outputs are written before `answered` is set, and then not until nothing refers to the buffer (3, 4).
-        let (policy, values) = unsafe { (self.buffer.policy.get(&self.rows), self.buffer.values.get(&self.rows)) };
+        let (policy, values) = unsafe { (memory.policy.get(&self.rows), memory.values.get(&self.rows)) };
         (policy.as_chunks().0, values.as_chunks().0)
     }
 
@@ -254,22 +209,37 @@ impl FilledBuffer {
 
     /// Features and legal masks of all rows, filled or stale.
     pub(crate) fn inputs(&self) -> (&[u8], &[bool]) {
-        let all = 0..self.buffer.rows;
+        let memory = &self.buffer.memory;
+        let all = 0..memory.rows;
         // SAFETY: every claim is committed (2), and none is made until the buffer opens again.
-        unsafe { (self.buffer.features.get(&all), self.buffer.legal.get(&all)) }
+        unsafe { (memory.features.get(&all), memory.legal.get(&all)) }
+    }
+
+    /// Where policies and values of all rows belong.
+    ///
+    /// To write there is sound for one thread at a time, while this buffer lives and no `write` runs (3).
+    pub(crate) fn outputs(&self) -> (*mut [f32], *mut [f32]) {
+        let memory = &self.buffer.memory;
+        let all = 0..memory.rows;
+        (memory.policy.pointer(&all), memory.values.pointer(&all))
     }
 
     /// Writes the outputs: 52 policy numbers and 8 values for each filled row; further ones are ignored.
     ///
     /// # Panics
     /// If there are fewer.
-    pub(crate) fn answer(self, policy: &[f32], values: &[f32]) {
+    pub(crate) fn write(&mut self, policy: &[f32], values: &[f32]) {
+        let memory = &self.buffer.memory;
         let filled = 0..self.rows;
-        // SAFETY: nobody reads outputs before `answered` is set, and there is one `FilledBuffer` of a buffer (3).
+        // SAFETY: nobody reads outputs before `answer`, and the one `FilledBuffer` of the buffer is here (3).
         unsafe {
-            self.buffer.policy.get_mut(&filled).copy_from_slice(&policy[..self.rows * ACTIONS]);
-            self.buffer.values.get_mut(&filled).copy_from_slice(&values[..self.rows * MAX_PLAYERS]);
+            memory.policy.get_mut(&filled).copy_from_slice(&policy[..self.rows * ACTIONS]);
+            memory.values.get_mut(&filled).copy_from_slice(&values[..self.rows * MAX_PLAYERS]);
         }
+    }
+
+    /// The outputs stand where they belong.
+    pub(crate) fn answer(self) {
         self.buffer.answered.store(true, Ordering::Release);
     }
 }
@@ -297,7 +267,7 @@ mod tests {
         // Not all that was claimed is committed, so nothing goes to the evaluator.
         let mut open = open.close().expect_err("two rows are missing");
         let first = open.commit(first);
-        let filled = open.close().expect("all rows are there");
+        let mut filled = open.close().expect("all rows are there");
         let (features, legal) = filled.inputs();
         assert_eq!(
             features.as_chunks::<FEATURES>().0.iter().map(|row| row[0]).collect::<Vec<_>>(),
@@ -307,7 +277,8 @@ mod tests {
         assert_eq!(legal.collect::<Vec<_>>(), [1, 2, 1, 2, 3]);
         let policy: Vec<f32> = (0..5 * ACTIONS).map(|k| (k / ACTIONS) as f32).collect();
         let values: Vec<f32> = (0..5 * MAX_PLAYERS).map(|k| -((k / MAX_PLAYERS) as f32)).collect();
-        filled.answer(&policy, &values);
+        filled.write(&policy, &values);
+        filled.answer();
         assert_eq!(first.outputs().0, [[0.0; ACTIONS], [1.0; ACTIONS]]);
         assert_eq!(second.outputs().1, [[-2.0; MAX_PLAYERS], [-3.0; MAX_PLAYERS], [-4.0; MAX_PLAYERS]]);
     }
@@ -319,14 +290,33 @@ mod tests {
         let requested = open.commit(requested);
         let filled = open.close().expect("all rows are there");
         let view = Arc::clone(filled.buffer());
-        filled.answer(&[1.0; ACTIONS], &[0.0; MAX_PLAYERS]);
+        let block = Arc::clone(view.block());
+        filled.answer();
         let buffer = OpenBuffer::reopen(requested.into_buffer()).expect_err("a view of its inputs is held");
         drop(view);
-        let mut open = OpenBuffer::reopen(buffer).expect("nobody holds it");
+        let mut open = OpenBuffer::reopen(buffer).expect("nobody holds it, only its memory");
+        assert!(Arc::ptr_eq(&block, open.buffer.block()));
         let filled = open.claim(1).fill(&rows(1, 1));
         let requested = open.commit(filled);
         let early = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| requested.outputs().0[0][0]));
         assert!(early.is_err(), "the outputs of the last batch are not read as those of the next: {early:?}");
+    }
+
+    #[test]
+    fn outputs_can_be_written_where_they_belong() {
+        let mut open = OpenBuffer::new(2);
+        let filled = open.claim(2).fill(&rows(2, 1));
+        let requested = open.commit(filled);
+        let filled = open.close().expect("all rows are there");
+        let (policy, values) = filled.outputs();
+        // SAFETY: this thread alone writes, and the buffer is not answered yet.
+        unsafe {
+            (&mut *policy)[ACTIONS] = 3.0;
+            (&mut *values)[1] = -2.0;
+        }
+        filled.answer();
+        let (policy, values) = requested.outputs();
+        assert_eq!((policy[1][0], values[0][1]), (3.0, -2.0));
     }
 
     #[test]

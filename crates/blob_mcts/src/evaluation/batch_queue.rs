@@ -86,7 +86,8 @@ pub enum NextBatch {
     Finished,
 }
 
-/// A batch at its evaluator, to be given to [`crate::Scheduler::complete`] or [`crate::Scheduler::abandon`].
+/// A batch at its evaluator, to be given to [`crate::Scheduler::complete`], [`crate::Scheduler::complete_in_place`] or
+/// [`crate::Scheduler::abandon`].
 #[derive(Debug)]
 pub struct FilledBatch {
     batch: Batch<FilledBuffer>,
@@ -113,6 +114,22 @@ impl FilledBatch {
     pub fn inputs(&self) -> (&[u8], &[bool]) {
         self.holder.take_over();
         self.batch.buffer.inputs()
+    }
+
+    /// Where 52 policy numbers and 8 values belong, for all rows. The calling thread is taken to evaluate the batch.
+    ///
+    /// To write there is sound for one thread at a time, until the batch is completed or abandoned.
+    pub fn outputs(&self) -> (*mut [f32], *mut [f32]) {
+        self.holder.take_over();
+        self.batch.buffer.outputs()
+    }
+
+    /// Writes the outputs: 52 policy numbers and 8 values for each filled row; further ones are ignored.
+    ///
+    /// # Panics
+    /// If there are fewer outputs than filled rows.
+    pub fn write(&mut self, policy: &[f32], values: &[f32]) {
+        self.batch.buffer.write(policy, values);
     }
 }
 
@@ -220,14 +237,11 @@ impl BatchQueue {
         }
     }
 
-    /// Takes the outputs of a batch: 52 policy numbers and 8 values for each filled row; further ones are ignored.
-    /// Returns the groups that have all their results now: the caller must run them.
-    ///
-    /// # Panics
-    /// If there are fewer outputs than filled rows.
-    pub(crate) fn complete(&self, filled: FilledBatch, policy: &[f32], values: &[f32]) -> Vec<GroupId> {
+    /// Takes back a batch whose outputs are written. Returns the groups that have all their results now: the caller
+    /// must run them.
+    pub(crate) fn complete(&self, filled: FilledBatch) -> Vec<GroupId> {
         let FilledBatch { batch, holder } = filled;
-        batch.buffer.answer(policy, values);
+        batch.buffer.answer();
         let mut woken = Vec::new();
         let mut inner = self.lock();
         inner.at_evaluator.retain(|held| !Arc::ptr_eq(held, &holder));
@@ -342,7 +356,7 @@ fn reopen_any(used: &mut Vec<Arc<BatchBuffer>>) -> Option<OpenBuffer> {
 mod tests {
     use super::*;
     use crate::evaluation::batch_buffer::Row;
-    use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, MAX_PLAYERS};
+    use blob_engine::{EncodedActionSet, FEATURES};
 
     /// Claims, fills and commits rows for a group.
     fn request(queue: &BatchQueue, group: GroupId, rows: usize) -> Vec<RequestedRows> {
@@ -365,8 +379,6 @@ mod tests {
         }
     }
 
-    const OUTPUTS: ([f32; 4 * ACTIONS], [f32; 4 * MAX_PLAYERS]) = ([1.0; 4 * ACTIONS], [0.0; 4 * MAX_PLAYERS]);
-
     #[test]
     fn a_thread_that_holds_all_batches_learns_that_nothing_will_come() {
         let queue = BatchQueue::new(4, 1, 2);
@@ -381,7 +393,7 @@ mod tests {
         // Nor is a thread held up by a batch that it handed to another.
         std::thread::scope(|scope| scope.spawn(|| first.inputs().0.len()).join()).expect("read");
         assert!(matches!(now(), NextBatch::TimedOut));
-        assert_eq!(queue.complete(first, &OUTPUTS.0, &OUTPUTS.1), [0]);
+        assert_eq!(queue.complete(first), [0]);
         queue.end_run([], [], |_, _| ());
         assert_eq!(batch(now()).rows(), 1);
     }

@@ -123,8 +123,14 @@ impl Scheduler {
     ///
     /// # Panics
     /// If there are fewer outputs than filled rows.
-    pub fn complete(&self, batch: FilledBatch, policy: &[f32], values: &[f32]) {
-        let woken = self.shared.queue.complete(batch, policy, values);
+    pub fn complete(&self, mut batch: FilledBatch, policy: &[f32], values: &[f32]) {
+        batch.write(policy, values);
+        self.complete_in_place(batch);
+    }
+
+    /// Takes a batch whose outputs stand in its own memory, where [`FilledBatch::outputs`] says.
+    pub fn complete_in_place(&self, batch: FilledBatch) {
+        let woken = self.shared.queue.complete(batch);
         self.spawn(woken.into_iter());
     }
 

@@ -34,7 +34,6 @@ __all__ = [
     "rule_action",
     "search",
     "search_many",
-    "yardstick_actions",
 ]
 
 __version__: str
@@ -72,7 +71,7 @@ def search(
 def search_many(
     roots: Sequence[Round | Observation],
     /,
-    evaluator: Literal["uniform", "rollout"] | Evaluator,
+    evaluator: str | Evaluator,
     *,
     seeds: Sequence[int],
     worlds: int,
@@ -82,7 +81,6 @@ def search_many(
     leaves_in_flight: int,
     virtual_loss: int,
 ) -> list[SearchResult]: ...
-def yardstick_actions(agent: AgentSpec, observations: Sequence[Observation], seeds: Sequence[int]) -> list[int]: ...
 
 @final
 class RoundRules:

@@ -16,7 +16,6 @@ mod search;
 mod search_settings;
 mod session;
 mod signals;
-mod yardsticks;
 
 use pyo3::prelude::*;
 
@@ -48,8 +47,6 @@ mod _core {
     use crate::search::{SearchResult, search, search_many};
     #[pymodule_export]
     use crate::session::Session;
-    #[pymodule_export]
-    use crate::yardsticks::yardstick_actions;
 
     /// The index `suit * 13 + rank` of a card's text, such as "AS".
     #[pyfunction]

@@ -1,8 +1,11 @@
 """Agents: ways to choose actions in a match."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Literal, Self, Unpack
+
+import numpy as np
 
 from blob_zero import _core
 from blob_zero.config.bots import Bot, BotKind
@@ -11,6 +14,9 @@ from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
 from blob_zero.inference.onnx_evaluator import open_evaluator
 
+AgentFunction = Callable[[_core.Observation, np.random.Generator], int]
+"""Chooses an action for an observation, as `Round.play` takes it; all its randomness comes from the generator."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
@@ -18,16 +24,18 @@ class Agent:
 
     Attributes:
         kind: the kind of a bot; "network" for a search whose positions an evaluator judges; "policy" for the policy of
-            an evaluator, without search.
+            an evaluator, without search; "function" for a Python function.
         search: the search of an agent that searches, with its exploration taken out; None for others.
         evaluator: the evaluator of a network or a policy.
         size: simulations of "ismcts", worlds of "flat"; None for others.
+        function: chooses the actions of a "function"; None for others.
     """
 
-    kind: BotKind | Literal["network", "policy"]
+    kind: BotKind | Literal["network", "policy", "function"]
     search: SearchOptions | None = None
     evaluator: Evaluator | BatchEvaluator | None = None
     size: int | None = None
+    function: AgentFunction | None = None
 
     def __post_init__(self) -> None:
         if self.search is not None:
@@ -75,8 +83,20 @@ class Agent:
         return cls(kind="policy", evaluator=_opened(evaluator))
 
     @classmethod
+    def of_function(cls, function: AgentFunction) -> Self:
+        """Your own bot: a function of an observation and a random generator that returns an action.
+
+        It is asked where more than one action is legal. Matches with it run in Python, on one thread.
+        """
+        return cls(kind="function", function=function)
+
+    @classmethod
     def bot(cls, bot: Bot) -> Self:
         """A bot that `read_bot` read."""
+        if bot.kind == "openspiel":
+            from blob_zero.arena.openspiel_ismcts import OpenSpielIsmcts
+
+            return cls.of_function(OpenSpielIsmcts(bot.size or 1))
         return cls(kind=bot.kind, search=bot.search, size=bot.size)
 
     @property
@@ -103,6 +123,10 @@ class Agent:
                 return _core.AgentSpec.ismcts(simulations)
             case "flat", int() as worlds:
                 return _core.AgentSpec.flat(worlds)
+            case "function", _:
+                raise ConfigError(
+                    "an agent of kind 'function' plays in Python, not in the core; bz.play_match takes it"
+                )
             case _:
                 needed = "size" if self.kind in ("ismcts", "flat") else "search"
                 raise ConfigError(f"an agent of kind {self.kind!r} needs a {needed}")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from blob_zero import _core
 from blob_zero.arena.agent import Agent
-from blob_zero.inference.evaluator import serving_threads
+from blob_zero.arena.python_match import Columns, play_in_python
+from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, serving_threads
 from blob_zero.selfplay.records import Stats, stats
 from blob_zero.selfplay.serving import OnProgress, drive
 
@@ -152,18 +153,20 @@ def _play(
     batch_rows: int,
     progress: OnProgress | None,
 ) -> MatchRecord:
-    started = time.perf_counter()
+    rotations = 1 if seating == "one" else players
+    # The core plays no Python function: its plan then only deals.
+    in_python = any(agent.kind == "function" for agent in agents)
     evaluators = list(
         {id(agent.evaluator): agent.evaluator for agent in agents if agent.evaluator is not None}.values()
     )
     # Two agents with one evaluator share its batches.
     models = [0 if agent.evaluator is evaluators[0] else 1 for agent in agents] if evaluators else [0] * len(agents)
-    rotations = 1 if seating == "one" else players
+    specs = [agent.spec(model) for agent, model in zip(agents, models, strict=True) if not in_python]
     plan = _core.Plan(
         players=players,
         cards=cards,
         result_share=result_share,
-        agents=[agent.spec(model) for agent, model in zip(agents, models, strict=True)],
+        agents=specs or [_core.AgentSpec.rule()] * len(agents),
         rounds=rotations * deals,
         seed=seed,
         first_round=rotations * first_deal,
@@ -174,10 +177,18 @@ def _play(
         evaluator_threads=serving_threads(evaluators),
         record=False,
     )
-    session = plan.start()
-    serving = drive(session, evaluators, progress)
-    seconds = time.perf_counter() - started
-    columns = session.take_records()
+    if in_python:
+        stream = players if seating == "field" else 1
+        columns, done = play_in_python(
+            plan,
+            agents,
+            rounds=rotations * deals,
+            seed=seed,
+            first_round=rotations * first_deal,
+            rounds_of_a_stream=stream,
+        )
+    else:
+        columns, done = _play_in_core(plan, evaluators, progress)
     shape = (deals, rotations, players) if result_share is None else (deals, rotations, -1, players)
     seats = {name: columns[name].reshape(shape) for name in ("points", "bids", "tricks")}
     if seating == "one":
@@ -186,5 +197,17 @@ def _play(
         **seats,
         # A deal has the same trump in each rotation.
         trumps=columns["trump"].astype(np.int8).reshape(shape[:-1])[:, 0],
-        stats=stats(session, serving, seconds, rounds=len(columns["number"])),
+        stats=done,
     )
+
+
+def _play_in_core(
+    plan: _core.Plan, evaluators: Sequence[Evaluator | BatchEvaluator], progress: OnProgress | None
+) -> tuple[Columns, Stats]:
+    started = time.perf_counter()
+    session = plan.start()
+    serving = drive(session, evaluators, progress)
+    seconds = time.perf_counter() - started
+    taken = session.take_records()
+    columns = {name: taken[name] for name in ("points", "bids", "tricks", "trump")}
+    return columns, stats(session, serving, seconds, rounds=len(columns["trump"]))

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
+from blob_zero.arena.agent import Agent
+from blob_zero.arena.choose import choose
 from blob_zero.arena.entrant import trained_search
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import ConfigError
@@ -65,6 +67,8 @@ class Player:
         self.search = None if search is None else search.greedy()
         self.seed = seed
         self._inference = Inference(net if isinstance(net, BlobNet) else load_network(Path(net)), device=device)
+        evaluate = self._evaluate
+        self._agent = Agent.policy(evaluate) if self.search is None else Agent.network(evaluate, search=self.search)
 
     def choose(self, observation: _core.Observation) -> int:
         """The action of the seat to play, as `Round.play` takes it: a bid, or the index of a card.
@@ -80,42 +84,7 @@ class Player:
         Raises:
             ConfigError: an observation is of a seat that is not to play.
         """
-        legal = [observation.legal_actions() for observation in observations]
-        for index, (observation, actions) in enumerate(zip(observations, legal, strict=True)):
-            if not actions:
-                raise ConfigError(f"observation {index} is of seat {observation.seat}, which is not to play")
-        chosen = [actions[0] for actions in legal]
-        open_ = [index for index, actions in enumerate(legal) if len(actions) > 1]
-        if open_:
-            undecided = [observations[index] for index in open_]
-            actions = self._by_policy(undecided) if self.search is None else self._by_search(undecided, self.search)
-            for index, action in zip(open_, actions, strict=True):
-                chosen[index] = action
-        return chosen
-
-    def _by_policy(self, observations: Sequence[_core.Observation]) -> list[int]:
-        legal = [observation.legal_actions() for observation in observations]
-        # The place of each legal action in the network's policy.
-        places = [one.encoded_actions()[actions] for one, actions in zip(observations, legal, strict=True)]
-        masks = np.zeros((len(observations), _core.ACTIONS), np.bool_)
-        for mask, place in zip(masks, places, strict=True):
-            mask[place] = True
-        policy, _ = self._evaluate(np.stack([observation.encode() for observation in observations]), masks)
-        return [actions[int(row[place].argmax())] for row, place, actions in zip(policy, places, legal, strict=True)]
-
-    def _by_search(self, observations: Sequence[_core.Observation], search: SearchOptions) -> list[int]:
-        results = _core.search_many(
-            observations,
-            self._evaluate,
-            seeds=[self._seed_of(observation) for observation in observations],
-            worlds=search.worlds,
-            simulations=search.simulations,
-            c_puct=search.c_puct,
-            fpu_reduction=search.fpu_reduction,
-            leaves_in_flight=search.leaves_in_flight,
-            virtual_loss=search.virtual_loss,
-        )
-        return [int(result.visits.argmax()) for result in results]
+        return choose(self._agent, observations, [self._seed_of(observation) for observation in observations])
 
     def _evaluate(self, features: NDArray[np.float32], legal: NDArray[np.bool_]) -> Outputs:
         """Evaluates in batches of one shape, so that a row's outputs do not depend on the rows beside it."""

@@ -1,6 +1,9 @@
-import pytest
+import json
 
-from blob_zero.arena.entrant import parse_agent
+import pytest
+from support.command_line import command
+
+from blob_zero.arena.entrant import parse_agent, read_entrant
 from blob_zero.config.bots import Bot
 from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.errors import ConfigError
@@ -24,3 +27,20 @@ def test_a_search_is_worlds_x_simulations(text):
     assert parse_search("3x30") == SearchOptions(worlds=3, simulations=30)
     with pytest.raises(ConfigError, match="such as 3x30"):
         parse_search(text)
+
+
+def test_a_bot_of_a_file_is_named_by_file_and_function(tmp_path, monkeypatch, capsys):
+    (tmp_path / "bots.py").write_text(
+        "HIGH = 3\ndef highest(observation, rng):\n    return observation.legal_actions()[-1]\n", encoding="utf-8"
+    )
+    bot = f"{tmp_path / 'bots.py'}:highest"
+    status, printed, _ = command(monkeypatch, capsys, "arena", bot, "rule", "--deals", "2", "--cards", "2", "--json")
+    assert status == 0
+    assert json.loads(printed)["settings"]["agents"] == [bot, "rule"]
+    for name, words in {
+        "bots.py:lowest": "no function 'lowest'",
+        "bots.py:HIGH": "no function",
+        "none.py:x": "no file",
+    }.items():
+        with pytest.raises(ConfigError, match=words):
+            read_entrant(str(tmp_path / name), SearchOptions())

@@ -153,3 +153,9 @@ def test_a_missing_package_is_named_with_its_install_line(file, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(bz.BlobError, match=r"pip install 'blob-zero\[onnx\]'"):
         OnnxEvaluator(file)
+
+
+def test_a_missing_exporter_is_named_with_its_install_line(net, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export, "find_spec", lambda package: None if package == "onnxscript" else package)
+    with pytest.raises(bz.BlobError, match=r"needs onnxscript.*pip install 'blob-zero\[onnx\]'"):
+        export_onnx(net, tmp_path / "net.onnx")

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from blob_zero.arena.agent import Agent
+from blob_zero.arena.bot_file import read_bot_file
 from blob_zero.config.bots import BOT_NAMES, Bot, find_bot
 from blob_zero.config.load import parse_config
 from blob_zero.config.search_options import SearchOptions
@@ -22,21 +24,21 @@ class NetworkEntrant(NamedTuple):
     search: SearchOptions
 
 
-class OnnxEntrant(NamedTuple):
-    """An .onnx file and the search that it plays with."""
+class ReadyEntrant(NamedTuple):
+    """An agent that plays as it is, from an .onnx file or a function, and its search if it has one."""
 
-    evaluator: OnnxEvaluator
-    search: SearchOptions
+    agent: Agent
+    search: SearchOptions | None
 
 
-Entrant = Bot | NetworkEntrant | OnnxEntrant
+Entrant = Bot | NetworkEntrant | ReadyEntrant
 
 
 def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> Entrant:
     """Reads the agent of a name.
 
     Args:
-        name: the name of a bot, or the path of a run, a checkpoint or an .onnx file.
+        name: the name of a bot, `FILE.py:FUNCTION`, or the path of a run, a checkpoint or an .onnx file.
         search: worlds and simulations of networks. The other options are those that the network was trained with.
         device: where an .onnx file computes.
 
@@ -44,12 +46,16 @@ def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> E
         ConfigError: the name is neither.
         CheckpointError: the network cannot be read.
     """
+    own = read_bot_file(name)
+    if own is not None:
+        return ReadyEntrant(own, None)
     found = parse_agent(name)
     if isinstance(found, Bot):
         return found
     if found.suffix == ".onnx":
         evaluator = OnnxEvaluator(found, device=device)
-        return OnnxEntrant(evaluator, _of_size(evaluator.search, search.worlds, search.simulations))
+        trained = _of_size(evaluator.search, search.worlds, search.simulations)
+        return ReadyEntrant(Agent.network(evaluator, search=trained), trained)
     net = load_network(found)
     return NetworkEntrant(net, trained_search(found, worlds=search.worlds, simulations=search.simulations))
 
@@ -66,7 +72,8 @@ def parse_agent(text: str) -> Bot | Path:
     path = Path(text)
     if not path.exists():
         raise ConfigError(
-            f"unknown agent {text!r}: should be {BOT_NAMES}, or a path of a run, checkpoint or .onnx file"
+            f"unknown agent {text!r}: should be {BOT_NAMES}, FILE.py:FUNCTION, or a path of a run, checkpoint or "
+            ".onnx file"
         )
     return path
 

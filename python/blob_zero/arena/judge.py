@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import blob_zero as bz
-from blob_zero.arena.entrant import Entrant, NetworkEntrant, OnnxEntrant
+from blob_zero.arena.entrant import Entrant, NetworkEntrant, ReadyEntrant
 from blob_zero.arena.statistics import MatchSummary, summarize
 from blob_zero.config.bots import read_bot
 from blob_zero.config.schema import BatchRows, InferenceConfig
@@ -89,8 +89,8 @@ class LocalJudge:
 
     def agent(self, entrant: Entrant, *, side: Literal[0, 1]) -> bz.Agent:
         """The agent of an entrant for one side of the next match."""
-        if isinstance(entrant, OnnxEntrant):
-            return bz.Agent.network(entrant.evaluator, search=entrant.search)
+        if isinstance(entrant, ReadyEntrant):
+            return entrant.agent
         if isinstance(entrant, NetworkEntrant):
             return bz.Agent.network(self._evaluator(entrant.net, side), search=entrant.search)
         return bz.Agent.bot(entrant)

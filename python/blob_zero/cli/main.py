@@ -98,7 +98,9 @@ def train(
 def arena(
     agents: Annotated[
         list[str],
-        typer.Argument(metavar="A B [C ...]", help=f"Runs, checkpoints or .onnx files, or bots: {BOT_NAMES}."),
+        typer.Argument(
+            metavar="A B [C ...]", help=f"Runs, checkpoints, .onnx files, FILE.py:FUNCTION, or bots: {BOT_NAMES}."
+        ),
     ],
     field: Annotated[
         str | None,

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,9 @@ def export_onnx(net: nn.Module, path: Path, *, search: SearchOptions | None = No
         BlobError: onnxruntime differs from PyTorch by more than `TOLERANCE`.
         CheckpointError: the file cannot be written.
     """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if find_spec(package) is None:
+            raise MissingPackageError.of("an ONNX export", package, extra="onnx")
     module = _AsEvaluator(net) if isinstance(net, BlobNet) else net
     features, legal = _positions()
     metadata = {"blob_zero": bz.__version__, ENCODING: str(bz.ENCODING_VERSION)}
@@ -87,18 +91,15 @@ def _serialized(module: nn.Module, metadata: dict[str, str]) -> bytes:
     # Two rows: a traced size of 1 would be taken for a constant.
     example = (torch.zeros(2, bz.FEATURES), torch.ones(2, bz.ACTIONS, dtype=torch.bool))
     with _quiet():
-        try:
-            program = torch.onnx.export(
-                module,
-                example,
-                input_names=["features", "legal"],
-                output_names=["policy", "values"],
-                dynamic_shapes=({0: rows}, {0: rows}),
-                dynamo=True,
-                verbose=False,
-            )
-        except ModuleNotFoundError as error:
-            raise MissingPackageError.of("an ONNX export", str(error.name), extra="onnx") from error
+        program = torch.onnx.export(
+            module,
+            example,
+            input_names=["features", "legal"],
+            output_names=["policy", "values"],
+            dynamic_shapes=({0: rows}, {0: rows}),
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     for key, value in metadata.items():

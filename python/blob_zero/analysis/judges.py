@@ -8,6 +8,9 @@ from blob_zero.errors import ConfigError
 
 DEFAULT_JUDGE = "flat:64"
 
+REVIEW_JUDGE = "flat:400"
+"""The judge of hints and reviews: one decision at a time, so more worlds cost little."""
+
 _KEPT = 4
 """Judges kept in memory; a network of another request is read again."""
 

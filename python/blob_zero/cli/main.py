@@ -14,6 +14,8 @@ from rich.table import Table
 from blob_zero.cli.analyze import analyze
 from blob_zero.cli.bench import app as bench_app
 from blob_zero.cli.export import export
+from blob_zero.cli.play import play
+from blob_zero.cli.review import review
 from blob_zero.config.bots import BOT_NAMES
 from blob_zero.config.load import load_config, preset_path, preset_summary, presets
 from blob_zero.errors import BlobError, ConfigError
@@ -28,6 +30,8 @@ app = typer.Typer(
 )
 
 app.add_typer(bench_app, name="bench")
+app.command()(play)
+app.command()(review)
 app.command()(analyze)
 app.command()(export)
 

@@ -1,0 +1,228 @@
+"""The page in a real browser: headless Chromium, driven by playwright.
+
+Needs Debian's chromium and the driver, and is skipped without them:
+
+    apt-get install chromium && pip install playwright
+"""
+
+import re
+import shutil
+
+import pytest
+from support.tables import free_table
+
+from blob_zero.play.saves import to_text
+from blob_zero.play.session import Session
+
+INSTALL = "to test the page: apt-get install chromium && pip install playwright"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+playwright = pytest.importorskip("playwright.sync_api", reason=INSTALL)
+if CHROMIUM is None:
+    pytest.skip(f"no chromium; {INSTALL}", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """Opens the page; at the end of the test, nothing may have gone wrong in it."""
+    faults, contexts = [], []
+
+    def open_(width=1280, height=800, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith((server.address, "data:")) else faults.append(request.url),
+        )
+        page.goto(server.address + "#fast")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def begin(page, *, players=4, cards=2, length="round"):
+    page.locator(f"input[name=players][value='{players}']").check()
+    page.locator(f"input[name=cards][value='{cards}']").check()
+    page.locator(f"input[name=length][value='{length}']").check()
+    page.get_by_role("button", name="Deal", exact=True).click()
+
+
+YOUR_TURN_OR_END = ".you.turn, [aria-label='end of the round']"
+END = "[aria-label='end of the round']"
+
+
+def at_end(page):
+    page.locator(YOUR_TURN_OR_END).first.wait_for()
+    return page.locator(END).count() > 0
+
+
+def choices(page):
+    return page.locator("[data-action]:not([disabled])")
+
+
+def play_by_clicks(page):
+    while not at_end(page):
+        turns = page.evaluate("state.turns")
+        choices(page).last.click()
+        while page.evaluate("state.turns") == turns:
+            page.wait_for_timeout(5)
+
+
+def test_a_whole_round_by_clicks_and_its_review(open_page):
+    page = open_page()
+    begin(page, cards=3)
+    play_by_clicks(page)
+    assert page.locator(f"{END} tbody tr").count() == 4
+    page.get_by_role("button", name="Review").click()
+    sentence = page.locator("dialog .sentence")
+    assert re.match(r"You (bid|played)", sentence.inner_text())
+    assert page.locator("dialog .bars .fill").count() >= 2
+    page.get_by_text("All cards open").click()
+    assert page.locator("dialog .open-cards .card").count() >= 3
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Same deals, others").click()
+    page.locator("dialog tbody tr").nth(3).wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Check the deal").click()
+    page.locator("dialog .mono").first.wait_for()
+    assert re.search(r"[0-9a-f]{32}", page.locator("dialog").inner_text())
+
+
+def test_a_round_by_keys_alone(open_page):
+    page = open_page()
+    begin(page, players=3, cards=3)
+    while not at_end(page):
+        turns = page.evaluate("state.turns")
+        if page.evaluate("state.phase") == "bidding":
+            page.keyboard.press(page.evaluate("state.legal[0]"))
+        else:
+            page.keyboard.press("ArrowRight")
+            assert page.evaluate("document.activeElement.dataset.action") in page.evaluate("state.legal")
+            page.keyboard.press("Enter")
+        while page.evaluate("state.turns") == turns:
+            page.wait_for_timeout(5)
+    page.keyboard.press("r")
+    page.locator("dialog .review").wait_for()
+
+
+def test_hint_and_undo(open_page):
+    page = open_page()
+    begin(page, cards=4)
+    assert not at_end(page)
+    before = page.evaluate("[state.turns, state.legal]")
+    page.keyboard.press("h")
+    page.locator(".ask .hint").wait_for()
+    best = page.locator(".ask button.best")
+    assert best.inner_text() in before[1]
+    best.click()
+    page.locator(".you .bid b").wait_for()
+    page.locator(".hand.choose").wait_for()
+    page.keyboard.press("u")
+    page.locator(".ask .bids").wait_for()
+    assert page.evaluate("[state.turns, state.legal]") == before
+    assert page.evaluate("state.undos") == 1
+
+
+def test_a_reload_in_the_middle_goes_on(open_page):
+    page = open_page()
+    begin(page, cards=5, length="game")
+    choices(page).first.click()
+    page.locator(".hand.choose").wait_for()
+    before = page.evaluate("[game, state.turns, state.hand, state.bids]")
+    page.reload()
+    page.locator(".hand.choose").wait_for()
+    assert page.evaluate("[game, state.turns, state.hand, state.bids]") == before
+    page.get_by_role("button", name="to the lobby").click()
+    page.get_by_role("button", name="Continue").click()
+    page.locator(".hand.choose").wait_for()
+    assert page.evaluate("[game, state.turns, state.hand, state.bids]") == before
+
+
+def test_two_sessions_at_once(open_page):
+    first, second = open_page(), open_page(390, 844, "dark")
+    begin(first, cards=3)
+    begin(second, players=5, cards=2)
+    while not (at_end(first) and at_end(second)):
+        for page in (first, second):
+            if not at_end(page):
+                turns = page.evaluate("state.turns")
+                choices(page).first.click()
+                while page.evaluate("state.turns") == turns:
+                    page.wait_for_timeout(5)
+    assert first.evaluate("game") != second.evaluate("game")
+    assert first.locator(f"{END} tbody tr").count() == 4
+    assert second.locator(f"{END} tbody tr").count() == 5
+
+
+def table_with_a_hook():
+    """A table whose person deals first, and may not make one of the bids."""
+    for cut in map(str, range(1000)):
+        session = Session(free_table(cut=cut))
+        while not session.your_turn:
+            session.advance()
+        if session.forbidden_bid is not None:
+            return session
+    raise AssertionError("no table of a thousand has a hook")
+
+
+def test_the_hook_is_explained(open_page, server, house):
+    session = table_with_a_hook()
+    name = house.bring_in(to_text(session))["name"]
+    page = open_page()
+    page.goto(f"{server.address}#game={name}&fast")
+    page.reload()
+    page.locator(".hook").wait_for()
+    forbidden = session.forbidden_bid
+    assert page.locator(f".bids [data-action='{forbidden}']").is_disabled()
+    assert f"may not bid {forbidden}" in page.locator(".hook").inner_text()
+    page.keyboard.press(str(forbidden))
+    assert page.evaluate("state.bids[0]") is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (360, 640)])
+@pytest.mark.parametrize(("players", "cards"), [(3, 13), (4, 5), (8, 6)])
+def test_nothing_sticks_out_of_the_window(open_page, width, height, players, cards):
+    page = open_page(width, height)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    begin(page, players=players, cards=cards)
+    assert not at_end(page)
+    choices(page).first.click()
+    page.locator(".hand.choose").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = page.evaluate("""
+        [...document.querySelectorAll('.card, .seat, .tools button')].map((one) => one.getBoundingClientRect())
+            .filter((box) => box.width && (box.left < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1))
+            .length""")
+    assert outside == 0
+
+
+def test_every_control_has_a_name_and_targets_are_large_enough(open_page):
+    page = open_page(390, 844)
+    small = """
+        [...document.querySelectorAll('button, select, input[type=text]')].filter((one) => {
+            const box = one.getBoundingClientRect();
+            return box.width && (box.width < 40 || box.height < 40);
+        }).map((one) => one.outerHTML.slice(0, 90))"""
+    nameless = """
+        [...document.querySelectorAll('button')]
+            .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim())).length"""
+    assert page.evaluate(small) == []
+    begin(page, cards=5)
+    assert not at_end(page)
+    assert page.evaluate(small) == []
+    assert page.evaluate(nameless) == 0

@@ -1,5 +1,7 @@
 """The PettingZoo environment: PettingZoo's own tests, and rounds that equal the engine's."""
 
+import copy
+import pickle
 import sys
 import warnings
 
@@ -107,6 +109,17 @@ def test_the_deals_of_a_seed_go_on_from_reset_to_reset():
     assert first.round != second.round
     second.reset()
     assert first.round == second.round
+
+
+@pytest.mark.parametrize("settings", [{}, {"whole_game": True, "rules": bz.RoundRules(hook=False)}])
+def test_a_copy_goes_on_alone(settings):
+    table = BlobEnv(**settings)
+    table.reset(seed=4)
+    other = copy.deepcopy(table)
+    assert other.round == table.round
+    other.step(int(np.flatnonzero(other.observe(other.agent_selection)["action_mask"])[0]))
+    assert other.round != table.round
+    assert pickle.loads(pickle.dumps(table.round.rules)) == settings.get("rules", bz.RoundRules())
 
 
 def test_settings_that_cannot_be_played_are_refused():

@@ -99,6 +99,14 @@ impl Game {
         Self(self.0.clone())
     }
 
+    fn __copy__(&self) -> Self {
+        self.copy()
+    }
+
+    fn __deepcopy__(&self, _memo: &Bound<'_, PyAny>) -> Self {
+        self.copy()
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<Game of {} players, round {} of {}, totals {:?}>",

@@ -5,6 +5,7 @@ use blob_engine::{ACTIONS, Action, Card, CardSet, RoundSpec, RulesError, Scoring
 use numpy::PyArray1;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::{config, int, number, optional_int, rules, seat, size};
 use crate::observation::Observation;
@@ -51,6 +52,15 @@ impl RoundRules {
     #[getter]
     fn turn_up(&self) -> bool {
         self.0.turn_up
+    }
+
+    /// For `copy` and `pickle`: the keyword arguments of the constructor.
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let named = PyDict::new(py);
+        named.set_item("hook", self.hook())?;
+        named.set_item("scoring", self.scoring())?;
+        named.set_item("turn_up", self.turn_up())?;
+        Ok((PyTuple::empty(py), named))
     }
 
     fn __repr__(&self) -> String {
@@ -220,6 +230,14 @@ impl Round {
 
     /// An independent copy.
     fn copy(&self) -> Self {
+        self.clone()
+    }
+
+    fn __copy__(&self) -> Self {
+        self.clone()
+    }
+
+    fn __deepcopy__(&self, _memo: &Bound<'_, PyAny>) -> Self {
         self.clone()
     }
 

@@ -103,6 +103,22 @@ def test_a_whole_round_by_clicks_and_its_review(open_page):
     assert re.search(r"[0-9a-f]{32}", page.locator("dialog").inner_text())
 
 
+def test_a_drill_that_was_closed_is_not_found_by_keys(open_page):
+    page = open_page()
+    for _ in range(3):
+        begin(page, cards=3)
+        play_by_clicks(page)
+        page.get_by_role("button", name="to the lobby").click()
+    page.get_by_role("button", name="Practise").click()
+    page.locator("dialog [data-action]").first.click()
+    page.locator("dialog .bars").wait_for()
+    page.keyboard.press("Escape")
+    begin(page, players=3, cards=3)
+    assert not at_end(page)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.action") in page.evaluate("state.legal")
+
+
 def test_a_round_by_keys_alone(open_page):
     page = open_page()
     begin(page, players=3, cards=3)

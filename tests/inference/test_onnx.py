@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from support.command_line import command
 from support.networks import by_hand, network, varied_rows
 from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 from torch import nn
+from typer.testing import CliRunner
 
 import blob_zero as bz
 
@@ -20,24 +20,35 @@ pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'blob-ze
 import onnx
 
 from blob_zero.arena.entrant import read_entrant
+from blob_zero.cli.main import app
 from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.learning.loop import train
 from blob_zero.run import onnx_export
+from blob_zero.run.checkpoint import load_network
 from blob_zero.run.onnx_export import TOLERANCE, export_onnx
 
 SMALL = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "policy_hidden": 16, "value_hidden": 16}
-SEARCH = replace(bz.SearchOptions(), worlds=2, simulations=5, c_puct=2.5)
 
 
 @pytest.fixture(scope="module")
-def net():
-    return network(**SMALL)
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx") / "run"
+    config = small_config(search={"worlds": 2, "simulations": 5, "c_puct": 2.5})
+    train(config, folder, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
+    return folder
 
 
 @pytest.fixture(scope="module")
-def file(net, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
-    assert export_onnx(net, path, search=SEARCH) <= TOLERANCE
+def net(run):
+    return load_network(run)
+
+
+@pytest.fixture(scope="module")
+def file(run):
+    """Made once, by the command: PyTorch's exporter takes seconds to import."""
+    path = run / "net.onnx"
+    result = CliRunner().invoke(app, ["export", str(run), "--onnx", str(path)])
+    assert "differ by" in result.output
     return path
 
 
@@ -75,17 +86,9 @@ def test_searches_self_play_and_matches_take_the_file(file):
     assert match.points.shape == (4, 3, 3)
 
 
-def test_the_arena_takes_the_file_with_the_search_of_its_run(file):
+def test_the_arena_takes_the_file_with_the_search_of_its_run(file, monkeypatch, capsys):
     entrant = read_entrant(str(file), bz.SearchOptions(worlds=7, simulations=9))
     assert (entrant.search.c_puct, entrant.search.worlds, entrant.search.simulations) == (2.5, 7, 9)
-
-
-def test_a_run_is_exported_and_plays_in_the_arena(tmp_path, monkeypatch, capsys):
-    run, file = tmp_path / "run", tmp_path / "net.onnx"
-    train(small_config(), run, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
-    status, printed, _ = command(monkeypatch, capsys, "export", str(run), "--onnx", str(file))
-    assert status == 0
-    assert "differ by" in printed
     status, printed, _ = command(
         monkeypatch, capsys, "arena", str(file), "rule", "--deals", "2", "--cards", "2", "--search", "1x4", "--json"
     )

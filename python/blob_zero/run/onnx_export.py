@@ -1,5 +1,6 @@
 """Networks written as ONNX files, and checked against PyTorch as they are written."""
 
+import copy
 import json
 import logging
 import warnings
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 import blob_zero as bz
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import BlobError, ConfigError, MissingPackageError
+from blob_zero.inference.folded import FoldedNet
 from blob_zero.inference.onnx_evaluator import ENCODING, SEARCH, OnnxEvaluator
 from blob_zero.model.blobnet import SEATS, BlobNet
 from blob_zero.run.atomic_files import write_atomically
@@ -29,7 +32,7 @@ _CHECKED_ROUNDS = 8
 _LEAST = torch.finfo(torch.float32).min
 
 
-def export_onnx(net: nn.Module, path: Path, *, search: SearchOptions | None = None) -> float:
+def export_onnx(net: nn.Module, path: str | PathLike[str], *, search: SearchOptions | None = None) -> float:
     """Writes a network as an ONNX file, and checks the file against it.
 
     The file maps `features` float32[rows, 256] and `legal` bool[rows, 52] to `policy` float32[rows, 52], probabilities
@@ -53,7 +56,8 @@ def export_onnx(net: nn.Module, path: Path, *, search: SearchOptions | None = No
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if find_spec(package) is None:
             raise MissingPackageError.of("an ONNX export", package, extra="onnx")
-    module = _AsEvaluator(net) if isinstance(net, BlobNet) else net
+    # A copy: the caller's network stays on its device and in its mode.
+    module = copy.deepcopy(_AsEvaluator(net) if isinstance(net, BlobNet) else net).cpu().eval()
     features, legal = _positions()
     metadata = {"blob_zero": bz.__version__, ENCODING: str(bz.ENCODING_VERSION)}
     if search is not None:
@@ -65,28 +69,31 @@ def export_onnx(net: nn.Module, path: Path, *, search: SearchOptions | None = No
     off = max(float(np.abs(mine - theirs).max()) for mine, theirs in zip(found, expected, strict=True))
     if not off <= TOLERANCE:
         raise BlobError(f"{path} is not written: onnxruntime differs from PyTorch by {off:.1e}, allowed is {TOLERANCE}")
-    write_atomically(path, content)
+    write_atomically(Path(path), content)
     return off
 
 
 class _AsEvaluator(nn.Module):
-    """A BlobNet with the softmax over the legal actions."""
+    """A network in its form for inference, with the softmax over the legal actions."""
+
+    scale: Tensor
 
     def __init__(self, net: BlobNet) -> None:
         super().__init__()
         if net.shape.values != SEATS:
             raise ConfigError(f"an evaluator has {SEATS} values; this network has values = {net.shape.values}")
-        self.net = net
+        self.form = FoldedNet(net)
+        self.form.load(net)
+        self.register_buffer("scale", torch.from_numpy(bz.feature_scale()))
 
     def forward(self, features: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
         """Maps features float32[B, 256] and legal bool[B, 52] to policy float32[B, 52] and values float32[B, 8]."""
-        logits, values = self.net(features)
+        logits, values = self.form(features / self.scale)
         # The finite lowest number and not -inf, which would make a row without a legal action NaN.
         return torch.softmax(logits.masked_fill(~legal, _LEAST), dim=1) * legal, values
 
 
 def _serialized(module: nn.Module, metadata: dict[str, str]) -> bytes:
-    module = module.cpu().eval()
     rows = torch.export.Dim("rows")
     # Two rows: a traced size of 1 would be taken for a constant.
     example = (torch.zeros(2, bz.FEATURES), torch.ones(2, bz.ACTIONS, dtype=torch.bool))

@@ -32,6 +32,7 @@ from blob_zero.errors import (
     DeviceError,
     EvaluatorError,
     IllegalActionError,
+    MissingPackageError,
     RunLockedError,
 )
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
@@ -62,6 +63,7 @@ __all__ = [
     "Game",
     "IllegalActionError",
     "MatchRecord",
+    "MissingPackageError",
     "Observation",
     "Player",
     "Records",

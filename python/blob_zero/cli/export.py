@@ -13,9 +13,9 @@ def export(
 ) -> None:
     """Write a network as an ONNX file, checked by onnxruntime against PyTorch.
 
-    It maps features float32[rows, 256] and legal bool[rows, 52] to policy
-    float32[rows, 52] and values float32[rows, 8]. Searches and the arena take
-    the file in place of a run.
+    It maps features (rows x 256, float32) and legal actions (rows x 52,
+    bool) to a policy (rows x 52) and values (rows x 8). Searches and the
+    arena take the file in place of a run.
     """
     from blob_zero.arena.entrant import trained_search
     from blob_zero.run.checkpoint import load_network

@@ -94,6 +94,15 @@ def test_all_pairs_meet_and_the_parts_add_up():
     assert tournament.ratings["rule"].mean == 0
 
 
+def test_rule_variants_are_played():
+    blob = play(settings("rule", "random")).pairings[0].match.first
+    variant = play(settings("rule", "random", rules="exact_plus_tricks")).pairings[0].match.first
+    # Every trick now has a point, so points a round of all seats grow.
+    assert variant.points > blob.points + 0.2
+    with pytest.raises(ConfigError, match="deals the whole pack"):
+        play(settings("rule", "random", players=4, cards=(13,), rules="turn_up"))
+
+
 def test_pairs_are_played_on_the_same_deals_and_the_same_seed_gives_the_same_figures():
     report = figures(play(settings("rule", "random", "rollout:1x2")))
     assert figures(play(settings("rule", "random", "rollout:1x2", threads=1))) == report | {

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blob_zero.config.load import differences, load_config, parse_config, preset_path, preset_summary, presets, to_toml
+from blob_zero.config.rules import parse_rules
 from blob_zero.config.schedule import Ramp, at
 from blob_zero.config.schema import Config
 from blob_zero.errors import ConfigError
@@ -162,7 +163,7 @@ shapes = [{ players = 4, cards = 5, weight = 3.0 }, { players = [3, 8], cards = 
 @pytest.mark.parametrize(
     ("opponents", "words"),
     [
-        (["rulebot"], "unknown opponent 'rulebot': should be untrained, random, rule, rollout:WxS, ismcts:N or flat:W"),
+        (["rulebot"], "unknown opponent 'rulebot': should be untrained, random, rule"),
         (["rollout:3"], "such as 3x30"),
         (["ismcts:0"], "ismcts:0.* should be ismcts:N, such as ismcts:1000: 1 to 4194304 simulations"),
         (["flat:64x2"], "flat:64x2.* should be flat:W, such as flat:64: 1 to 4194304 worlds"),
@@ -190,3 +191,22 @@ def test_a_schedule_goes_in_even_steps_and_stays():
     # What a checkpoint keeps is JSON.
     assert parse_config(config.model_dump(mode="json"), source="test") == config
     assert differences(config, Config())[0] == ('selfplay.rounds: {"from": 1, "to": 4, "over": 6} there, 10000 here')
+
+
+def test_rules_of_a_table_are_settings(tmp_path):
+    config = load_config(write(tmp_path, "[game.rules]\nhook = false"), ["game.rules.scoring=exact_plus_tricks"])
+    rules = config.game.rules.variants()
+    assert (rules.hook, rules.scoring, rules.turn_up) == (False, "exact_plus_tricks", False)
+    assert load_config(write(tmp_path, to_toml(config))) == config
+    assert differences(Config(), config)[0].startswith("game.rules: ")
+    with pytest.raises(ConfigError, match="did you mean 'hook'"):
+        load_config(write(tmp_path, "[game.rules]\nhok = false"))
+    with pytest.raises(ConfigError, match="4 x 13 deals the whole pack"):
+        parse_config({"game": {"players": 4, "cards": 13, "rules": {"turn_up": True}}}, source="test")
+
+
+def test_rules_by_name():
+    rules = parse_rules("no_hook, turn_up")
+    assert (rules.hook, rules.scoring, rules.turn_up) == (False, "exact", True)
+    with pytest.raises(ConfigError, match="unknown rule 'hook'"):
+        parse_rules("hook")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 from support.evaluators import hashing
 from support.training_fakes import FakeJudge, SilentDisplay, small_config
@@ -9,6 +10,7 @@ from support.training_fakes import FakeJudge, SilentDisplay, small_config
 import blob_zero as bz
 from blob_zero.errors import ConfigError
 from blob_zero.learning.loop import train
+from blob_zero.selfplay.worker import RoundRange, configured_self_play
 
 SHAPES = [(3, 2, 1.0), (4, 5, 1.0), (8, 3, 2.0)]
 
@@ -94,3 +96,13 @@ def test_a_run_learns_from_all_sizes(tmp_path):
     players, cards = features[:, 228], features[:, 229]
     assert set(zip(players.tolist(), cards.tolist(), strict=True)) == {(3, 1), (3, 4), (8, 1), (8, 4)}
     assert not values[np.arange(8) >= players[:, None]].any()
+
+
+def test_self_play_of_a_run_keeps_the_rules_of_its_table():
+    config = small_config(game={"rules": {"hook": False, "scoring": "exact_plus_tricks"}})
+    rounds = RoundRange(first_round=0, rounds=40, seed=3)
+    records = configured_self_play(config, rounds, device=torch.device("cpu")).run("uniform")
+    np.testing.assert_array_equal(records.points, records.tricks + 10 * (records.bids == records.tricks))
+    _, first = np.unique(records.round, return_index=True)
+    bids = records.bids[first].sum(axis=1)
+    assert (bids == records.cards[first]).any()  # without the hook

@@ -22,6 +22,7 @@ from blob_zero.arena.judge import LocalJudge
 from blob_zero.arena.match import MatchRecord, play_in_field
 from blob_zero.arena.statistics import bootstrap_interval
 from blob_zero.config.load import parse_config
+from blob_zero.config.rules import parse_rules
 from blob_zero.config.schema import BatchRows, InferenceConfig
 from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.errors import ConfigError
@@ -58,6 +59,8 @@ class FieldSettings:
     """Search threads; one for each core if None."""
     batch_rows: BatchRows = "auto"
     """Rows of a batch; `auto` chooses by device and number of rounds."""
+    rules: str = ""
+    """Rule variants by name (`config/rules.py`)."""
 
 
 class Shape(NamedTuple):
@@ -213,6 +216,7 @@ class _Judges:
             cards=shape.cards,
             deals=deals,
             seed=stream_seed(self._settings.seed, Purpose.ARENA, 100 * shape.players + shape.cards),
+            rules=parse_rules(self._settings.rules),
             threads=self._settings.threads,
             batch_rows=rows,
         )
@@ -282,7 +286,8 @@ def _shapes(settings: FieldSettings) -> tuple[Shape, ...]:
     for players in settings.players:
         dealt = [cards for cards in settings.cards if players * cards <= 52] or [settings.cards[0]]
         for cards in dealt:
-            parse_config({"game": {"players": players, "cards": cards}}, source="arena")
+            turn_up = parse_rules(settings.rules).turn_up
+            parse_config({"game": {"players": players, "cards": cards, "rules": {"turn_up": turn_up}}}, source="arena")
             shapes.append(Shape(players, cards))
     return tuple(shapes)
 

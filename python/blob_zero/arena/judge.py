@@ -34,6 +34,7 @@ class LocalJudge:
         batch_rows: rows of a batch; `auto` chooses by device and number of rounds.
         threads: search threads; one for each core if None.
         result_share: None judges by single rounds; a share judges by whole games, as in `bz.play_match`.
+        rules: rule variants; Blob's own if None.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class LocalJudge:
         batch_rows: BatchRows,
         threads: int | None = None,
         result_share: float | None = None,
+        rules: bz.RoundRules | None = None,
     ) -> None:
         self.players = players
         self.cards = cards
@@ -56,6 +58,7 @@ class LocalJudge:
         self.batch_rows = batch_rows
         self.threads = threads
         self.result_share = result_share
+        self.rules = rules
         self._evaluators: dict[int, Inference] = {}
 
     def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
@@ -75,6 +78,7 @@ class LocalJudge:
             deals=deals,
             seed=seed,
             result_share=self.result_share,
+            rules=self.rules,
             threads=self.threads,
             batch_rows=rows,
         )

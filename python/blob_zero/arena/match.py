@@ -99,6 +99,7 @@ def play_in_field(
     deals: int,
     seed: int,
     result_share: float | None = None,
+    rules: _core.RoundRules | None = None,
     threads: int | None = None,
     batch_rows: int = 1024,
     progress: OnProgress | None = None,
@@ -116,6 +117,7 @@ def play_in_field(
         deals: number of deals.
         seed: together with the number of a deal, the source of all its randomness.
         result_share: as in `play_match`.
+        rules: rule variants; Blob's own if None.
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
         progress: called about four times a second.
@@ -132,6 +134,7 @@ def play_in_field(
         deals=deals,
         seed=seed,
         result_share=result_share,
+        rules=rules,
         threads=threads,
         batch_rows=batch_rows,
         progress=progress,

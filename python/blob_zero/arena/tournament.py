@@ -17,6 +17,7 @@ from blob_zero.arena.judge import LocalJudge
 from blob_zero.arena.ratings import Rating, Ratings
 from blob_zero.arena.statistics import deal_differences
 from blob_zero.config.load import parse_config
+from blob_zero.config.rules import parse_rules
 from blob_zero.config.schema import BatchRows, InferenceConfig
 from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.errors import ConfigError
@@ -46,6 +47,8 @@ class Settings:
     """Search threads; one for each core if None."""
     batch_rows: BatchRows = "auto"
     """Rows of a batch; `auto` chooses by device and number of rounds."""
+    rules: str = ""
+    """Rule variants by name (`config/rules.py`)."""
     result_share: float | None = None
     """None plays single rounds; a share plays whole games, each in place of a deal, as in `bz.play_match`."""
 
@@ -96,6 +99,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] = lambda _: None
         batch_rows=settings.batch_rows,
         threads=settings.threads,
         result_share=settings.result_share,
+        rules=parse_rules(settings.rules),
     )
     seeds = {cards: stream_seed(settings.seed, Purpose.ARENA, cards) for cards in settings.cards}
     pairs = list(itertools.combinations(settings.agents, 2))
@@ -136,8 +140,10 @@ def _check(settings: Settings) -> None:
         raise ConfigError(f"{settings.deals} deal(s) have no interval; at least 2 are needed")
     if settings.result_share is not None and len(settings.cards) > 1:
         raise ConfigError(f"whole games start from one number of cards, not from {', '.join(map(str, settings.cards))}")
+    turn_up = parse_rules(settings.rules).turn_up
     for cards in settings.cards:
-        parse_config({"game": {"players": settings.players, "cards": cards}}, source="arena")
+        game = {"players": settings.players, "cards": cards, "rules": {"turn_up": turn_up}}
+        parse_config({"game": game}, source="arena")
 
 
 def _ratings(pairs: Sequence[tuple[str, str]], played: Sequence[Sequence[bz.MatchRecord]]) -> dict[str, Rating]:

@@ -18,6 +18,7 @@ from blob_zero.cli.play import play
 from blob_zero.cli.review import review
 from blob_zero.config.bots import BOT_NAMES
 from blob_zero.config.load import load_config, preset_path, preset_summary, presets
+from blob_zero.config.rules import RULE_NAMES
 from blob_zero.errors import BlobError, ConfigError
 
 app = typer.Typer(
@@ -129,6 +130,9 @@ def arena(
             "with this share of 0 to 1, game.result_share of the networks' runs, and for points with the rest.",
         ),
     ] = None,
+    rules: Annotated[
+        str, typer.Option(metavar="RULES", help=f"Rule variants, with commas between them: {RULE_NAMES}.")
+    ] = "",
     search: Annotated[
         str, typer.Option(metavar="WxS", help="Search of networks: worlds x simulations in each.")
     ] = "3x30",
@@ -155,7 +159,7 @@ def arena(
         raise ConfigError(f"cannot write {out}: there is no folder {out.absolute().parent}")
     if field is not None and whole_games is not None:
         raise ConfigError("--field plays single rounds; leave out --whole-games")
-    options = _ArenaOptions(tuple(agents), players, cards, deals, search, seed, device, threads)
+    options = _ArenaOptions(tuple(agents), players, cards, deals, rules, search, seed, device, threads)
     with Console(stderr=True).status("starting") as status:
         tables, report = (
             _pairs(options, whole_games, status.update) if field is None else _field(options, field, status.update)
@@ -179,6 +183,7 @@ class _ArenaOptions(NamedTuple):
     players: str
     cards: str
     deals: int
+    rules: str
     search: str
     seed: int
     device: str
@@ -206,6 +211,7 @@ def _pairs(
         seed=options.seed,
         device=options.device,
         threads=options.threads,
+        rules=options.rules,
         result_share=whole_games,
     )
     tournament = play(settings, on_match=on_match)
@@ -228,6 +234,7 @@ def _field(options: _ArenaOptions, field: str, on_match: Callable[[str], None]) 
         seed=options.seed,
         device=options.device,
         threads=options.threads,
+        rules=options.rules,
     )
     match = play_field(settings, on_match=on_match)
     return field_tables(match), field_to_json(match)

@@ -107,16 +107,18 @@ def _flat(config: Config) -> Iterator[tuple[str, Any]]:
 def _apply_override(settings: dict[str, Any], override: str) -> None:
     """Sets one `section.key=value` in place. The value is TOML; a value that is not TOML is a string."""
     key, equals, text = override.partition("=")
-    section, dot, name = key.strip().partition(".")
-    if not equals or not dot or not section or not name:
+    *sections, name = key.strip().split(".")
+    if not equals or not sections or not all(sections) or not name:
         raise ConfigError(f"cannot read the setting {override!r}; it should look like training.epochs=5")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    table = settings.setdefault(section, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{section} = {table!r}: should be a section of settings")
+    table: Any = settings
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{section} = {table!r}: should be a section of settings")
     table[name] = value
 
 

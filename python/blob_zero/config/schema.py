@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from blob_zero import _core
 from blob_zero.config.bots import BOT_NAMES, find_bot
 from blob_zero.config.choices import Dtype, Switch
 from blob_zero.config.schedule import Scheduled
@@ -95,6 +96,21 @@ class ShapeConfig(_Section):
         return self
 
 
+class RulesConfig(_Section):
+    """Rule variants of other tables, as in `RoundRules`; Blob's own by default."""
+
+    hook: bool = True
+    """Whether the dealer may not make the bids sum to the number of cards dealt."""
+    scoring: Literal["exact", "exact_plus_tricks"] = "exact"
+    """`exact`: 10 + bid for a bid made exactly, else 0. `exact_plus_tricks`: a point a trick, and 10 more."""
+    turn_up: bool = False
+    """Whether trump is the suit of a card turned up after the deal."""
+
+    def variants(self) -> _core.RoundRules:
+        """The variants as the core takes them."""
+        return _core.RoundRules(hook=self.hook, scoring=self.scoring, turn_up=self.turn_up)
+
+
 class GameConfig(_Section):
     """What is played."""
 
@@ -107,6 +123,8 @@ class GameConfig(_Section):
     whole_games: bool = False
     """Whether self-play and matches play whole games, from `cards` down to 1 and up again. A game then counts as a
     round in `selfplay.rounds` and `selfplay.carry_over`, and as a deal in matches."""
+    rules: RulesConfig = RulesConfig()
+    """Rule variants."""
     result_share: float = Field(default=0.25, ge=0, le=1)
     """Weight of the game's result in the value of whole games, in steps of 0.01; the rest is the round's score."""
 
@@ -130,6 +148,14 @@ class GameConfig(_Section):
     def game_result(self) -> float | None:
         """`result_share` where whole games are played; None where rounds stand alone."""
         return self.result_share if self.whole_games else None
+
+    @model_validator(mode="after")
+    def _a_card_is_left_to_turn_up(self) -> "GameConfig":
+        whole = [(players, cards) for players, cards, _ in self.played() if players * cards == 52]
+        if self.rules.turn_up and (whole or self.players * self.cards == 52):
+            players, cards = whole[0] if whole else (self.players, self.cards)
+            raise ValueError(f"rules.turn_up needs a card that is not dealt; {players} x {cards} deals the whole pack")
+        return self
 
     @model_validator(mode="after")
     def _fits_in_a_deck(self) -> "GameConfig":

@@ -45,4 +45,5 @@ def local_judge(config: Config, *, device: torch.device) -> LocalJudge:
         batch_rows=config.evaluation.batch_rows,
         threads=config.selfplay.threads,
         result_share=config.game.game_result,
+        rules=config.game.rules.variants(),
     )

@@ -140,6 +140,7 @@ def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.de
     return bz.SelfPlay(
         shapes=config.game.played(),
         result_share=config.game.game_result,
+        rules=config.game.rules.variants(),
         search=_search(config, rounds),
         rounds=rounds.rounds,
         seed=rounds.seed,

@@ -38,7 +38,7 @@ impl CardNames {
         let ranks = public.relative_ranks();
         let mut suit = Suit::ALL;
         let hand = ranks.cards(hand);
-        let keys = Suit::ALL.map(|suit| order_key(public, observer, ranks, hand, suit));
+        let keys = order_keys(public, observer, ranks, hand);
         // Largest first. Suits with equal keys are alike in all that is encoded.
         suit.sort_unstable_by_key(|suit| std::cmp::Reverse(keys[suit.index()]));
         let mut name = Suit::ALL;
@@ -106,21 +106,23 @@ impl CardNames {
     }
 }
 
-/// What a suit's place follows from, the most important first: all that the encoding holds of a suit.
-fn order_key(public: &PublicState, observer: Seat, ranks: RelativeRanks, hand: CardSet, suit: Suit) -> u64 {
-    let trick = public.trick();
-    let held = suit_bits(hand, suit);
-    let mut key = u64::from(public.trump() == Some(suit));
-    key = key << 1 | u64::from(trick.suit_led() == Some(suit));
-    key = key << 4 | u64::from(held.count_ones());
-    key = key << RANKS | held;
-    key = key << 4 | ranks.out_in_suit(suit) as u64;
-    for seat in Seat::all(public.players()) {
-        let seat = observer.after(seat.index(), public.players());
-        let played = trick.card_of(seat, public.players()).map(Card::suit) == Some(suit);
-        key = key << 2 | u64::from(public.voids(seat).contains(suit)) << 1 | u64::from(played);
+/// What the place of each suit follows from, the most important first: all that the encoding holds of a suit.
+fn order_keys(public: &PublicState, observer: Seat, ranks: RelativeRanks, hand: CardSet) -> [u64; SUITS] {
+    let (trick, players) = (public.trick(), public.players());
+    let (trump, led) = (public.trump(), trick.suit_led());
+    let mut keys = Suit::ALL.map(|suit| {
+        let held = suit_bits(hand, suit);
+        let key = u64::from(trump == Some(suit)) << 1 | u64::from(led == Some(suit));
+        ((key << 4 | u64::from(held.count_ones())) << RANKS | held) << 4 | ranks.out_in_suit(suit) as u64
+    });
+    for places in 0..players {
+        let seat = observer.after(places, players);
+        let (voids, played) = (public.voids(seat), trick.card_of(seat, players).map(Card::suit));
+        for (key, suit) in keys.iter_mut().zip(Suit::ALL) {
+            *key = *key << 2 | u64::from(voids.contains(suit)) << 1 | u64::from(played == Some(suit));
+        }
     }
-    key
+    keys
 }
 
 /// The ranks held of a suit, one bit each.

@@ -99,9 +99,13 @@ pub const FEATURE_SCALE: [f32; FEATURES] = {
 
 /// Writes the encoding of an observation. It names actions by [`EncodedAction`](crate::EncodedAction).
 pub fn encode(observation: &Observation, out: &mut Features) {
+    encode_named(observation, observation.card_names(), out);
+}
+
+/// [`encode`] with the observation's own names, which a caller that needed them before has at hand.
+pub fn encode_named(observation: &Observation, names: CardNames, out: &mut Features) {
     // The cards fill their parts whole.
     out[GONE.end..].fill(0);
-    let names = observation.card_names();
     encode_cards(observation, names, out);
     encode_trick(observation, names, out);
     encode_seats(observation, names, out);

@@ -1,7 +1,7 @@
 //! A search whose leaves are evaluated elsewhere, with a cache of the round's earlier evaluations.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{EncodedActionSet, FEATURES, Observation, Round, encode};
+use blob_engine::{FEATURES, Observation, Round, encode_named};
 
 use crate::error::EvaluationError;
 use crate::evaluation::batch_buffer::Row;
@@ -10,6 +10,7 @@ use crate::search::config::SearchConfig;
 use crate::search::determinized::{Leaf, Outcome, Search};
 use crate::search::evaluate::Evaluation;
 use crate::search::interrupt::Interrupt;
+use crate::search::tree::LeafNames;
 
 /// A leaf that waits for its evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -153,20 +154,20 @@ impl RequestingSearch {
 fn source(
     cache: &mut EvaluationCache,
     position: &Round,
-    names: EncodedActionSet,
+    names: LeafNames,
     rows: &mut Vec<Row>,
     repeats: &mut u64,
 ) -> EvaluationSource {
     let mover = position.to_play().expect("a leaf has a seat to play");
     let row = rows.len() as u32;
     // Encoded in place: most rows are new.
-    rows.push(Row { features: [0; FEATURES], legal: names });
+    rows.push(Row { features: [0; FEATURES], legal: names.legal });
     let features = &mut rows[row as usize].features;
-    encode(&position.observe(mover), features);
+    encode_named(&position.observe(mover), names.cards, features);
     if cache.is_off() {
         return EvaluationSource::Row { row, entry: None };
     }
-    let source = match cache.find(Key::of(features), names, row) {
+    let source = match cache.find(Key::of(features), names.legal, row) {
         Found::New(entry) => return EvaluationSource::Row { row, entry },
         Found::Known(entry) => EvaluationSource::Cached(entry),
         Found::Requested { row } => EvaluationSource::Row { row, entry: None },

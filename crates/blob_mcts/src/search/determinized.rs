@@ -5,7 +5,7 @@
 //! solver.
 
 use blob_engine::rng::Xoshiro;
-use blob_engine::{ACTIONS, ActionSet, BySeat, EncodedActionSet, Observation, Round, Seat, WorldSampler};
+use blob_engine::{ACTIONS, ActionSet, BySeat, Observation, Round, Seat, WorldSampler};
 
 use crate::error::EvaluationError;
 use crate::search::config::SearchConfig;
@@ -13,7 +13,7 @@ use crate::search::dirichlet::dirichlet;
 use crate::search::evaluate::{Evaluation, playout};
 use crate::search::interrupt::Interrupt;
 use crate::search::node::NodeId;
-use crate::search::tree::{Tree, Walk};
+use crate::search::tree::{LeafNames, Tree, Walk};
 
 /// A position that waits for its evaluation: handed out by [`Search::select`], taken back by [`Search::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -153,12 +153,12 @@ impl Search {
         self.select_each(|leaf, _, _| leaves.push(leaf), &mut Interrupt::new(|| true));
     }
 
-    /// [`Self::select`] that passes each leaf with its position and its legal actions, which are at hand then.
+    /// [`Self::select`] that passes each leaf with its position and the names there, which are at hand then.
     ///
     /// Returns false if it was interrupted; the search cannot go on then.
     pub(crate) fn select_each(
         &mut self,
-        mut found: impl FnMut(Leaf, &Round, EncodedActionSet),
+        mut found: impl FnMut(Leaf, &Round, LeafNames),
         interrupt: &mut Interrupt<impl FnMut() -> bool>,
     ) -> bool {
         match self.stage {
@@ -178,7 +178,7 @@ impl Search {
     /// Walks through every tree that grows now until its leaves are out.
     fn walk_each(
         &mut self,
-        mut found: impl FnMut(Leaf, &Round, EncodedActionSet),
+        mut found: impl FnMut(Leaf, &Round, LeafNames),
         interrupt: &mut Interrupt<impl FnMut() -> bool>,
     ) -> bool {
         let mut free = self.config.worlds_in_flight.unwrap_or(usize::MAX);

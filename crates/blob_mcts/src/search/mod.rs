@@ -12,7 +12,7 @@ mod node;
 pub(crate) mod playouts;
 pub mod puct;
 mod run;
-mod tree;
+pub(crate) mod tree;
 
 pub use config::{RootNoise, SearchConfig, Temperature};
 pub use determinized::{Leaf, Outcome, Search};

@@ -1,11 +1,12 @@
 //! Runs a search to its end on the calling thread.
 
-use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS, Round, encode};
+use blob_engine::{ACTIONS, CardNames, EncodedActionSet, FEATURES, Features, MAX_PLAYERS, Round, encode_named};
 
 use crate::error::EvaluationError;
 use crate::search::determinized::{Leaf, Outcome, Search};
 use crate::search::evaluate::{Evaluate, Evaluation};
 use crate::search::interrupt::Interrupt;
+use crate::search::tree::LeafNames;
 
 /// An evaluator that takes all leaves in flight in one call.
 pub trait EvaluateBatch {
@@ -93,10 +94,10 @@ impl Search {
             features.clear();
             legal.clear();
             for (index, search) in searches.iter_mut().enumerate() {
-                let found = |leaf, position: &Round, names| {
+                let found = |leaf, position: &Round, names: LeafNames| {
                     leaves.push((index, leaf));
-                    features.push(encoded(position));
-                    legal.push(names);
+                    features.push(encoded(position, names.cards));
+                    legal.push(names.legal);
                 };
                 if !search.select_each(found, interrupt) {
                     return Ok(false);
@@ -116,9 +117,9 @@ impl Search {
 }
 
 /// What the seat to move knows, encoded.
-fn encoded(position: &Round) -> Features {
+fn encoded(position: &Round, names: CardNames) -> Features {
     let mover = position.to_play().expect("a leaf has a seat to move");
     let mut features = [0; FEATURES];
-    encode(&position.observe(mover), &mut features);
+    encode_named(&position.observe(mover), names, &mut features);
     features
 }

@@ -41,11 +41,18 @@ impl Path {
     }
 }
 
+/// What the encoding calls cards and legal actions at a leaf, for the seat to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeafNames {
+    pub(crate) cards: CardNames,
+    pub(crate) legal: EncodedActionSet,
+}
+
 /// What a walk from the root met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Walk {
-    /// A new node that wants an evaluation, its position, and the names of its legal actions there.
-    Leaf(NodeId, Round, EncodedActionSet),
+    /// A new node that wants an evaluation, its position, and the names there.
+    Leaf(NodeId, Round, LeafNames),
     /// The end of the round, backed up at once.
     Ended,
     /// A node that already waits for its evaluation; nothing was changed.
@@ -121,9 +128,11 @@ impl Tree {
         &self.values
     }
 
-    /// The world at the root, and the names of the legal actions there.
-    pub(crate) fn root(&self) -> (&Round, EncodedActionSet) {
-        (&self.world, self.nodes[ROOT as usize].names)
+    /// The world at the root, and the names there.
+    pub(crate) fn root(&self) -> (&Round, LeafNames) {
+        let Node { mover, names: legal, .. } = self.nodes[ROOT as usize];
+        let cards = CardNames::new(self.world.public(), mover, self.world.hand(mover));
+        (&self.world, LeafNames { cards, legal })
     }
 
     /// The position of a node, played out from the root.
@@ -246,12 +255,11 @@ impl Tree {
         Walk::Leaf(id, position, names)
     }
 
-    /// Adds a node that waits, with its edges; returns the names of its actions.
-    fn add_node(&mut self, position: &Round, mover: Seat, parent: NodeId, parent_edge: u32) -> EncodedActionSet {
+    /// Adds a node that waits, with its edges; returns the names there.
+    fn add_node(&mut self, position: &Round, mover: Seat, parent: NodeId, parent_edge: u32) -> LeafNames {
         let legal = position.legal_actions();
-        let hand = position.hand(mover);
-        let card_names = CardNames::new(position.public(), mover, hand);
-        let names = card_names.actions(legal);
+        let cards = CardNames::new(position.public(), mover, position.hand(mover));
+        let names = cards.actions(legal);
         self.nodes.push(Node {
             names,
             parent,
@@ -264,11 +272,11 @@ impl Tree {
             mover,
         });
         let edge = |action| Edge { link: Link::new(action), prior: 0.0, visits: 0, value_sum: 0.0 };
-        self.edges.extend(card_names.in_order(legal).map(edge));
+        self.edges.extend(cards.in_order(legal).map(edge));
         if self.several_wait {
             self.in_flight.resize(self.edges.len(), 0);
         }
-        names
+        LeafNames { cards, legal: names }
     }
 
     /// Gives a waiting leaf its priors and backs its values up.

@@ -1,4 +1,4 @@
-//! What the benchmarks share: the reference setting, 4 x 5 at 3 x 30.
+//! What the benchmarks share: the reference setting, 4 x 5 at 3 x 30, and the allocator.
 
 use std::time::Duration;
 
@@ -6,6 +6,10 @@ use blob_engine::RoundRules;
 use blob_mcts::{
     Agent, LeafEvaluator, Plan, RoundMix, RoundSoFar, Scheduler, SchedulerConfig, SearchConfig, Seating, Temperature,
 };
+
+/// The extension's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A search of 3 x 30 that plays in proportion to its visits.
 pub fn reference_agent(evaluator: LeafEvaluator) -> Agent {

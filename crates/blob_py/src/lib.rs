@@ -19,6 +19,11 @@ mod signals;
 
 use pyo3::prelude::*;
 
+/// It asks the system for huge pages: with thousands of rounds in flight the search is a tenth to a fifth faster
+/// (docs/LOG.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[pymodule]
 mod _core {
     use blob_engine::{ACTIONS, Card, ENCODING_VERSION, FEATURE_SCALE, FEATURES, MAX_PLAYERS, PACK, encode};

@@ -1,5 +1,6 @@
 """The `play` and `review` commands."""
 
+import signal
 import threading
 import webbrowser
 from pathlib import Path
@@ -75,6 +76,8 @@ def play(
     console.print("Ctrl-C ends the server; games are saved.", highlight=False)
     if not no_browser:
         threading.Timer(0.5, webbrowser.open, (server.address,)).start()
+    # While the command is being imported, Ctrl-C kills it; from now on it ends the server.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         server.run()
     except KeyboardInterrupt:

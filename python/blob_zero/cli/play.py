@@ -56,6 +56,8 @@ def play(
         "name": name,
         "rules": {"hook": not no_hook, "scoring": scoring, "turn_up": turn_up},
     }
+    # While the command is being imported, Ctrl-C kills it; from now on it ends the game.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     kept, judge = Saves(saves or default_folder()), read_judge(net or REVIEW_JUDGE)
     if terminal:
         from blob_zero.play.terminal import play_in_terminal
@@ -76,8 +78,6 @@ def play(
     console.print("Ctrl-C ends the server; games are saved.", highlight=False)
     if not no_browser:
         threading.Timer(0.5, webbrowser.open, (server.address,)).start()
-    # While the command is being imported, Ctrl-C kills it; from now on it ends the server.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         server.run()
     except KeyboardInterrupt:

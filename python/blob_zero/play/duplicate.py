@@ -32,7 +32,7 @@ def play_for_you(table: Table, agent: str, rounds: int) -> Result:
         seat = round_.to_play
         if seat is None:
             break
-        action = act(levels[seat], round_.observe(seat), table.seed)
+        action = act(levels[seat], round_.observe(seat), table.bot_seed)
         round_.play(action)
         deals.play(action)
         if len(deals.history) > before:

@@ -21,4 +21,13 @@ def hash_of(secret: str) -> str:
 
 def seed_of_game(secret: str, cut: str) -> int:
     """The seed of the deals: the first 63 bits of SHA-256 of `secret:cut`."""
-    return int.from_bytes(hashlib.sha256(f"{secret}:{cut}".encode()).digest()[:8], "big") >> 1
+    return _first_bits(f"{secret}:{cut}")
+
+
+def seed_of_bots(secret: str, cut: str) -> int:
+    """The seed of the bots' choices, from which no deal can be computed: the same of `bots:secret:cut`."""
+    return _first_bits(f"bots:{secret}:{cut}")
+
+
+def _first_bits(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

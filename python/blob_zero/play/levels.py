@@ -80,6 +80,6 @@ def find_level(agent: str) -> Level:
 
 
 def act(level: Level, observation: _core.Observation, seed: int) -> int:
-    """The action of a level. It depends on what the seat knows and the game's seed alone."""
+    """The action of a level. It depends on what the seat knows and the bots' seed alone."""
     legal = observation.legal_actions()
     return legal[0] if len(legal) == 1 else level.choose(observation, seed_of(observation, seed))

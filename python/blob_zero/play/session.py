@@ -106,8 +106,7 @@ class Session:
         seat = self.round.to_play
         if seat is None or seat == YOU:
             return None
-        # The bot is given what its seat knows, and the seed that it shares with the deals only by its hash.
-        action = act(self._levels[seat - 1], self.round.observe(seat), self.table.seed)
+        action = act(self._levels[seat - 1], self.round.observe(seat), self.table.bot_seed)
         self.play_any(action)
         return action
 

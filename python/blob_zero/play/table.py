@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from blob_zero import _core
 from blob_zero.errors import ConfigError
 from blob_zero.notation.rounds import Trump
-from blob_zero.play.fairness import seed_of_game
+from blob_zero.play.fairness import seed_of_bots, seed_of_game
 from blob_zero.play.levels import find_level
 
 Length = Literal["game", "round"]
@@ -56,8 +56,13 @@ class Table:
 
     @property
     def seed(self) -> int:
-        """The seed of deals and bots."""
+        """The seed of the deals."""
         return seed_of_game(self.secret, self.cut)
+
+    @property
+    def bot_seed(self) -> int:
+        """The seed of the bots."""
+        return seed_of_bots(self.secret, self.cut)
 
     @property
     def names(self) -> list[str]:

@@ -164,6 +164,7 @@ shapes = [{ players = 4, cards = 5, weight = 3.0 }, { players = [3, 8], cards = 
     ("opponents", "words"),
     [
         (["rulebot"], "unknown opponent 'rulebot': should be untrained, random, rule"),
+        (["openspiel:ismcts:9"], "unknown opponent 'openspiel:ismcts:9': should be untrained, random"),
         (["rollout:3"], "such as 3x30"),
         (["ismcts:0"], "ismcts:0.* should be ismcts:N, such as ismcts:1000: 1 to 4194304 simulations"),
         (["flat:64x2"], "flat:64x2.* should be flat:W, such as flat:64: 1 to 4194304 worlds"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from blob_zero.arena.agent import Agent
 from blob_zero.arena.bot_file import read_bot_file
-from blob_zero.config.bots import BOT_NAMES, Bot, find_bot
+from blob_zero.config.bots import ARENA_BOT_NAMES, Bot, find_bot
 from blob_zero.config.load import parse_config
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import CheckpointError, ConfigError
@@ -72,7 +72,7 @@ def parse_agent(text: str) -> Bot | Path:
     path = Path(text)
     if not path.exists():
         raise ConfigError(
-            f"unknown agent {text!r}: should be {BOT_NAMES}, FILE.py:FUNCTION, or a path of a run, checkpoint or "
+            f"unknown agent {text!r}: should be {ARENA_BOT_NAMES}, FILE.py:FUNCTION, or a path of a run, checkpoint or "
             ".onnx file"
         )
     return path

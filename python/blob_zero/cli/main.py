@@ -16,7 +16,7 @@ from blob_zero.cli.bench import app as bench_app
 from blob_zero.cli.export import export
 from blob_zero.cli.play import play
 from blob_zero.cli.review import review
-from blob_zero.config.bots import BOT_NAMES
+from blob_zero.config.bots import ARENA_BOT_NAMES
 from blob_zero.config.load import load_config, preset_path, preset_summary, presets
 from blob_zero.config.rules import RULE_NAMES
 from blob_zero.errors import BlobError, ConfigError
@@ -104,7 +104,7 @@ def arena(
     agents: Annotated[
         list[str],
         typer.Argument(
-            metavar="A B [C ...]", help=f"Runs, checkpoints, .onnx files, FILE.py:FUNCTION, or bots: {BOT_NAMES}."
+            metavar="A B [C ...]", help=f"Runs, checkpoints, .onnx files, FILE.py:FUNCTION, or bots: {ARENA_BOT_NAMES}."
         ),
     ],
     field: Annotated[

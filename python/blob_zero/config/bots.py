@@ -11,8 +11,11 @@ from typing import Literal
 from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.errors import ConfigError
 
-BOT_NAMES = "random, rule, rollout:WxS, ismcts:N, flat:W or openspiel:ismcts:N"
-"""The names, for help texts and error messages."""
+BOT_NAMES = "random, rule, rollout:WxS, ismcts:N or flat:W"
+"""The bots of the core, for help texts and error messages."""
+
+ARENA_BOT_NAMES = "random, rule, rollout:WxS, ismcts:N, flat:W or openspiel:ismcts:N"
+"""The same with those that play in Python, in matches alone."""
 
 BotKind = Literal["random", "rule", "rollout", "ismcts", "flat", "openspiel"]
 
@@ -46,12 +49,12 @@ def read_bot(name: str) -> Bot:
     """
     bot = find_bot(name)
     if bot is None:
-        raise ConfigError(f"unknown bot {name!r}: should be {BOT_NAMES}")
+        raise ConfigError(f"unknown bot {name!r}: should be {ARENA_BOT_NAMES}")
     return bot
 
 
 def find_bot(name: str) -> Bot | None:
-    """The bot of a name; None if the name is not one of `BOT_NAMES`.
+    """The bot of a name; None if the name is not one of `ARENA_BOT_NAMES`.
 
     Raises:
         ConfigError: the search in `rollout:WxS`, or the size in another name, cannot be read.

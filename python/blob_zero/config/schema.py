@@ -27,7 +27,8 @@ BatchRows = int | Literal["auto"]
 
 
 def _check_opponent(name: str) -> str:
-    if name != "untrained" and find_bot(name) is None:
+    bot = find_bot(name)
+    if name != "untrained" and (bot is None or bot.kind == "openspiel"):
         raise ValueError(f"unknown opponent {name!r}: should be untrained, {BOT_NAMES}")
     return name
 

@@ -58,11 +58,11 @@ def _most_visited(observation: _core.Observation, found: _core.SearchResult) -> 
 
 
 LEVELS = (
-    Level(agent="random", title="Chance", rating=-400, about="plays any legal card", choose=_random),
+    Level(agent="random", title="Chance", rating=-420, about="plays any legal card", choose=_random),
     Level(agent="rule", title="Novice", rating=0, about="counts its tricks, then plays for them", choose=_rule),
-    Level(agent="rollout:3x30", title="Casual", rating=0, about="a search by random playouts", choose=_rollout),
-    Level(agent="ismcts:90", title="Club", rating=120, about="a search of 90 playouts", choose=_ismcts(90)),
-    Level(agent="ismcts:1000", title="Expert", rating=145, about="a search of 1,000 playouts", choose=_ismcts(1000)),
+    Level(agent="rollout:3x30", title="Casual", rating=10, about="a search by random playouts", choose=_rollout),
+    Level(agent="ismcts:90", title="Club", rating=100, about="a search of 90 playouts", choose=_ismcts(90)),
+    Level(agent="ismcts:1000", title="Expert", rating=140, about="a search of 1,000 playouts", choose=_ismcts(1000)),
 )
 """All levels, the weakest first."""
 

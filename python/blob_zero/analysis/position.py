@@ -4,7 +4,8 @@ An observation is made from a round with all hands. What a seat does not know is
 the observation hides it again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -60,9 +61,8 @@ def read_positions(request: Mapping[str, Any]) -> list[Position]:
         fail("plays", f"{len(plays)} cards played after {len(bids)} of {table.players} bids")
     if "hands" in request:
         return _of_full_deal(request, table, bids, plays)
-    for name in ("turns",):
-        if name in request:
-            fail(name, f"{name} goes with hands, the full deal")
+    if "turns" in request:
+        fail("turns", "turns goes with hands, the full deal")
     return [_of_one_seat(request, table, bids, plays)]
 
 
@@ -182,18 +182,13 @@ def _of_one_seat(request: Mapping[str, Any], table: _Table, bids: list[int], pla
     return Position(turn=None, round=round_, observation=round_.observe())
 
 
-class _blamed:  # noqa: N801 - reads as a word in a with statement
+@contextmanager
+def _blamed(field: str) -> Iterator[None]:
     """Names the field that an error comes from."""
-
-    def __init__(self, field: str) -> None:
-        self.field = field
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, BlobError) and not isinstance(error, FieldError):
-            raise FieldError(self.field, str(error)) from error
+    try:
+        yield
+    except BlobError as error:
+        raise FieldError(field, str(error)) from error
 
 
 def fail(field: str, message: str) -> NoReturn:

@@ -33,7 +33,6 @@ _SECRETS = 1000
 _LISTED = 50
 """Saved games that are listed, and read for a drill."""
 
-
 _Answer = TypeVar("_Answer")
 
 
@@ -222,8 +221,10 @@ class House:
         with self._lock:
             known = self._open.setdefault(name, _Open(session))
             self._open.move_to_end(name)
-            while len(self._open) > MAX_OPEN:
-                self._open.popitem(last=False)
+            # A game that is being asked keeps its place: read from its file it would be another one.
+            idle = [name for name, one in self._open.items() if not one.lock.locked()]
+            for name in idle[: max(0, len(self._open) - MAX_OPEN)]:
+                del self._open[name]
             return known
 
     @contextmanager

@@ -100,6 +100,13 @@ def test_the_remembered_rows_are_seen_in_the_figures():
     assert one < 0.97 * other
 
 
+def test_few_rounds_are_measured_with_batches_that_they_fill():
+    """As a training run with as few rounds an iteration chooses them."""
+    settings = PlaySettings(rounds=200, device="cpu", threads=1)
+    measured = selfplay.measure_selfplay(settings, NullEvaluator(settings.rows), limit_seconds=0.01)
+    assert measured["batch_fill_mean"] > 0.7
+
+
 def test_self_play_is_measured_with_rounds_at_every_stage_from_the_first_batch_on(monkeypatch):
     playing = []
 

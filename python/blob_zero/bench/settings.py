@@ -14,7 +14,7 @@ from blob_zero.config.choices import Dtype, Switch
 from blob_zero.config.search_options import DEFAULT_SEARCH, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import Outputs
-from blob_zero.selfplay.sizes import MOST_BATCH_ROWS
+from blob_zero.selfplay.sizes import auto_batch_rows
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +71,7 @@ class PlaySettings:
 
     @property
     def rows(self) -> int:
-        """Rows of a batch: the setting, or the default of the device.
+        """Rows of a batch: the setting, or those of a training run with as many rounds an iteration.
 
         Raises:
             DeviceError: the device is not there.
@@ -80,7 +80,12 @@ class PlaySettings:
             return self.batch_rows
         if self.evaluator == "null":
             return 1024  # the default of the core
-        return MOST_BATCH_ROWS[self.where.type]
+        from blob_zero.inference.devices import auto_workers
+
+        device = self.where.type
+        # Rounds that the iteration before carried over are in progress too.
+        in_progress = min(2 * self.rounds, self.rounds_in_flight or 2 * self.rounds)
+        return auto_batch_rows(device, workers=auto_workers(device), leaves=in_progress * self.search.leaves)
 
     @property
     def where(self) -> "torch.device":

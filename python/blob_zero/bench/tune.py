@@ -9,7 +9,7 @@ import numpy as np
 from blob_zero.bench.limits import inference_limit, search_limit
 from blob_zero.bench.settings import PlaySettings, build_inference
 from blob_zero.bench.tables import Measurement
-from blob_zero.bench.timed_run import ServedEvaluator, run_for
+from blob_zero.bench.timed_run import ENDLESS, ServedEvaluator, run_for
 from blob_zero.machine.memory import forget_peak_memory, peak_memory
 from blob_zero.selfplay.sizes import Sizes
 
@@ -91,7 +91,7 @@ def bench_tune(
         seconds: seconds that each try is timed for in each of five passes.
         notice: called with a line before each step.
     """
-    settings = replace(settings, batch_rows=None, rounds_in_flight=None)
+    settings = replace(settings, rounds=ENDLESS, batch_rows=None, rounds_in_flight=None)
     notice("making the network ready")
     inference = build_inference(settings)
     sizes = settings.self_play().sizes(inference.workers)

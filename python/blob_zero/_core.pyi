@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self, TypedDict, final
+from typing import Any, Literal, NotRequired, Self, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ __all__ = [
     "FEATURES",
     "MAX_PLAYERS",
     "OPTIMIZED",
+    "OTHER_HANDS",
     "PLAYERS_FEATURE",
     "YARDSTICK_VERSION",
     "AgentSpec",
@@ -23,6 +24,7 @@ __all__ = [
     "Progress",
     "Round",
     "RoundRules",
+    "RoundStore",
     "SearchResult",
     "Session",
     "__version__",
@@ -44,6 +46,7 @@ FEATURES: int
 ACTIONS: int
 MAX_PLAYERS: int
 PLAYERS_FEATURE: int
+OTHER_HANDS: int
 
 def card_index(text: str) -> int: ...
 def card_text(index: int) -> str: ...
@@ -283,6 +286,19 @@ class _Columns(TypedDict):
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]
+    rounds: dict[str, NDArray[Any]]
+
+class _Rows(TypedDict):
+    features: NDArray[np.uint8]
+    legal: NDArray[np.bool_]
+    action: NDArray[np.uint8]
+    bid: NDArray[np.uint8]
+    tricks: NDArray[np.uint8]
+    values: NDArray[np.float32]
+    other_hands: NotRequired[NDArray[np.uint8]]
+    decides_again: NotRequired[NDArray[np.bool_]]
+    next_features: NotRequired[NDArray[np.uint8]]
+    next_legal: NotRequired[NDArray[np.bool_]]
 
 class _CarryOverColumns(TypedDict):
     round: NDArray[np.uint64]
@@ -337,6 +353,22 @@ class Session:
     def close(self) -> None: ...
     def take_records(self) -> _Columns: ...
     def take_carry_over(self) -> _CarryOverColumns: ...
+
+@final
+class RoundStore:
+    def __new__(cls, capacity: int, *, held_out_every: int) -> Self: ...
+    @property
+    def rounds(self) -> int: ...
+    def add(self, rounds: dict[str, NDArray[Any]]) -> None: ...
+    def decisions(self, *, held_out: bool = False) -> int: ...
+    def rows(
+        self,
+        decisions: NDArray[np.int64],
+        *,
+        held_out: bool = False,
+        other_hands: bool = False,
+        next_decision: bool = False,
+    ) -> _Rows: ...
 
 @final
 class Batch:

@@ -3,7 +3,7 @@ import json
 import pytest
 from support.command_line import command
 
-from blob_zero.arena.entrant import parse_agent, read_entrant
+from blob_zero.arena.entrant import NetworkName, parse_agent, read_entrant
 from blob_zero.config.bots import Bot
 from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.errors import ConfigError
@@ -13,10 +13,14 @@ def test_agents_are_named(tmp_path):
     assert parse_agent("random") == Bot("random")
     assert parse_agent("rule") == Bot("rule")
     assert parse_agent("rollout:9x10") == Bot("rollout", SearchOptions(worlds=9, simulations=10))
-    assert parse_agent(str(tmp_path)) == tmp_path
+    assert parse_agent(str(tmp_path)) == NetworkName(tmp_path, "")
+    assert parse_agent(f"{tmp_path}:policy") == NetworkName(tmp_path, "policy")
+    assert parse_agent(f"{tmp_path}:9x10") == NetworkName(tmp_path, "9x10")
 
 
-@pytest.mark.parametrize("text", ["rulebot", "rollout", "rollout:3", "rollout:0x5", "runs/none"])
+@pytest.mark.parametrize(
+    "text", ["rulebot", "rollout", "rollout:3", "rollout:0x5", "runs/none", ".:search", "none:policy"]
+)
 def test_other_names_are_refused_with_the_ones_there_are(text):
     with pytest.raises(ConfigError, match="should be"):
         parse_agent(text)

@@ -8,7 +8,8 @@ import blob_zero as bz
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.learning.loop import train
-from blob_zero.model.blobnet import NetworkShape, seeded_network
+from blob_zero.model.blobnet import NetworkShape
+from blob_zero.model.networks import seeded_network
 
 QUICK = SearchOptions(worlds=2, simulations=8)
 

@@ -29,7 +29,8 @@ from blob_zero.config.search_options import SearchOptions
 from blob_zero.inference.forward import _compiled_answer
 from blob_zero.learning.learner import Learner
 from blob_zero.machine.memory import forget_peak_memory, peak_memory
-from blob_zero.model.blobnet import BlobNet, NetworkShape, seeded_network
+from blob_zero.model.blobnet import BlobNet, NetworkShape
+from blob_zero.model.networks import seeded_network
 from blob_zero.selfplay.sizes import Sizes
 
 TINY_SEARCH = SearchOptions(worlds=2, simulations=6)

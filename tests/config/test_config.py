@@ -9,7 +9,8 @@ from blob_zero.config.rules import parse_rules
 from blob_zero.config.schedule import Ramp, at
 from blob_zero.config.schema import Config
 from blob_zero.errors import ConfigError
-from blob_zero.model.blobnet import SEATS, BlobNet
+from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import configured_shape
 
 
 def write(tmp_path, text):
@@ -21,8 +22,16 @@ def write(tmp_path, text):
 @pytest.mark.parametrize("name", presets())
 def test_preset_states_every_knob_that_has_a_value(name):
     stated = tomllib.loads(presets()[name].read_text())
-    for section, values in load_config(presets()[name]).model_dump().items():
-        assert set(stated[section]) >= {key for key, value in values.items() if value is not None}
+    config = load_config(presets()[name])
+    found = {f"{section}.{key}" for section, values in stated.items() for key in values}
+    knobs = {
+        f"{section}.{key}"
+        for section, values in config.model_dump().items()
+        for key, value in values.items()
+        if value is not None
+    }
+    assert found >= knobs - config.without_effect()
+    assert not found & config.without_effect()
     assert len(preset_summary(presets()[name])) > 20
 
 
@@ -32,11 +41,11 @@ def test_reference_is_the_published_run():
     assert [at(config.selfplay.rounds, iteration) for iteration in (0, 25, 50, 499)] == [2000, 6000, 10_000, 10_000]
     assert (config.search.worlds, config.search.simulations) == (3, 30)
     assert (config.training.replay_rows, config.training.batch_size) == (500_000, 2048)
-    assert BlobNet(SEATS, **config.network.model_dump()).shape == BlobNet().shape
+    assert configured_shape(config.network) == BlobNet().shape
 
 
 def test_the_sizes_of_a_network_have_one_set_of_defaults():
-    assert BlobNet(**Config().network.model_dump()).shape == BlobNet().shape
+    assert configured_shape(Config().network) == BlobNet().shape
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import blob_zero as bz
 from blob_zero.errors import ConfigError, DeviceError, EvaluatorError
 from blob_zero.inference.devices import auto_dtype, cpu_has_bf16, resolve_device
 from blob_zero.inference.inference import Inference
-from blob_zero.inference.packed import packing_obstacle
+from blob_zero.inference.packing import packing_obstacle
 from blob_zero.model.blobnet import BlobNet
 
 

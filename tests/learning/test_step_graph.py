@@ -12,7 +12,8 @@ from blob_zero.learning.learner import Learner
 from blob_zero.learning.minibatches import DeviceRows
 from blob_zero.learning.replay import ReplayRing, columns_of
 from blob_zero.metrics.steps import step_frame
-from blob_zero.model.blobnet import NetworkShape, seeded_network
+from blob_zero.model.blobnet import NetworkShape
+from blob_zero.model.networks import seeded_network
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +126,6 @@ def test_a_lowered_scale_of_fp16_is_no_skipped_step():
     assert summary.skipped_steps == 0
     assert said == []
     assert learner.gradients.scale.scale < 2.0**127
-    frame = step_frame(summary.by_step, summary.rates, iteration=1, first_step=1)
+    frame = step_frame(tuple(summary.losses), summary.by_step, summary.rates, iteration=1, first_step=1)
     assert not frame["skipped"].any()
     assert (frame["policy_loss"].is_null().to_numpy() == lowered).all()

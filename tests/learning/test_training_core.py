@@ -14,7 +14,8 @@ from blob_zero.config.schema import InferenceConfig
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.inference.inference import Inference
 from blob_zero.learning.loop import train
-from blob_zero.model.blobnet import NetworkShape, seeded_network
+from blob_zero.model.blobnet import NetworkShape
+from blob_zero.model.networks import seeded_network
 from blob_zero.run.checkpoint import checkpoint_paths
 from blob_zero.selfplay import engine
 from blob_zero.selfplay.sizes import auto_batch_rows

@@ -11,7 +11,8 @@ from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import DeviceError
 from blob_zero.learning.learner import Learner
 from blob_zero.learning.minibatches import DeviceRows
-from blob_zero.model.blobnet import NetworkShape, seeded_network
+from blob_zero.model.blobnet import NetworkShape
+from blob_zero.model.networks import seeded_network
 
 CPU = torch.device("cpu")
 
@@ -147,4 +148,4 @@ def test_progress_tells_each_step_on_a_cpu(ring):
         ring, np.random.default_rng(0), iteration=1, progress=lambda *step: told.append(step)
     )
     assert [step[:2] for step in told] == [(k, 6) for k in range(1, 7)]
-    assert told[-1][2] == pytest.approx(metrics.policy_loss + metrics.value_loss)
+    assert told[-1][2] == pytest.approx(metrics.losses["policy_loss"] + metrics.losses["value_loss"])

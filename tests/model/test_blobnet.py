@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from blob_zero.errors import ConfigError
-from blob_zero.model.blobnet import BlobNet, EncoderLayer, seeded_network
+from blob_zero.model.blobnet import BlobNet, EncoderLayer
+from blob_zero.model.networks import seeded_network
 
 
 def parameters(net: nn.Module) -> int:

@@ -8,7 +8,8 @@ from support.training_fakes import SMALL
 
 import blob_zero as bz
 from blob_zero.errors import CheckpointError
-from blob_zero.model.blobnet import NetworkShape, seeded_network
+from blob_zero.model.blobnet import NetworkShape
+from blob_zero.model.networks import seeded_network
 from blob_zero.run.atomic_files import write_atomically
 from blob_zero.run.checkpoint import (
     Checkpoint,
@@ -161,7 +162,7 @@ def test_what_is_no_network_is_named(tmp_path):
     path = save_checkpoint(tmp_path, example(1))
     with pytest.raises(CheckpointError, match=r"nowhere"):
         load_network(tmp_path / "nowhere")
-    with pytest.raises(CheckpointError, match=r"optimizer\.safetensors does not hold a BlobNet"):
+    with pytest.raises(CheckpointError, match=r"optimizer\.safetensors does not hold a network"):
         load_network(path / "optimizer.safetensors")
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     with pytest.raises(CheckpointError, match="no checkpoint yet"):

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 import blob_zero as bz
-from blob_zero.model.blobnet import BlobNet, seeded_network
+from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import seeded_network
 from support.training_fakes import random_rows
 
 

@@ -11,8 +11,9 @@ use crate::card::{Card, CardSet, PACK, RANKS, SUITS, Suit};
 use crate::card_names::CardNames;
 use crate::observation::Observation;
 use crate::public_state::Phase;
+use crate::round::Round;
 use crate::rules::Scoring;
-use crate::seat::MAX_PLAYERS;
+use crate::seat::{MAX_PLAYERS, Seat};
 
 /// The version of the encoding. It changes whenever the meaning of a feature does.
 pub const ENCODING_VERSION: u32 = 3;
@@ -111,6 +112,20 @@ pub fn encode_named(observation: &Observation, names: CardNames, out: &mut Featu
     encode_seats(observation, names, out);
     encode_turn(observation, out);
     encode_rules(observation, names, out);
+}
+
+/// Flags of [`encode_other_hands`]: 52 cards of each of 7 seats.
+pub const OTHER_HANDS: usize = (MAX_PLAYERS - 1) * PACK;
+
+/// Writes the hands of the other seats, which the observer does not see: one flag for each card of relative seats 1 … 7,
+/// in the names that [`encode`] gives the cards of the observer.
+pub fn encode_other_hands(round: &Round, observer: Seat, out: &mut [u8; OTHER_HANDS]) {
+    let players = round.public().players();
+    let names = CardNames::new(round.public(), observer, round.hand(observer));
+    out.fill(0);
+    for (k, flags) in out.chunks_exact_mut(PACK).enumerate().take(players - 1) {
+        names.cards(round.hand(observer.after(k + 1, players))).write_flags(flags);
+    }
 }
 
 fn encode_cards(observation: &Observation, names: CardNames, out: &mut Features) {

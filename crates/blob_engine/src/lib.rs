@@ -28,7 +28,9 @@ mod worlds;
 pub use action::{ACTIONS, Action, ActionSet};
 pub use card::{Card, CardIter, CardSet, PACK, RANKS, SUITS, Suit};
 pub use card_names::CardNames;
-pub use encode::{ENCODING_VERSION, FEATURE_SCALE, FEATURES, Features, encode, encode_named};
+pub use encode::{
+    ENCODING_VERSION, FEATURE_SCALE, FEATURES, Features, OTHER_HANDS, encode, encode_named, encode_other_hands,
+};
 pub use encoded_action::{EncodedAction, EncodedActionSet};
 pub use error::RulesError;
 pub use game::{Game, GameSpec, schedule, trump_of_round};

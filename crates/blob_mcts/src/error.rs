@@ -26,6 +26,37 @@ impl ConfigError {
     }
 }
 
+/// Columns that hold no finished rounds.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RoundColumnsError {
+    /// A column of the wrong length.
+    #[error("column {column} of rounds has {length} entries; it should have {expected}")]
+    Length {
+        /// Which.
+        column: &'static str,
+        /// Entries found.
+        length: usize,
+        /// Entries that the other columns ask for.
+        expected: usize,
+    },
+    /// A number that names no action.
+    #[error("round {round} has action {action}; actions are below 52")]
+    Action {
+        /// The round's number.
+        round: u64,
+        /// The number.
+        action: u8,
+    },
+    /// A deal that the rules do not allow, or actions that do not play it to its end.
+    #[error("round {round}: {error}")]
+    Round {
+        /// The round's number.
+        round: u64,
+        /// What is wrong with it.
+        error: RulesError,
+    },
+}
+
 /// An evaluation that breaks the evaluator's contract.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum EvaluationError {

@@ -12,9 +12,9 @@ mod replay;
 mod search;
 mod selfplay;
 
-pub use error::{ConfigError, EvaluationError, SchedulerError};
+pub use error::{ConfigError, EvaluationError, RoundColumnsError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, MemoryBlock, NextBatch};
-pub use replay::{Decision, PlayedRound, RoundStore};
+pub use replay::{Decision, Extra, Part, PlayedRound, RoundColumns, RoundStore, Rows, With};
 pub use search::{
     ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, Outcome, Rollout, RootNoise, Search,
     SearchConfig, Temperature, Uniform, YARDSTICK_VERSION, action_playouts, choose, flat_search, puct,

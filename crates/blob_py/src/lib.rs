@@ -12,6 +12,7 @@ mod playouts;
 mod progress;
 mod records;
 mod round;
+mod rounds;
 mod search;
 mod search_settings;
 mod session;
@@ -48,6 +49,8 @@ mod _core {
     use crate::progress::Progress;
     #[pymodule_export]
     use crate::round::{Round, RoundRules};
+    #[pymodule_export]
+    use crate::rounds::RoundStore;
     #[pymodule_export]
     use crate::search::{SearchResult, search, search_many};
     #[pymodule_export]
@@ -96,6 +99,7 @@ mod _core {
         module.add("FEATURES", FEATURES)?;
         module.add("ACTIONS", ACTIONS)?;
         module.add("MAX_PLAYERS", MAX_PLAYERS)?;
-        module.add("PLAYERS_FEATURE", encode::PLAYERS)
+        module.add("PLAYERS_FEATURE", encode::PLAYERS)?;
+        module.add("OTHER_HANDS", blob_engine::OTHER_HANDS)
     }
 }

@@ -1,12 +1,14 @@
 //! Finished rounds as columns.
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, SUITS, Suit};
-use blob_mcts::RoundRecord;
+use blob_mcts::{PlayedRound, RoundColumns, RoundRecord};
 use half::f16;
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use crate::rounds;
 
 /// The columns that `Session.take_records` describes; `seats` is the width of those by seat.
 pub(crate) fn to_columns<'py>(
@@ -14,7 +16,12 @@ pub(crate) fn to_columns<'py>(
     records: impl FnOnce() -> Vec<RoundRecord> + Send,
     seats: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let columns = py.detach(|| Columns::new(&records(), seats));
+    let (columns, rounds) = py.detach(|| {
+        let records = records();
+        let columns = Columns::new(&records, seats);
+        let played: Vec<PlayedRound> = records.into_iter().map(RoundRecord::into_played).collect();
+        (columns, RoundColumns::of(&played))
+    });
     let dict = PyDict::new(py);
     dict.set_item("features", columns.features.into_pyarray(py))?;
     dict.set_item("legal", columns.legal.into_pyarray(py))?;
@@ -31,6 +38,7 @@ pub(crate) fn to_columns<'py>(
     dict.set_item("points", columns.points.into_pyarray(py))?;
     dict.set_item("bids", columns.bids.into_pyarray(py))?;
     dict.set_item("tricks", columns.tricks.into_pyarray(py))?;
+    dict.set_item("rounds", rounds::to_columns(py, rounds)?)?;
     Ok(dict)
 }
 

@@ -76,6 +76,11 @@ impl Session {
     /// number in the game), players, cards and trump (a suit, 4 for none) uint8[R], and points, bids and tricks
     /// int16[R, P]. P is the number of players, or 8 if rounds have several shapes, with 0 for seats that are not in
     /// play.
+    ///
+    /// `rounds` holds the rounds themselves as a dict of arrays, for a `RoundStore`: number uint64[R], and game_round,
+    /// players, cards, trump, turned_up (a card, 255 for none), dealer, rules (1 for the hook, 2 for a point a trick),
+    /// rounds_left, result_share (percent) and decisions uint8[R]; hands uint64[R, 8] (a bit for each card), totals
+    /// uint16[R, 8], values float32[R, 8] by seat; and action uint8[A] of all decisions, round by round.
     fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let seats = self.0.plan().mix.only().map_or(MAX_PLAYERS, |shape| shape.players);
         records::to_columns(py, || self.0.take_records(), seats)

@@ -1,6 +1,7 @@
 """Entrants: agents of a match by name, a bot or the path of a network."""
 
 import json
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +11,18 @@ from blob_zero.arena.agent import Agent
 from blob_zero.arena.bot_file import read_bot_file
 from blob_zero.config.bots import ARENA_BOT_NAMES, Bot, find_bot
 from blob_zero.config.load import parse_config
-from blob_zero.config.search_options import SearchOptions
+from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.inference.onnx_evaluator import OnnxEvaluator
-from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import Network
 from blob_zero.run.checkpoint import STATE, load_network, network_folder
 
 
 class NetworkEntrant(NamedTuple):
-    """A network and the search that it plays with."""
+    """A network and the search that it plays with; None plays by its policy alone."""
 
-    net: BlobNet
-    search: SearchOptions
+    net: Network
+    search: SearchOptions | None
 
 
 class ReadyEntrant(NamedTuple):
@@ -38,8 +39,10 @@ def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> E
     """Reads the agent of a name.
 
     Args:
-        name: the name of a bot, `FILE.py:FUNCTION`, or the path of a run, a checkpoint or an .onnx file.
-        search: worlds and simulations of networks. The other options are those that the network was trained with.
+        name: the name of a bot, `FILE.py:FUNCTION`, or the path of a run, a checkpoint or an .onnx file; `PATH:policy`
+            plays by the policy alone, and `PATH:WxS` with a search of this size.
+        search: worlds and simulations of networks that are trained with a search, where the name gives none. The other
+            options are those of the training. Networks that are trained without a search play without.
         device: where an .onnx file computes.
 
     Raises:
@@ -52,15 +55,34 @@ def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> E
     found = parse_agent(name)
     if isinstance(found, Bot):
         return found
-    if found.suffix == ".onnx":
-        evaluator = OnnxEvaluator(found, device=device)
-        trained = _of_size(evaluator.search, search.worlds, search.simulations)
-        return ReadyEntrant(Agent.network(evaluator, search=trained), trained)
-    net = load_network(found)
-    return NetworkEntrant(net, trained_search(found, worlds=search.worlds, simulations=search.simulations))
+    path, play = found
+    if path.suffix == ".onnx":
+        return _read_onnx(path, play, search, device=device)
+    net = load_network(path)
+    if play == "policy":
+        return NetworkEntrant(net, None)
+    size = parse_search(play) if play else search
+    trained = trained_search(path, worlds=size.worlds, simulations=size.simulations)
+    return NetworkEntrant(net, size if trained is None and play else trained)
 
 
-def parse_agent(text: str) -> Bot | Path:
+def _read_onnx(path: Path, play: str, search: SearchOptions, *, device: str) -> ReadyEntrant:
+    evaluator = OnnxEvaluator(path, device=device)
+    if play == "policy" or (evaluator.search is None and not play):
+        return ReadyEntrant(Agent.policy(evaluator), None)
+    size = parse_search(play) if play else search
+    trained = _of_size(evaluator.search or size, size.worlds, size.simulations)
+    return ReadyEntrant(Agent.network(evaluator, search=trained), trained)
+
+
+class NetworkName(NamedTuple):
+    """A network as an agent's name gives it: its path, and `policy`, `WxS`, or nothing for how it was trained."""
+
+    path: Path
+    play: str
+
+
+def parse_agent(text: str) -> Bot | NetworkName:
     """Reads an agent's name: a bot, or the path of a network that exists.
 
     Raises:
@@ -69,17 +91,21 @@ def parse_agent(text: str) -> Bot | Path:
     bot = find_bot(text)
     if bot is not None:
         return bot
-    path = Path(text)
-    if not path.exists():
+    path, colon, play = text.rpartition(":")
+    if not colon or Path(text).exists():
+        path, play = text, ""
+    if not Path(path).exists() or (play and play != "policy" and not re.fullmatch(r"\d+x\d+", play)):
         raise ConfigError(
-            f"unknown agent {text!r}: should be {ARENA_BOT_NAMES}, FILE.py:FUNCTION, or a path of a run, checkpoint or "
-            ".onnx file"
+            f"unknown agent {text!r}: should be {ARENA_BOT_NAMES}, FILE.py:FUNCTION, or PATH of a run, checkpoint or "
+            ".onnx file, PATH:policy or PATH:WxS"
         )
-    return path
+    return NetworkName(Path(path), play)
 
 
-def trained_search(path: Path, *, worlds: int | None = None, simulations: int | None = None) -> SearchOptions:
+def trained_search(path: Path, *, worlds: int | None = None, simulations: int | None = None) -> SearchOptions | None:
     """The search that the checkpoint of a network names; the default for a network outside of a checkpoint.
+
+    None for a network that was trained without a search.
 
     Args:
         path: a run, a checkpoint or a weights file.
@@ -93,9 +119,12 @@ def trained_search(path: Path, *, worlds: int | None = None, simulations: int | 
     if not state.exists():
         return _of_size(SearchOptions(), worlds, simulations)
     try:
-        section = json.loads(state.read_bytes())["config"]["search"]
+        config = json.loads(state.read_bytes())["config"]
+        section, agent = config["search"], config["selfplay"]["agent"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{state} does not say which search its network was trained with: {error!r}") from error
+    if agent == "policy":
+        return None
     trained = parse_config({"search": section}, source=str(state)).search
     return _of_size(trained.options(worlds=trained.worlds, simulations=trained.simulations), worlds, simulations)
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from blob_zero.arena.statistics import MatchSummary
 from blob_zero.config.schema import Config, FixedOpponent
-from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import Network
 from blob_zero.run.atomic_files import write_atomically
 
 FINAL_TABLE = "standings.json"
@@ -36,7 +36,7 @@ class FinalTable:
         config: the run's settings.
     """
 
-    def __init__(self, run: Path, *, net: BlobNet, config: Config) -> None:
+    def __init__(self, run: Path, *, net: Network, config: Config) -> None:
         self._path = run / FINAL_TABLE
         self._about = {"weights": _weights_digest(net), "settings": _relevant(config)}
 
@@ -66,13 +66,13 @@ def _relevant(config: Config) -> dict[str, Any]:
     return {
         "seed": config.run.seed,
         "game": settings["game"],
-        "search": settings["search"],
+        "search": settings["search"] if config.selfplay.agent == "search" else None,
         "inference": settings["inference"],
         "evaluation": settings["evaluation"],
     }
 
 
-def _weights_digest(net: BlobNet) -> str:
+def _weights_digest(net: Network) -> str:
     digest = hashlib.sha256()
     for tensor in net.state_dict().values():
         digest.update(tensor.detach().cpu().contiguous().numpy())

@@ -11,14 +11,14 @@ from blob_zero.config.schema import BatchRows, InferenceConfig
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.inference.devices import auto_workers, resolve_device
 from blob_zero.inference.inference import Inference
-from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import Network
 from blob_zero.selfplay.sizes import auto_batch_rows
 
 
 class Judge(Protocol):
     """Plays matches between a network and an opponent."""
 
-    def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
+    def match(self, net: Network, opponent: Network | str, *, deals: int, seed: int) -> MatchSummary:
         """Plays the network against another, or against a bot by name, on the deals of a seed."""
 
 
@@ -28,7 +28,7 @@ class LocalJudge:
     Args:
         players: seats.
         cards: cards dealt to each player.
-        search: the search of every network.
+        search: the search of every network; None for play by their policies alone.
         inference: how networks compute.
         device: where networks compute.
         batch_rows: rows of a batch; `auto` chooses by device and number of rounds.
@@ -42,7 +42,7 @@ class LocalJudge:
         *,
         players: int,
         cards: int,
-        search: SearchOptions,
+        search: SearchOptions | None,
         inference: InferenceConfig,
         device: str,
         batch_rows: BatchRows,
@@ -61,9 +61,9 @@ class LocalJudge:
         self.rules = rules
         self._evaluators: dict[int, Inference] = {}
 
-    def match(self, net: BlobNet, opponent: BlobNet | str, *, deals: int, seed: int) -> MatchSummary:
+    def match(self, net: Network, opponent: Network | str, *, deals: int, seed: int) -> MatchSummary:
         """Plays the network against another, or against a bot by name, on the deals of a seed."""
-        met = NetworkEntrant(opponent, self.search) if isinstance(opponent, BlobNet) else read_bot(opponent)
+        met = read_bot(opponent) if isinstance(opponent, str) else NetworkEntrant(opponent, self.search)
         first, second = self.agent(NetworkEntrant(net, self.search), side=0), self.agent(met, side=1)
         return summarize(self.records(first, second, cards=self.cards, deals=deals, seed=seed), seed=seed)
 
@@ -96,10 +96,13 @@ class LocalJudge:
         if isinstance(entrant, ReadyEntrant):
             return entrant.agent
         if isinstance(entrant, NetworkEntrant):
-            return bz.Agent.network(self._evaluator(entrant.net, side), search=entrant.search)
+            evaluator = self._evaluator(entrant.net, side)
+            if entrant.search is None:
+                return bz.Agent.policy(evaluator)
+            return bz.Agent.network(evaluator, search=entrant.search)
         return bz.Agent.bot(entrant)
 
-    def _evaluator(self, net: BlobNet, side: Literal[0, 1]) -> Inference:
+    def _evaluator(self, net: Network, side: Literal[0, 1]) -> Inference:
         """The evaluator of a side with the weights of `net`; it is kept, and compiled code with it."""
         evaluator = self._evaluators.get(side)
         if evaluator is None or evaluator.shape != net.shape:

@@ -17,7 +17,8 @@ from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
-from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import Network
+from blob_zero.model.outcome_net import OutcomeNet
 from blob_zero.run.checkpoint import load_network
 
 _BATCH_ROWS = 32
@@ -31,10 +32,10 @@ class Player:
     beside it.
 
     Args:
-        net: a `BlobNet`, or the path of a run's folder, a checkpoint or a weights file.
-        search: `"default"` searches as the network was trained, 3 worlds of 30 simulations where its file does not
-            say; `SearchOptions` search with these, without their exploration; None takes the likeliest action by the
-            network's policy, at one evaluation a decision.
+        net: a network, or the path of a run's folder, a checkpoint or a weights file.
+        search: `"default"` searches as the network was trained, and not at all where that was without a search;
+            3 worlds of 30 simulations where its file does not say; `SearchOptions` search with these, without their
+            exploration; None takes the likeliest action by the network's policy, at one evaluation a decision.
         seed: of the searches, 0 to 2^63 - 1.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
 
@@ -46,7 +47,7 @@ class Player:
 
     def __init__(
         self,
-        net: BlobNet | str | PathLike[str] | None = None,
+        net: Network | str | PathLike[str] | None = None,
         search: Literal["default"] | SearchOptions | None = "default",
         seed: int = 0,
         *,
@@ -54,7 +55,7 @@ class Player:
     ) -> None:
         if net is None:
             raise ConfigError(
-                "net is None, and no network comes with blob-zero yet; give a BlobNet, or the path of a run, such as "
+                "net is None, and no network comes with blob-zero yet; give a network, or the path of a run, such as "
                 "runs/quick after make train, of a checkpoint or of a weights file"
             )
         if not (search is None or search == "default" or isinstance(search, SearchOptions)):
@@ -63,10 +64,12 @@ class Player:
             raise ConfigError(f"seed is {seed}; it is 0 to 2^63 - 1")
         if search == "default":
             options = SearchOptions()
-            search = options if isinstance(net, BlobNet) else trained_search(Path(net))
+            search = trained_search(Path(net)) if isinstance(net, str | PathLike) else options
+            if isinstance(net, OutcomeNet):
+                search = None
         self.search = None if search is None else search.greedy()
         self.seed = seed
-        self._inference = Inference(net if isinstance(net, BlobNet) else load_network(Path(net)), device=device)
+        self._inference = Inference(load_network(Path(net)) if isinstance(net, str | PathLike) else net, device=device)
         evaluate = self._evaluate
         self._agent = Agent.policy(evaluate) if self.search is None else Agent.network(evaluate, search=self.search)
 

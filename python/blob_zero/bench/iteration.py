@@ -45,14 +45,13 @@ def bench_iteration(
     from blob_zero.inference.devices import resolve_device
     from blob_zero.learning.learner import Learner
     from blob_zero.learning.replay import ReplayRing, columns_of
-    from blob_zero.model.blobnet import SEATS, NetworkShape, seeded_network
+    from blob_zero.model.networks import configured_shape, seeded_network
     from blob_zero.seeds import Purpose, stream, stream_seed
     from blob_zero.selfplay.worker import LocalWorker, RoundRange
 
     where = resolve_device(device)
     seed = config.run.seed
-    shape = NetworkShape(values=SEATS, **config.network.model_dump())
-    net = seeded_network(shape, seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
+    net = seeded_network(configured_shape(config.network), seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
     worker = LocalWorker(config, device=str(where), notice=notice)
     rounds = at(config.selfplay.rounds, config.run.iterations - 1)
     to_play = RoundRange(seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds)

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from blob_zero.model.blobnet import NetworkShape
+    from blob_zero.model.networks import Shape
 
 
-def linear_layers(shape: "NetworkShape") -> list[tuple[int, int]]:
+def linear_layers(shape: "Shape") -> list[tuple[int, int]]:
     """Inputs and outputs of the linear layers, in the order in which a row passes them."""
-    from blob_zero.model.blobnet import ACTIONS, FEATURES
+    from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
+    from blob_zero.model.outcome_net import TRICKS, OutcomeShape
 
+    if isinstance(shape, OutcomeShape):
+        hidden = [(shape.width, shape.width)] * (shape.layers - 1)
+        outputs = ACTIONS + SEATS + TRICKS + ACTIONS + SEATS * TRICKS
+        return [(FEATURES, shape.width), *hidden, (shape.width, outputs)]
     width, wide = shape.width, shape.feed_forward
     # The value and output projections of attention; queries and keys have no effect and are not computed.
     block = [(width, width), (width, width), (width, wide), (wide, width)]
@@ -24,16 +29,14 @@ def linear_layers(shape: "NetworkShape") -> list[tuple[int, int]]:
     return [(FEATURES, width), *(block * shape.layers), *heads]
 
 
-def flops_a_row(shape: "NetworkShape") -> int:
+def flops_a_row(shape: "Shape") -> int:
     """Floating-point operations of the matrix products for one row, forward and backward."""
     first, *rest = (2 * inputs * outputs for inputs, outputs in linear_layers(shape))
     # Forward, the gradient of the weights, and the gradient of the inputs, which the features do not need.
     return 2 * first + 3 * sum(rest)
 
 
-def matrix_products(
-    shape: "NetworkShape", batch: int, *, device: "torch.device", precision: str
-) -> Callable[[], object]:
+def matrix_products(shape: "Shape", batch: int, *, device: "torch.device", precision: str) -> Callable[[], object]:
     """A function that computes the matrix products of one training step, in memory that it holds."""
     import torch
 

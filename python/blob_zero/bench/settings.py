@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from blob_zero.inference.inference import Inference
-    from blob_zero.model.blobnet import BlobNet
+    from blob_zero.model.networks import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,19 +139,19 @@ class NullEvaluator:
         return self.outputs
 
 
-def build_network(settings: PlaySettings) -> "BlobNet":
+def build_network(settings: PlaySettings) -> "Network":
     """The network of the settings.
 
     Raises:
         CheckpointError: the path holds none.
     """
     from blob_zero.config.schema import NetworkConfig
-    from blob_zero.model.blobnet import SEATS, NetworkShape, seeded_network
+    from blob_zero.model.networks import configured_shape, seeded_network
     from blob_zero.run.checkpoint import load_network
 
     if settings.network is not None:
         return load_network(settings.network)
-    return seeded_network(NetworkShape(values=SEATS, **NetworkConfig().model_dump()), seed=settings.seed)
+    return seeded_network(configured_shape(NetworkConfig()), seed=settings.seed)
 
 
 def build_evaluator(

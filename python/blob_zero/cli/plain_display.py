@@ -41,7 +41,7 @@ class PlainDisplay:
             f"iteration {row['iteration']}/{self.clock.iterations}",
             f"{number(row['rounds_per_minute'], ',.0f')} rounds/min",
             "by playouts" if row["batch_fill"] is None else f"batch fill {fill_text(row)}",
-            f"policy loss {number(row['policy_loss'], '.3f')}",
+            *_loss_of_choices(row),
             f"value loss {number(row['value_loss'], '.3f')}",
         ]
         if promotion := interval_text(row, "promotion"):
@@ -51,3 +51,10 @@ class PlainDisplay:
             parts.append(f"rating {rating}")
         parts.append(f"{self.clock.left()} left")
         self.message(" · ".join(parts))
+
+
+def _loss_of_choices(row: MetricsRow) -> list[str]:
+    """The loss of a policy that learns from searches, or of chances of bids, with the points of their play."""
+    if row.get("make_loss") is None:
+        return [f"policy loss {number(row['policy_loss'], '.3f')}"]
+    return [f"{number(row['selfplay_points'], '.2f')} points", f"bid loss {number(row['make_loss'], '.3f')}"]

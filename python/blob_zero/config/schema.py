@@ -192,6 +192,10 @@ class SearchConfig(_Section):
 class SelfPlayConfig(_Section):
     """How rounds are played for training."""
 
+    agent: Literal["search", "policy"] = "search"
+    """Who plays: a search that the network guides, or the network's policy alone. A search is learned from by its
+    visits; a policy by what came of its actions, which takes a network of kind outcome."""
+
     rounds: Scheduled = 10_000
     """Rounds in an iteration; may change by iteration."""
     worlds: Scheduled | None = None
@@ -216,26 +220,46 @@ class SelfPlayConfig(_Section):
     noise_alpha: float = Field(default=DEFAULT_SEARCH.noise_alpha, gt=0)
     """Concentration of that noise."""
     temperature: float = Field(default=DEFAULT_SEARCH.temperature, ge=0)
-    """Actions are drawn in proportion to `visits ** (1 / temperature)`; 0 takes the most visited."""
+    """Actions are drawn in proportion to `visits ** (1 / temperature)`, or without a search to
+    `probability ** (1 / temperature)`; 0 takes the most visited, or the likeliest."""
+    random_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of the actions of a policy that are drawn uniformly from the legal ones instead."""
     final_temperature: float = Field(default=DEFAULT_SEARCH.final_temperature, ge=0)
-    """Temperature after the first `temperature_decisions` decisions of a round."""
+    """Temperature after the first `temperature_decisions` decisions of a round; of searches alone."""
     temperature_decisions: int = Field(default=DEFAULT_SEARCH.temperature_decisions, ge=0)
     """Decisions of a round, of all seats together, that are drawn with `temperature`."""
 
 
 class NetworkConfig(_Section):
-    """Sizes of BlobNet; the defaults are the full network. It always has a value for each of the 8 seats."""
+    """Kind and sizes of the network; the defaults are the full BlobNet. It always has a value for each of 8 seats."""
 
+    kind: Literal["blobnet", "outcome"] = "blobnet"
+    """`blobnet` has a policy and values, and learns from searches; `outcome` judges the result of each action, and
+    learns from play without search. `heads` and all below it are BlobNet's alone."""
     width: int = Field(default=256, ge=8)
+    """Size of BlobNet's token, or hidden units of a layer of the other."""
     layers: int = Field(default=6, ge=1)
+    """Encoder layers, or hidden layers."""
     heads: int = Field(default=8, ge=1)
     feed_forward: int = Field(default=1024, ge=1)
     policy_hidden: int = Field(default=256, ge=1)
     value_hidden: int = Field(default=128, ge=1)
 
     @model_validator(mode="after")
+    def _belongs_to_its_kind(self) -> "NetworkConfig":
+        # Saved settings state the defaults of all.
+        foreign = {
+            name
+            for name, field in type(self).model_fields.items()
+            if name not in ("kind", "width", "layers") and getattr(self, name) != field.default
+        }
+        if self.kind == "outcome" and foreign:
+            raise ValueError(f"{', '.join(sorted(foreign))}: a network of kind outcome has width and layers alone")
+        return self
+
+    @model_validator(mode="after")
     def _heads_divide_width(self) -> "NetworkConfig":
-        if self.width % self.heads:
+        if self.kind == "blobnet" and self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         return self
 
@@ -263,11 +287,17 @@ class TrainingConfig(_Section):
     """How the network learns from the rounds."""
 
     epochs: Scheduled = 10
-    """Passes over the replay ring in an iteration; may change by iteration."""
+    """Passes over the replay ring in an iteration; may change by iteration. Of searches alone."""
+    reuse: float = Field(default=1.0, gt=0)
+    """Of policies alone: rows that an iteration learns from, as a multiple of the new ones. They are drawn from all
+    rounds that are kept."""
+    bootstrap: float = Field(default=0.0, ge=0, le=1)
+    """Of policies alone: share of the network's own judgement of the seat's next decision in the target of an action;
+    the rest is how the round ended. It varies less, and is of today's play where the round is of an older one."""
     batch_size: int = Field(default=2048, ge=1)
     """Rows in one optimizer step."""
     replay_rows: int = Field(default=500_000, ge=1)
-    """Capacity of the replay ring."""
+    """Capacity of the replay ring. Of searches 448 bytes each; of policies about ten, since rounds are kept."""
     root_value_weight: float = Field(default=0.0, ge=0, le=1)
     """Share of the search's own expectation in the value target; the rest is how the round ended."""
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -281,7 +311,9 @@ class TrainingConfig(_Section):
     gradient_clip: float = Field(default=1.0, gt=0)
     """Largest norm of a step's gradient."""
     value_weight: float = Field(default=1.0, ge=0)
-    """Weight of the value loss beside the policy loss."""
+    """Weight of the value loss beside the others."""
+    tricks_weight: float = Field(default=0.3, ge=0)
+    """Of networks of kind outcome: weight of the losses of the numbers of tricks beside that of made bids."""
     precision: Dtype = "auto"
     """Mixed precision; auto is bf16 where the device computes in it, fp16 on older GPUs, else fp32."""
     compile: Switch = "auto"
@@ -327,6 +359,15 @@ class PromotionConfig(_Section):
     network passes (docs/training.md)."""
 
 
+_OF_POLICIES = frozenset({"selfplay.random_share", "training.reuse", "training.bootstrap", "training.tricks_weight"})
+_OF_SEARCHES = frozenset(
+    {f"selfplay.{name}" for name in ("worlds", "simulations", "playout_iterations", "noise_fraction", "noise_alpha")}
+    | {"selfplay.final_temperature", "selfplay.temperature_decisions"}
+    | {"inference.fold", "training.epochs", "training.root_value_weight"}
+)
+_OF_EVERY_NETWORK = frozenset({"network.kind", "network.width", "network.layers"})
+
+
 class Config(_Section):
     """All settings of a run. The device is not a setting: it does not change what a run is."""
 
@@ -339,3 +380,23 @@ class Config(_Section):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     promotion: PromotionConfig = PromotionConfig()
+
+    def without_effect(self) -> frozenset[str]:
+        """The settings, as `section.key`, that do nothing with the agent of self-play."""
+        if self.selfplay.agent == "search":
+            return _OF_POLICIES
+        of_search = {f"search.{name}" for name in SearchConfig.model_fields}
+        of_blobnet = {f"network.{name}" for name in NetworkConfig.model_fields} - _OF_EVERY_NETWORK
+        return _OF_SEARCHES | of_search | of_blobnet
+
+    @model_validator(mode="after")
+    def _network_fits_agent(self) -> "Config":
+        policy, outcome = self.selfplay.agent == "policy", self.network.kind == "outcome"
+        if policy != outcome:
+            kind = "outcome" if policy else "blobnet"
+            raise ValueError(
+                f"network.kind is {self.network.kind}: selfplay.agent = {self.selfplay.agent} learns with {kind}"
+            )
+        if policy and self.selfplay.playout_iterations:
+            raise ValueError("selfplay.playout_iterations: play without search begins with the network's own policy")
+        return self

@@ -106,6 +106,29 @@ class SearchChanges(TypedDict, total=False):
 DEFAULT_SEARCH = SearchOptions()
 
 
+@dataclass(frozen=True, kw_only=True)
+class PolicyOptions:
+    """Options of play by a network's policy alone; the defaults explore, as self-play needs.
+
+    Attributes:
+        temperature: actions are drawn in proportion to `probability ** (1 / temperature)`; 0 takes the likeliest.
+        random_share: share of the actions that are drawn uniformly from the legal ones instead, 0 to 1.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    temperature: float = 1.0
+    random_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        self.spec(0)  # refuses what is out of range
+
+    def spec(self, model: int) -> _core.AgentSpec:
+        """The agent as the core takes it; `model` is the number that its batches name."""
+        return _core.AgentSpec.policy(model, temperature=self.temperature, random_share=self.random_share)
+
+
 def parse_search(text: str) -> SearchOptions:
     """Reads `WxS`, worlds x simulations in each; all other options have their defaults.
 

@@ -33,7 +33,7 @@ def list_choices(known: Known) -> Iterator[Finding]:
         "training",
         "ok",
         f"{precision}{', compiled' if compiled else ''} on {device}, "
-        f"batches of {learn.batch_size:,}, a replay ring of {learn.replay_rows:,} rows",
+        f"batches of {learn.batch_size:,}, a replay of {learn.replay_rows:,} rows",
         figures={
             "precision": precision,
             "compiled": compiled,
@@ -46,10 +46,11 @@ def list_choices(known: Known) -> Iterator[Finding]:
 def _self_play(config: Config, sizes: Sizes) -> Finding:
     first = first_rounds(config)
     in_flight = min(sizes.rounds_in_flight, first.rounds)
+    search = "no search" if config.selfplay.agent == "policy" else f"search {first.worlds}x{first.simulations}"
     return Finding(
         "self-play",
         "ok",
-        f"{config.run.iterations} iterations, the first of {first.rounds:,} rounds, {in_flight:,} in flight, search "
-        f"{first.worlds}x{first.simulations} by {sizes.search_threads} threads, batches of {sizes.batch_rows:,}",
+        f"{config.run.iterations} iterations, the first of {first.rounds:,} rounds, {in_flight:,} in flight, {search} "
+        f"by {sizes.search_threads} threads, batches of {sizes.batch_rows:,}",
         figures={"rounds_in_flight": in_flight, "threads": sizes.search_threads, "batch_rows": sizes.batch_rows},
     )

@@ -17,7 +17,8 @@ from blob_zero.errors import CheckpointError
 from blob_zero.learning.replay import ROW_BYTES
 from blob_zero.machine.memory import available_memory, peak_memory
 from blob_zero.metrics.log import COLUMNS
-from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS, BlobNet
+from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
+from blob_zero.model.networks import build_network, configured_shape
 from blob_zero.run.atomic_files import PARTIAL, remedy_of, remove_folder, write_folder_atomically
 from blob_zero.run.folder import CHECKPOINTS
 from blob_zero.run.replay_files import REPLAY
@@ -29,6 +30,9 @@ _ROUND_BYTES, _SIMULATION_BYTES = 4096, 650
 _CARRIED_ROW_BYTES = FEATURES + ACTIONS + 2 * ACTIONS + 4 * SEATS + 2
 _RECORD_BYTES = _CARRIED_ROW_BYTES + 4 * SEATS + 8
 """A decision in a checkpoint's unfinished rounds, and in the records of self-play (docstrings of both)."""
+
+_KEPT_ROUND_BYTES, _ROUND_RECORD_BYTES = 800, 2000
+"""A round that a policy learns from, in the replay and in the records of self-play; at most."""
 
 _CLOSE = 0.8
 """A need above this share of what is available is a warning."""
@@ -59,19 +63,23 @@ class Needs:
         most = RoundRange(seed=0, first_round=0, rounds=rounds, worlds=worlds, simulations=simulations)
         sizes = sizes_of(config, most, device=device)
         with torch.device("meta"):  # counted, not made
-            parameters = sum(p.numel() for p in BlobNet(**net.model_dump()).parameters())
-        new_rows = ROW_BYTES * min(learn.replay_rows, round(decisions * rounds))
-        ring = ROW_BYTES * min(learn.replay_rows, round(decisions * rounds * run.iterations))
+            parameters = sum(p.numel() for p in build_network(configured_shape(net)).parameters())
+        policy = play.agent == "policy"
+        row_bytes = _KEPT_ROUND_BYTES / decisions if policy else ROW_BYTES
+        record_bytes = _ROUND_RECORD_BYTES / decisions if policy else _RECORD_BYTES
+        new_rows = round(row_bytes * min(learn.replay_rows, decisions * rounds))
+        ring = round(row_bytes * min(learn.replay_rows, decisions * rounds * run.iterations))
         # Forward and backward in fp32; the reference's took 0.32 GB where this is 0.40 (docs/performance.md).
-        step = 8 * learn.batch_size * net.layers * (8 * net.width + 2 * net.feed_forward)
+        activations = 2 * net.width if policy else 8 * net.width + 2 * net.feed_forward
+        step = 8 * learn.batch_size * (net.layers * activations + FEATURES)
         weights = 4 * parameters
 
         self.memory = {
             "replay ring": ring,
             "writing a checkpoint": 2 * new_rows + 5 * weights,
             "rounds in flight": min(sizes.rounds_in_flight, rounds + play.carry_over)
-            * (_ROUND_BYTES + _SIMULATION_BYTES * worlds * simulations),
-            "records of an iteration": 2 * round(_RECORD_BYTES * decisions * rounds),
+            * (_ROUND_BYTES + (0 if policy else _SIMULATION_BYTES * worlds * simulations)),
+            "records of an iteration": 2 * round(record_bytes * decisions * rounds),
             # Learner, gradient, two of AdamW's; the best, the untrained and the one that plays.
             "networks and a training step": 7 * weights + step,
         }
@@ -79,12 +87,13 @@ class Needs:
             2 * sizes.batch_rows * (FEATURES + ACTIONS + 4 * (ACTIONS + SEATS) + 4 * (2 * net.width + net.feed_forward))
         )
         self.gpu_memory = {
-            "replay ring": ROW_BYTES * learn.replay_rows,  # reserved at the start
+            "replay ring": 0 if policy else ROW_BYTES * learn.replay_rows,  # reserved at the start
             "networks and a training step": 6 * weights + step,
             "inference": lanes,
         }
         metrics = 8 * len(COLUMNS) * run.iterations
-        self.checkpoint = 5 * weights + round(play.carry_over * decisions * _CARRIED_ROW_BYTES) + metrics
+        carried_bytes = 1 if policy else _CARRIED_ROW_BYTES
+        self.checkpoint = 5 * weights + round(play.carry_over * decisions * carried_bytes) + metrics
         # Rows of the kept checkpoints, which share most of them, and of the best, which may be older.
         rows = ring + (run.keep_checkpoints + 1) * new_rows + (ring if config.promotion.enabled else 0)
         # Kept ones, the best, the untrained, and the one that is being written.

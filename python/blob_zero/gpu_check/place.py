@@ -42,9 +42,10 @@ class Place:
     def network(self, *, seed: int = 1, layers: int | None = None) -> "BlobNet":
         """An untrained network: the full BlobNet, or a tiny one."""
         from blob_zero.config.schema import NetworkConfig
-        from blob_zero.model.blobnet import SEATS, NetworkShape, seeded_network
+        from blob_zero.model.blobnet import SEATS, NetworkShape
+        from blob_zero.model.networks import seeded_network
 
-        sizes = SMALL_NETWORK if self.small else NetworkConfig().model_dump()
+        sizes = SMALL_NETWORK if self.small else NetworkConfig().model_dump(exclude={"kind"})
         if layers is not None:
             sizes = sizes | {"layers": layers}
         return seeded_network(NetworkShape(values=SEATS, **sizes), seed=seed)

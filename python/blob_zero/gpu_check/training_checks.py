@@ -32,14 +32,14 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Measureme
         learner = _learner(place, config, device)
         found[device, numbers] = learner.train(ring, np.random.default_rng(0), iteration=1)
     here, cpu = found[place.device, dtype], found["cpu", "fp32"]
-    off = abs(here.policy_loss - cpu.policy_loss), abs(here.value_loss - cpu.value_loss)
+    off = [abs(here.losses[name] - cpu.losses[name]) for name in ("policy_loss", "value_loss")]
     for name, difference in zip(("policy", "value"), off, strict=True):
         require(
             difference <= LOSS_TOLERANCES[dtype],
             f"{name} loss is {difference:.4g} from fp32 on the CPU; should be at most {LOSS_TOLERANCES[dtype]}",
         )
     return {
-        "policy_loss": here.policy_loss,
+        "policy_loss": here.losses["policy_loss"],
         "policy_loss_difference": off[0],
         "value_loss_difference": off[1],
         "steps": here.steps,
@@ -59,7 +59,7 @@ def short_memory(place: Place) -> Measurement:
         found = learner.train(ring, np.random.default_rng(0), iteration=1, notice=said.append)
     enough = "1,500 MB were enough for 65,536 rows; they should not be, so nothing was tested"
     require(learner.gradients.parts > 1, enough)
-    off = abs(found.policy_loss - expected.policy_loss)
+    off = abs(found.losses["policy_loss"] - expected.losses["policy_loss"])
     require(off < 1e-3, f"the loss in parts is {off:.4g} from the whole batch's; should be below 0.001")
     return {"parts": learner.gradients.parts, "policy_loss_difference": off, "said": " / ".join(said)}
 

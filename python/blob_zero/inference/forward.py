@@ -11,9 +11,11 @@ from torch import Tensor
 from blob_zero.inference.compilation import compiled
 from blob_zero.inference.device_errors import cannot_compile, is_memory_shortage, one_line
 from blob_zero.inference.folded import FoldedNet, PlainNet
+from blob_zero.inference.outcome_forms import OutcomeForm, PackedOutcomeNet
 from blob_zero.inference.packed import PackedNet
 
-Network = FoldedNet | PlainNet | PackedNet
+Form = FoldedNet | PlainNet | PackedNet | OutcomeForm | PackedOutcomeNet
+"""A network in the form it is computed in."""
 
 _LEAST = torch.finfo(torch.float32).min
 
@@ -28,7 +30,7 @@ class Forward:
         compile: whether the network is compiled. Where it cannot be, a warning names the cause and it runs without.
     """
 
-    def __init__(self, net: Network, *, dtype: torch.dtype, device: torch.device, compile: bool) -> None:  # noqa: A002
+    def __init__(self, net: Form, *, dtype: torch.dtype, device: torch.device, compile: bool) -> None:  # noqa: A002
         self.net = net
         self.dtype = dtype
         self.compiled = compile
@@ -69,7 +71,7 @@ class Forward:
         return answer
 
 
-def _answer(net: Network, raw: Tensor, legal: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _answer(net: Form, raw: Tensor, legal: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     logits, values = net(raw.to(dtype))
     # The finite lowest number and not -inf, which would make a row without a legal action NaN.
     policy = torch.softmax(logits.float().masked_fill(~legal, _LEAST), dim=1) * legal
@@ -77,6 +79,6 @@ def _answer(net: Network, raw: Tensor, legal: Tensor, dtype: torch.dtype) -> tup
 
 
 @cache
-def _compiled_answer() -> Callable[[Network, Tensor, Tensor, torch.dtype], tuple[Tensor, Tensor]]:
+def _compiled_answer() -> Callable[[Form, Tensor, Tensor, torch.dtype], tuple[Tensor, Tensor]]:
     """`_answer`, compiled. Networks of the same shape, whose weights are inputs, share the code."""
     return compiled(_answer)

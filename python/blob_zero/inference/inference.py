@@ -1,4 +1,4 @@
-"""BlobNet as an evaluator for the search: folded, packed or compiled, in the precision that its device is fast in."""
+"""A network as an evaluator for the search: folded, packed or compiled, in the precision that its device is fast in."""
 
 import threading
 import warnings
@@ -22,16 +22,27 @@ from blob_zero.inference.device_errors import is_memory_shortage
 from blob_zero.inference.devices import auto_dtype, auto_workers, resolve_device
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.folded import FoldedNet, PlainNet
-from blob_zero.inference.forward import Forward, Network
+from blob_zero.inference.forward import Form, Forward
 from blob_zero.inference.gpu import Gpu, gpu
 from blob_zero.inference.host_lane import HostLane
 from blob_zero.inference.lane import BatchArrays, Features, Lane, Legal
-from blob_zero.inference.packed import PackedNet, packing_obstacle
+from blob_zero.inference.outcome_forms import OutcomeForm, PackedOutcomeNet
+from blob_zero.inference.packed import PackedNet
+from blob_zero.inference.packing import packing_obstacle
 from blob_zero.inference.page_locks import PageLocks, page_locks
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.model.blobnet import SEATS, BlobNet
+from blob_zero.model.networks import Network
+from blob_zero.model.outcome_net import OutcomeNet
 
 _T = TypeVar("_T")
+_WORDS: dict[type[Form], str] = {
+    FoldedNet: "folded",
+    PlainNet: "plain",
+    PackedNet: "folded, packed",
+    OutcomeForm: "plain",
+    PackedOutcomeNet: "packed",
+}
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -68,7 +79,7 @@ class Inference:
 
     def __init__(
         self,
-        net: BlobNet,
+        net: Network,
         *,
         device: str = "cpu",
         dtype: Dtype = "auto",
@@ -80,7 +91,7 @@ class Inference:
         copy_streams: bool = True,
         workers: int | None = None,
     ) -> None:
-        if net.shape.values != SEATS:
+        if isinstance(net, BlobNet) and net.shape.values != SEATS:
             raise ConfigError(
                 f"the search needs a value for each of {SEATS} relative seats; "
                 f"this network has values = {net.shape.values}"
@@ -95,8 +106,8 @@ class Inference:
         self._gpu: Gpu | None = gpu(self.device) if self.device.type == "cuda" else None
         share_cores_with_others()
         self._lane_options = {"graphs": cuda_graphs, "pinned": pinned_memory, "copy_streams": copy_streams}
-        network = _network(net, self.device, self.dtype, fold=fold, pack=pack, compiles=compiles)
-        self._forward = Forward(network, dtype=self.dtype, device=self.device, compile=compiles)
+        form = _form(net, self.device, self.dtype, fold=fold, pack=pack, compiles=compiles)
+        self._forward = Forward(form, dtype=self.dtype, device=self.device, compile=compiles)
         self._idle: defaultdict[int, list[Lane]] = defaultdict(list)
         self._lane_rows: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -105,11 +116,11 @@ class Inference:
     @property
     def form(self) -> str:
         """How the network is computed, in words: `folded, packed, torch.bfloat16`."""
-        weights = {FoldedNet: "folded", PlainNet: "plain", PackedNet: "folded, packed"}[type(self._forward.net)]
+        weights = _WORDS[type(self._forward.net)]
         graphs = ", CUDA graphs" if self._gpu is not None and self._lane_options["graphs"] else ""
         return f"{weights}{', compiled' if self._forward.compiled else ''}{graphs}, {self.dtype}"
 
-    def load(self, net: BlobNet) -> None:
+    def load(self, net: Network) -> None:
         """Takes new weights in place, so that compiled code, captured graphs and fixed memory stay valid.
 
         Raises:
@@ -118,7 +129,8 @@ class Inference:
         if net.shape != self.shape:
             raise ConfigError(f"cannot load a network of {net.shape} into inference for {self.shape}")
         with self._on_device():
-            self._forward.net.load(net)
+            # A form of the same kind: their shapes are equal.
+            self._forward.net.load(net)  # type: ignore[arg-type]
             if self._gpu is not None:
                 # The streams of batches do not wait for this one.
                 torch.cuda.synchronize(self.device)
@@ -211,8 +223,8 @@ class Inference:
 
     def _new_lane(self, size: int) -> Lane:
         if self._gpu is None:
-            return HostLane(size, self.shape.values, forward=self._forward)
-        return CudaLane(size, self.shape.values, forward=self._forward, gpu=self._gpu, **self._lane_options)
+            return HostLane(size, SEATS, forward=self._forward)
+        return CudaLane(size, SEATS, forward=self._forward, gpu=self._gpu, **self._lane_options)
 
     def _rows_of_lanes(self, rows: int) -> int:
         """Rows of the lanes that batches of `rows` rows go through."""
@@ -268,21 +280,24 @@ def _torch_dtype(name: str, device: torch.device) -> torch.dtype:
     return _DTYPES[chosen]
 
 
-def _network(
-    net: BlobNet, device: torch.device, dtype: torch.dtype, *, fold: bool, pack: Switch, compiles: bool
-) -> Network:
+def _form(net: Network, device: torch.device, dtype: torch.dtype, *, fold: bool, pack: Switch, compiles: bool) -> Form:
     """A copy of the network in the form that the settings ask for."""
     if pack is True and (not fold or compiles):
         other = "compile = true" if compiles else "fold = false"
         raise ConfigError(f"inference pack = true and {other} exclude each other: should be one of them or auto")
-    module: FoldedNet | PlainNet = FoldedNet(net) if fold else PlainNet(net)
+    module: FoldedNet | PlainNet | OutcomeForm
+    match net:
+        case OutcomeNet():
+            module = OutcomeForm(net)
+        case BlobNet():
+            module = FoldedNet(net) if fold else PlainNet(net)
     module.requires_grad_(False)
     module.to(device, dtype).eval()
-    if not isinstance(module, FoldedNet) or compiles or not pack:
+    if isinstance(module, PlainNet) or compiles or not fold or not pack:
         return module
     obstacle = packing_obstacle(device, dtype)
     if obstacle is None:
-        return PackedNet(module)
+        return PackedOutcomeNet(module) if isinstance(module, OutcomeForm) else PackedNet(module)
     if pack is True:
         raise ConfigError(f"inference pack = true: {obstacle}; should be auto or false here")
     return module

@@ -57,9 +57,10 @@ class OnnxEvaluator:
         self._scale = _core.feature_scale()
 
     @property
-    def search(self) -> SearchOptions:
-        """The search that the network was trained with; the default if the file does not say."""
-        return SearchOptions(**json.loads(self._metadata.get(SEARCH, "{}")))
+    def search(self) -> SearchOptions | None:
+        """The search that the network was trained with; the default if the file does not say, None without one."""
+        options = json.loads(self._metadata.get(SEARCH, "{}"))
+        return None if options is None else SearchOptions(**options)
 
     def __call__(self, features: NDArray[np.float32], legal: NDArray[np.bool_], /) -> Outputs:
         """Evaluates scaled features float32[B, 256] with their legal actions bool[B, 52]."""

@@ -1,38 +1,20 @@
 """The folded network with its weights laid out for the CPU's matrix units, which no compiler is needed for."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from blob_zero.inference.folded import FoldedLayer, FoldedNet
+from blob_zero.inference.packing import Packed, pack
 from blob_zero.model.blobnet import BlobNet
 
 
-class _Packed(NamedTuple):
-    """A linear layer with its weights in the layout of oneDNN."""
-
-    weight: Tensor
-    """[out, in] in oneDNN's own blocked layout."""
-    bias: Tensor
-
-    def __call__(self, x: Tensor, then: str = "none") -> Tensor:
-        """Maps [B, in] to [B, out]; `then` is "none" or "relu"."""
-        output: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, then, [], "")
-        return output
-
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """The layer's output and [B, out] added to it."""
-        output: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, "add")
-        return output
-
-
 class _PackedLayer(NamedTuple):
-    attention: _Packed
+    attention: Packed
     norm1: nn.LayerNorm
-    linear1: _Packed
-    linear2: _Packed
+    linear1: Packed
+    linear2: Packed
     norm2: nn.LayerNorm
 
 
@@ -68,35 +50,11 @@ class PackedNet:
 
     def _pack(self) -> None:
         folded = self.folded
-        self._embed = _pack(folded.embed)
+        self._embed = pack(folded.embed)
         self._layers: list[_PackedLayer] = []
         for layer in folded.layers:
             assert isinstance(layer, FoldedLayer)
             self._layers.append(
-                _PackedLayer(
-                    _pack(layer.attention), layer.norm1, _pack(layer.linear1), _pack(layer.linear2), layer.norm2
-                )
+                _PackedLayer(pack(layer.attention), layer.norm1, pack(layer.linear1), pack(layer.linear2), layer.norm2)
             )
-        self._heads, self._policy, self._value = _pack(folded.heads), _pack(folded.policy), _pack(folded.value)
-
-
-def packing_obstacle(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why a network cannot be packed on this device with this dtype; None where it can."""
-    if device.type != "cpu":
-        return f"weights are packed for a CPU, and the device is {device}"
-    has_mkldnn: Callable[[], bool] = torch.backends.mkldnn.is_available
-    if not has_mkldnn():
-        return "this build of PyTorch has no oneDNN"
-    if not all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")):
-        return f"PyTorch {torch.__version__} has no operation for packed linear layers"
-    try:
-        _pack(nn.Linear(16, 16, dtype=dtype))(torch.zeros(2, 16, dtype=dtype))
-    except RuntimeError as error:
-        return f"oneDNN refuses {dtype} on this CPU ({str(error).partition(chr(10))[0]})"
-    return None
-
-
-def _pack(linear: nn.Linear) -> _Packed:
-    with torch.no_grad():
-        weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
-        return _Packed(weight, linear.bias.detach())
+        self._heads, self._policy, self._value = pack(folded.heads), pack(folded.policy), pack(folded.value)

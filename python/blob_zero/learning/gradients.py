@@ -15,9 +15,8 @@ from blob_zero.inference.device_errors import cannot_compile, is_memory_shortage
 from blob_zero.inference.devices import auto_precision
 from blob_zero.learning.display import Notice
 from blob_zero.learning.gradient_scale import GradientScale
-from blob_zero.learning.loss import batch_losses
-from blob_zero.learning.minibatches import DeviceBatch
-from blob_zero.model.blobnet import BlobNet
+from blob_zero.learning.objective import Batch, Objective, objective_of
+from blob_zero.model.networks import Network
 
 
 class Gradients:
@@ -29,41 +28,42 @@ class Gradients:
 
     Args:
         net: the network, on the device.
-        config: precision, compilation and the weight of the value loss.
+        config: precision, compilation and the weights of the losses.
         device: where the network is.
 
     Attributes:
+        objective: the losses.
         precision: fp32, bf16 or fp16.
         parts: parts that a batch is computed in.
         compiled: whether the step is compiled.
         scale: the loss scaling of fp16.
     """
 
-    def __init__(self, net: BlobNet, config: TrainingConfig, *, device: torch.device) -> None:
+    def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device) -> None:
         self.net = net
         self.device = device
-        self.value_weight = config.value_weight
+        self.objective = objective_of(net, config)
         self.precision = auto_precision(device) if config.precision == "auto" else config.precision
         self.parts = 1
         self.compiled = device.type == "cuda" if config.compile == "auto" else config.compile
         # fp16 gradients underflow without scaling; bf16 has the range of fp32.
         self.scale = GradientScale(device, enabled=self.precision == "fp16")
 
-    def compute(self, batch: DeviceBatch) -> Tensor:
+    def compute(self, batch: Batch) -> Tensor:
         """Computes the gradient of the batch's mean loss, scaled by `scale`, without waiting for the device.
 
         Args:
             batch: on the network's device.
 
         Returns:
-            float32[4]: policy loss, entropy of the target, value loss and value error of the whole batch.
+            float32[4]: the losses of the whole batch.
         """
         self.net.zero_grad(set_to_none=True)
         loss_of = _compiled() if self.compiled else _loss
         measured = torch.zeros(4, device=self.device)
         for part in batch.split(self.parts):
             share = torch.full((), part.rows / batch.rows, device=self.device)
-            loss, losses = loss_of(self.net, part, share, self.value_weight, self.precision)
+            loss, losses = loss_of(self.net, part, share, self.objective, self.precision)
             self.scale.of(loss).backward()  # type: ignore[no-untyped-call]
             measured += losses
         return measured
@@ -102,30 +102,27 @@ class Gradients:
             raise error
 
 
-def _loss(
-    net: BlobNet, batch: DeviceBatch, share: Tensor, value_weight: float, precision: str
-) -> tuple[Tensor, Tensor]:
+def _loss(net: Network, batch: Batch, share: Tensor, objective: Objective, precision: str) -> tuple[Tensor, Tensor]:
     """The contribution of a part of a batch to the loss of the whole: forward, in the given precision.
 
     Args:
         net: the network in training.
         batch: the part.
         share: float32 scalar, the share of the batch's rows in this part.
-        value_weight: weight of the value loss beside the policy loss.
+        objective: the losses.
         precision: fp32, bf16 or fp16.
 
     Returns:
-        The loss, and float32[4] without gradient: policy loss, entropy, value loss, value error.
+        The loss, and float32[4] without gradient, what the objective measures.
     """
     with _autocast(batch.features.device, precision):
-        logits, values = net(batch.features)
-    losses = batch_losses(logits, values, batch)
-    measured = share * torch.stack([losses.policy, losses.entropy, losses.value, losses.value_error])
-    return share * (losses.policy + value_weight * losses.value), measured.detach()
+        outputs = net(batch.features)
+    measured = share * objective.measure(outputs, batch)
+    return objective.total(measured), measured.detach()
 
 
 @cache
-def _compiled() -> Callable[[BlobNet, DeviceBatch, Tensor, float, str], tuple[Tensor, Tensor]]:
+def _compiled() -> Callable[[Network, Batch, Tensor, Objective, str], tuple[Tensor, Tensor]]:
     """`_loss`, compiled. One for the process: weights are inputs, so networks of the same shape share the code."""
     return compiled(_loss)
 

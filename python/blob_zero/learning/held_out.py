@@ -1,59 +1,92 @@
 """Measuring a network on the rounds that are never trained on."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 
-from blob_zero.learning.loss import batch_losses
-from blob_zero.learning.minibatches import DeviceRows
-from blob_zero.metrics.calibration import network_calibration
+import blob_zero as bz
+from blob_zero.learning.minibatches import DeviceBatch
+from blob_zero.learning.objective import outcome_losses, policy_value_losses
+from blob_zero.learning.round_replay import OutcomeBatch
+from blob_zero.metrics.calibration import CHANCE_BINS, calibration, network_calibration
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
-
-_MOST_ROWS = 16_384
-"""Rows measured on, the newest: enough for losses to 1 % and to bound the time."""
-
-_BATCH_ROWS = 2048
+from blob_zero.model.outcome_net import OutcomeNet
 
 
-def measure_held_out(net: BlobNet, rows: DeviceRows, *, has_bid_chances: bool) -> dict[str, MetricValue]:
-    """Losses and calibration on the newest held-out rows of the ring.
+def measure_values(net: BlobNet, batches: Iterable[DeviceBatch], *, has_bid_chances: bool) -> dict[str, MetricValue]:
+    """Losses and calibration of BlobNet on held-out rows.
 
     Args:
-        net: on the rows' device.
-        rows: the ring's rows, updated.
+        net: on the batches' device.
+        batches: the rows.
         has_bid_chances: whether the chance of a bid follows from the value targets. It does not where they contain the
             game's result or the search's own values.
 
     Returns:
         The metrics `held_out_*`; empty without held-out rows.
     """
-    slots = rows.ring.held_out(most=_MOST_ROWS)
-    if not len(slots):
-        return {}
-    sums, predicted = np.zeros(4), []
+    sums, rows = np.zeros(4), 0
+    features, predicted, outcomes = [], [], []
     with torch.no_grad():
-        for part in torch.split(rows.upload(slots), _BATCH_ROWS):
-            batch = rows.batch(part)
-            logits, values = net(batch.features)
-            losses = batch_losses(logits, values, batch)
-            means = torch.stack([losses.policy, losses.entropy, losses.value, losses.value_error])
-            sums += batch.rows * means.double().cpu().numpy()
-            predicted.append(values.double().cpu().numpy())
-    columns = rows.ring.columns()
-    calibrated = network_calibration(
-        columns["features"][slots], np.concatenate(predicted), columns["values"][slots].astype(np.float64)
-    )
-    policy_loss, entropy, value_loss, value_error = (float(x) for x in sums / len(slots))
+        for batch in batches:
+            outputs = net(batch.features)
+            sums += batch.rows * policy_value_losses(outputs, batch).double().cpu().numpy()
+            rows += batch.rows
+            scale = torch.from_numpy(bz.feature_scale()).to(batch.features.device)
+            features.append((batch.features / scale).round().to(torch.uint8).cpu().numpy())
+            predicted.append(outputs[1].double().cpu().numpy())
+            outcomes.append(batch.values.double().cpu().numpy())
+    if not rows:
+        return {}
+    policy_loss, entropy, value_loss, value_error = (float(x) for x in sums / rows)
+    calibrated = network_calibration(np.concatenate(features), np.concatenate(predicted), np.concatenate(outcomes))
     return {
-        "held_out_rows": len(slots),
+        "held_out_rows": rows,
         "held_out_policy_loss": policy_loss,
         "held_out_policy_kl": policy_loss - entropy,
         "held_out_value_loss": value_loss,
         "held_out_value_error": value_error,
         "held_out_value_calibration": _known(calibrated.value.error),
         "held_out_bid_calibration": _known(calibrated.bids.error) if has_bid_chances else None,
+    }
+
+
+def measure_outcomes(net: OutcomeNet, batches: Iterable[OutcomeBatch]) -> dict[str, MetricValue]:
+    """Losses of OutcomeNet on held-out rows, and how true and how telling its chances of a bid are.
+
+    Args:
+        net: on the batches' device.
+        batches: the rows.
+
+    Returns:
+        The metrics `held_out_*`; empty without held-out rows.
+    """
+    sums, rows = np.zeros(4), 0
+    predicted, made = [], []
+    with torch.no_grad():
+        for batch in batches:
+            outcomes = net(batch.features)
+            sums += batch.rows * outcome_losses(outcomes, batch).double().cpu().numpy()
+            rows += batch.rows
+            chances = torch.sigmoid(outcomes.make).gather(1, batch.action[:, None]).squeeze(1)
+            predicted.append(chances.double().cpu().numpy())
+            made.append((batch.tricks[:, 0] == batch.bid).double().cpu().numpy())
+    if not rows:
+        return {}
+    make_loss, missed_loss, tricks_loss, value_loss = (float(x) for x in sums / rows)
+    chance, outcome = np.concatenate(predicted), np.concatenate(made)
+    variance = float(outcome.var())
+    return {
+        "held_out_rows": rows,
+        "held_out_make_loss": make_loss,
+        "held_out_missed_loss": missed_loss,
+        "held_out_tricks_loss": tricks_loss,
+        "held_out_value_loss": value_loss,
+        "held_out_bid_calibration": _known(calibration(chance, outcome, CHANCE_BINS).error),
+        "held_out_bid_explained": 1 - float(np.square(chance - outcome).mean()) / variance if variance else None,
     }
 
 

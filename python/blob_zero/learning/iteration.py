@@ -38,7 +38,7 @@ def play_and_learn(
     )
     played = worker.play(net, to_play, progress=on_progress)
     run.carried = played.carry_over
-    run.add_rows(played.records)
+    rows = run.add_rows(played.records)
     run.rounds += to_play.rounds
     played_at = time.perf_counter()
 
@@ -62,6 +62,7 @@ def play_and_learn(
     row: MetricsRow = {
         "iteration": run.iteration,
         "rounds": run.rounds,
+        "rows": rows,
         **_self_play_metrics(played),
         "replay_rows": len(run.replay),
         **_training_metrics(learned),
@@ -74,7 +75,9 @@ def play_and_learn(
         "judging_seconds": judged_at - learned_at,
         "commit_seconds": run.commit_seconds,
     }
-    return row, step_frame(learned.by_step, learned.rates, iteration=run.iteration, first_step=first_step)
+    return row, step_frame(
+        tuple(learned.losses), learned.by_step, learned.rates, iteration=run.iteration, first_step=first_step
+    )
 
 
 def _round_range(run: Run) -> RoundRange:
@@ -106,7 +109,6 @@ def _has_bid_chances(run: Run) -> bool:
 
 def _self_play_metrics(played: SelfPlayResult) -> MetricsRow:
     return {
-        "rows": len(played.records.features),
         "rounds_per_minute": 60 * played.rounds / played.seconds,
         "batch_fill": played.batch_fill,
         "selfplay_points": played.points,
@@ -114,13 +116,16 @@ def _self_play_metrics(played: SelfPlayResult) -> MetricsRow:
     }
 
 
+def _divergence(losses: dict[str, float]) -> dict[str, MetricValue]:
+    if "policy_loss" not in losses:
+        return {}
+    return {"policy_kl": losses["policy_loss"] - losses["policy_entropy"]}
+
+
 def _training_metrics(learned: TrainingSummary) -> dict[str, MetricValue]:
     return {
-        "policy_loss": learned.policy_loss,
-        "policy_entropy": learned.policy_entropy,
-        "policy_kl": learned.policy_kl,
-        "value_loss": learned.value_loss,
-        "value_error": learned.value_error,
+        **learned.losses,
+        **_divergence(learned.losses),
         "gradient_norm": learned.gradient_norm,
         "learning_rate": learned.learning_rate,
         "steps": learned.steps,

@@ -1,4 +1,4 @@
-"""The learner: optimizer steps that move BlobNet towards what the search found."""
+"""The learner: optimizer steps that move a network towards what self-play found."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,22 +7,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from blob_zero.config.schedule import at
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import BlobError
 from blob_zero.inference.gpu import gpu
 from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.gradients import Gradients
-from blob_zero.learning.held_out import measure_held_out
-from blob_zero.learning.minibatches import DeviceBatch, DeviceRows
+from blob_zero.learning.held_out import measure_outcomes, measure_values
+from blob_zero.learning.minibatches import DeviceRows, Minibatches
+from blob_zero.learning.objective import Batch
 from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
 from blob_zero.learning.rate import learning_rate
 from blob_zero.learning.replay import ReplayRing
+from blob_zero.learning.round_replay import RoundReplay
 from blob_zero.learning.step_graph import StepGraph
 from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import Network
+from blob_zero.model.outcome_net import OutcomeNet
 
 # Steps between two readings of the losses on a GPU: each reading waits for the device, which then idles.
 _STEPS_A_READING = 16
@@ -43,7 +46,7 @@ class Learner:
         iterations: iterations of the whole run, over which the learning rate falls.
     """
 
-    def __init__(self, net: BlobNet, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
+    def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
         self.net = net.to(device)
         self.config = config
         self.device = device
@@ -56,14 +59,14 @@ class Learner:
 
     def train(
         self,
-        replay: ReplayRing,
+        replay: ReplayRing | RoundReplay,
         rng: np.random.Generator,
         *,
         iteration: int,
         progress: OnStep | None = None,
         notice: Notice = silent,
     ) -> TrainingSummary:
-        """Learns from the ring for the configured epochs.
+        """Learns from the rows of an iteration.
 
         Args:
             replay: the rows; at least one.
@@ -73,32 +76,40 @@ class Learner:
             notice: called if memory was short or steps were skipped.
 
         Raises:
-            BlobError: the ring is empty, or no step had a finite loss.
+            BlobError: there are no rows, or no step had a finite loss.
             DeviceError: the device's memory is too small for a single row.
         """
         started = time.perf_counter()
-        rows = self._device_rows(replay, notice)
-        results = StepResults(device=self.device, value_weight=self.config.value_weight)
+        results = StepResults(self.gradients.objective, device=self.device)
         reading = _STEPS_A_READING if self.device.type == "cuda" else 1
-        epochs = at(self.config.epochs, iteration)
-        total = size = 0
+        total, size, batches = self._minibatches(replay, rng, iteration=iteration, notice=notice)
         self.net.train()
-        for _ in range(epochs):
-            epoch = replay.epoch(rng, self.config.batch_size)
-            batches, size = epoch.shape
-            total = epochs * batches
-            for slots in rows.upload(epoch):
-                done = (len(results) + 1) / total
-                rate = learning_rate(iteration + done, iterations=self.iterations, config=self.config)
-                results.add(self.step(rows.batch(slots), rate=rate, notice=notice), rate=rate)
-                if progress is not None and (len(results) % reading == 0 or len(results) == total):
-                    progress(len(results), total, results.mean_loss())
+        for batch in batches:
+            done = (len(results) + 1) / total
+            rate = learning_rate(iteration + done, iterations=self.iterations, config=self.config)
+            results.add(self.step(batch, rate=rate, notice=notice), rate=rate)
+            if progress is not None and (len(results) % reading == 0 or len(results) == total):
+                progress(len(results), total, results.mean_loss())
         self._check_steps(results.skipped(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
 
-    def measure_held_out(self, replay: ReplayRing, *, has_bid_chances: bool) -> dict[str, MetricValue]:
-        """Losses and calibration on the held-out rows of the ring; see `measure_held_out`."""
-        return measure_held_out(self.net, self._device_rows(replay, silent), has_bid_chances=has_bid_chances)
+    def measure_held_out(self, replay: ReplayRing | RoundReplay, *, has_bid_chances: bool) -> dict[str, MetricValue]:
+        """Losses and calibration on the held-out rows, with the meaning that docs/metrics.md gives."""
+        match self.net, replay:
+            case OutcomeNet() as net, RoundReplay():
+                return measure_outcomes(net, replay.held_out(device=self.device))
+            case BlobNet() as net, ReplayRing():
+                rows = self._device_rows(replay, silent).held_out()
+                return measure_values(net, rows, has_bid_chances=has_bid_chances)
+        raise TypeError(f"{type(self.net).__name__} does not learn from {type(replay).__name__}")
+
+    def _minibatches(
+        self, replay: ReplayRing | RoundReplay, rng: np.random.Generator, *, iteration: int, notice: Notice
+    ) -> Minibatches:
+        if isinstance(replay, RoundReplay):
+            assert isinstance(self.net, OutcomeNet)
+            return replay.minibatches(rng, self.config, net=self.net, device=self.device)
+        return self._device_rows(replay, notice).minibatches(rng, self.config, iteration=iteration)
 
     def _device_rows(self, replay: ReplayRing, notice: Notice) -> DeviceRows:
         """The ring's rows on the device; rows of earlier iterations are not uploaded again."""
@@ -116,7 +127,7 @@ class Learner:
                 "gradient was not finite"
             )
 
-    def step(self, batch: DeviceBatch, *, rate: float, notice: Notice = silent) -> Tensor:
+    def step(self, batch: Batch, *, rate: float, notice: Notice = silent) -> Tensor:
         """One optimizer step, queued on the device without waiting for it.
 
         Where the loss or the gradient is not finite, the network and the optimizer stay as they were.
@@ -127,9 +138,9 @@ class Learner:
             notice: called if the batch has to be computed in more parts than before.
 
         Returns:
-            float64[6] on the device: 1, policy loss, entropy of the target, value loss, value error and gradient norm
-            before clipping. All zeros for a step that was left out, but for a first entry of -1 where the gradient
-            alone overflowed in fp16 and its scale was lowered, which is ordinary.
+            float64[6] on the device: 1, the four losses of the objective, and the gradient norm before clipping. All
+            zeros for a step that was left out, but for a first entry of -1 where the gradient alone overflowed in fp16
+            and its scale was lowered, which is ordinary.
 
         Raises:
             DeviceError: the device's memory is too small for a single row.
@@ -147,7 +158,7 @@ class Learner:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()  # the cached blocks have the old sizes
 
-    def _stepper(self, batch: DeviceBatch) -> Callable[[DeviceBatch], Tensor]:
+    def _stepper(self, batch: Batch) -> Callable[[Batch], Tensor]:
         """The function that takes a step on such a batch: on a GPU a graph, unless compilation is off."""
         if self.device.type != "cuda" or not self.gradients.compiled:
             return self._take
@@ -155,7 +166,7 @@ class Learner:
             self._graphs[batch.rows] = StepGraph(self._take, batch, gpu=gpu(self.device))
         return self._graphs[batch.rows]
 
-    def _take(self, batch: DeviceBatch) -> Tensor:
+    def _take(self, batch: Batch) -> Tensor:
         """The work of a step: it reads no number on the host, so that a graph can repeat it."""
         scale = self.gradients.scale
         losses = self.gradients.compute(batch)

@@ -1,6 +1,7 @@
 """Training rows on the learner's device: each uploaded once and gathered there."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,8 @@ from torch import Tensor
 
 import blob_zero as bz
 from blob_zero._core import PLAYERS_FEATURE
+from blob_zero.config.schedule import at
+from blob_zero.config.schema import TrainingConfig
 from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.replay import ROW_BYTES, ReplayRing
 
@@ -38,6 +41,23 @@ class DeviceBatch(NamedTuple):
         """The batch in at most `parts` batches of equal size, except for a smaller last one."""
         size = -(-self.rows // parts)
         return [DeviceBatch(*(column[start : start + size] for column in self)) for start in range(0, self.rows, size)]
+
+
+class Minibatches(NamedTuple):
+    """The minibatches of an iteration."""
+
+    total: int
+    """How many there are."""
+    size: int
+    """Rows of each."""
+    batches: Iterable[Any]
+    """The minibatches in order, on the learner's device."""
+
+
+_HELD_OUT_ROWS = 16_384
+"""Rows measured on, the newest: enough for losses to 1 % and to bound the time."""
+
+_HELD_OUT_BATCH = 2048
 
 
 class DeviceRows:
@@ -81,6 +101,21 @@ class DeviceRows:
     def upload(self, numbers: npt.NDArray[np.int64]) -> Tensor:
         """Copies slots of minibatches to where the columns are."""
         return torch.from_numpy(numbers).to(self.home)
+
+    def minibatches(self, rng: np.random.Generator, config: TrainingConfig, *, iteration: int) -> Minibatches:
+        """All rows to train on in a new random order, for each of the configured epochs."""
+        epochs = at(config.epochs, iteration)
+        orders = [self.ring.epoch(rng, config.batch_size) for _ in range(epochs)]
+        count, size = orders[0].shape
+        return Minibatches(
+            epochs * count, size, (self.batch(slots) for order in orders for slots in self.upload(order))
+        )
+
+    def held_out(self) -> Iterator[DeviceBatch]:
+        """The newest held-out rows, a batch at a time."""
+        slots = self.ring.held_out(most=_HELD_OUT_ROWS)
+        if len(slots):
+            yield from map(self.batch, torch.split(self.upload(slots), _HELD_OUT_BATCH))
 
     def batch(self, slots: Tensor) -> DeviceBatch:
         """The rows of these slots.

@@ -107,6 +107,20 @@ class ReplayRing:
         for name, column in self._columns.items():
             column[slots] = rows[name][len(rows[name]) - kept :]
 
+    def restore(self, rows: Columns, *, source: str) -> None:
+        """Adds rows that were read from a file.
+
+        Raises:
+            CheckpointError: a column is missing, or has another type or shape.
+        """
+        check_columns(rows, source=source)
+        self.append(rows)
+
+    def newest_of(self, rows: Columns) -> tuple[Columns, int]:
+        """The newest of these rows that fit the ring, and how many they are."""
+        newest = {name: column[-self.capacity :] for name, column in rows.items()}
+        return newest, len(newest["features"])
+
     def slots_since(self, written: int) -> npt.NDArray[np.int64]:
         """Slots of the rows written since `written` was the count, oldest first, without those overwritten since."""
         return np.arange(max(written, self.written - len(self)), self.written) % self.capacity

@@ -17,10 +17,11 @@ from blob_zero.config.schema import Config
 from blob_zero.errors import CheckpointError
 from blob_zero.learning.display import Notice
 from blob_zero.learning.learner import Learner
-from blob_zero.learning.replay import Columns, ReplayRing, check_columns, columns_of
+from blob_zero.learning.replay import Columns, ReplayRing, columns_of
+from blob_zero.learning.round_replay import RoundReplay
 from blob_zero.metrics.log import MetricsLog, MetricsRow
 from blob_zero.metrics.steps import STEPS, keep_steps_until, write_steps
-from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape, seeded_network
+from blob_zero.model.networks import Network, configured_shape, copy_network, seeded_network
 from blob_zero.run.atomic_files import remove_partial
 from blob_zero.run.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
 from blob_zero.run.folder import CHECKPOINTS, METRICS
@@ -39,7 +40,7 @@ from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.sizes import Sizes
 
-FORMAT = 2
+FORMAT = 3
 """Version of what checkpoints hold; a run continues from its own only."""
 
 
@@ -65,7 +66,7 @@ class Run:
     """
 
     def __init__(self, config: Config, folder: Path, *, device: torch.device) -> None:
-        shape = NetworkShape(values=SEATS, **config.network.model_dump())
+        shape = configured_shape(config.network)
         self.config = config
         self.folder = folder
         self.iteration = 0
@@ -74,15 +75,15 @@ class Run:
         self.carried: CarryOver | None = None
         self.untrained = seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
         self.learner = Learner(
-            _copy_of(self.untrained), config.training, device=device, iterations=config.run.iterations
+            copy_network(self.untrained), config.training, device=device, iterations=config.run.iterations
         )
-        self.best = _copy_of(self.untrained)
+        self.best = copy_network(self.untrained)
         self.best_iteration = 0
         self.rollbacks = 0
         self.sizes: Sizes | None = None
         self.measured_iteration = -1
         self.ratings = Ratings()
-        self.replay = ReplayRing(config.training.replay_rows)
+        self.replay = _new_replay(config)
         self.metrics = MetricsLog(folder / METRICS)
         self.commit_seconds: float | None = None
         self._replay_files: list[ReplayFile] = []
@@ -98,10 +99,14 @@ class Run:
         self.best.load_state_dict(self.learner.net.state_dict())
         self.best_iteration = self.iteration
 
-    def add_rows(self, records: Records) -> None:
-        """Adds an iteration's records to the replay ring; the next commit writes them."""
-        self._new_rows = columns_of(records, root_value_weight=self.config.training.root_value_weight)
+    def add_rows(self, records: Records) -> int:
+        """Adds an iteration's records to the replay; the next commit writes them. Returns the number of rows."""
+        if isinstance(self.replay, RoundReplay):
+            self._new_rows = records.rounds
+        else:
+            self._new_rows = columns_of(records, root_value_weight=self.config.training.root_value_weight)
         self.replay.append(self._new_rows)
+        return len(records.features) or int(records.rounds["decisions"].sum(dtype=np.int64))
 
     def commit(self, row: MetricsRow | None = None, steps: pl.DataFrame | None = None) -> None:
         """Writes the run as it is: once this returns, the iteration cannot be lost.
@@ -129,8 +134,8 @@ class Run:
 
     def _write_new_rows(self) -> None:
         if self._new_rows is not None:
-            newest = {name: column[-self.replay.capacity :] for name, column in self._new_rows.items()}
-            files = [*self._replay_files, write_replay_file(self.folder, self.iteration, newest)]
+            newest, rows = self.replay.newest_of(self._new_rows)
+            files = [*self._replay_files, write_replay_file(self.folder, self.iteration, newest, rows=rows)]
             self._replay_files = files_in_ring(files, capacity=self.replay.capacity)
             self._new_rows = None
 
@@ -203,18 +208,16 @@ class Run:
         keep_steps_until(self.folder, self.iteration)
 
     def _restore_replay(self, files: list[ReplayFile], notice: Notice) -> None:
-        self.replay = ReplayRing(self.config.training.replay_rows)
+        self.replay = _new_replay(self.config)
         self._replay_files = []
         for file in files_in_ring(files, capacity=self.replay.capacity):
             try:
-                rows = read_replay_file(self.folder, file)
-                check_columns(rows, source=file.name)
+                self.replay.restore(read_replay_file(self.folder, file), source=file.name)
             except CheckpointError as error:
                 if isinstance(error.__cause__, PermissionError):
                     raise
                 notice(f"{error}; going on without its {file.rows:,} rows of the replay ring")
                 continue
-            self.replay.append(rows)
             self._replay_files.append(file)
 
     def restore_learner(self, checkpoint: Checkpoint) -> None:
@@ -241,7 +244,7 @@ def check_format(checkpoint: Checkpoint) -> None:
         )
 
 
-def _load(net: BlobNet, saved: BlobNet) -> None:
+def _load(net: Network, saved: Network) -> None:
     if saved.shape != net.shape:
         raise CheckpointError(f"the checkpoint's network is {saved.shape}; this run's is {net.shape}")
     net.load_state_dict(saved.state_dict())
@@ -255,7 +258,6 @@ def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
-def _copy_of(net: BlobNet) -> BlobNet:
-    copy = BlobNet(**net.shape._asdict())
-    copy.load_state_dict(net.state_dict())
-    return copy
+def _new_replay(config: Config) -> ReplayRing | RoundReplay:
+    kind = RoundReplay if config.selfplay.agent == "policy" else ReplayRing
+    return kind(config.training.replay_rows)

@@ -39,7 +39,7 @@ def local_judge(config: Config, *, device: torch.device) -> LocalJudge:
     return LocalJudge(
         players=config.game.players,
         cards=config.game.cards,
-        search=config.search.options(),
+        search=config.search.options() if config.selfplay.agent == "search" else None,
         inference=config.inference,
         device=str(device),
         batch_rows=config.evaluation.batch_rows,

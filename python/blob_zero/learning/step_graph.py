@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from blob_zero.inference.gpu import Gpu
-from blob_zero.learning.minibatches import DeviceBatch
+from blob_zero.learning.objective import Batch
 
 _WARM_UPS = 3
 
@@ -23,9 +23,9 @@ class StepGraph:
         gpu: where it runs.
     """
 
-    def __init__(self, step: Callable[[DeviceBatch], Tensor], like: DeviceBatch, *, gpu: Gpu) -> None:
+    def __init__(self, step: Callable[[Batch], Tensor], like: Batch, *, gpu: Gpu) -> None:
         self._gpu = gpu
-        self._batch = DeviceBatch(*(torch.empty_like(part, memory_format=torch.contiguous_format) for part in like))
+        self._batch = type(like)(*(torch.empty_like(part, memory_format=torch.contiguous_format) for part in like))
         self._result = torch.zeros(6, dtype=torch.float64, device=like.features.device)
         self._pool = torch.cuda.graph_pool_handle()
         self._left = _WARM_UPS
@@ -37,7 +37,7 @@ class StepGraph:
 
         self._work = work
 
-    def __call__(self, batch: DeviceBatch) -> Tensor:
+    def __call__(self, batch: Batch) -> Tensor:
         """Takes a step.
 
         Raises:

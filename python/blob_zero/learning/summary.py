@@ -7,21 +7,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from blob_zero.learning.objective import Objective
+
 
 @dataclass(frozen=True)
 class TrainingSummary:
     """One iteration of training; means are over the steps that were taken."""
 
-    policy_loss: float
-    """Cross-entropy of the network's policy against the search's visits, nats."""
-    policy_entropy: float
-    """Entropy of the visits, nats: the lower bound of `policy_loss`."""
-    policy_kl: float
-    """`policy_loss` less `policy_entropy`: the divergence of the network's policy from the visits, nats."""
-    value_loss: float
-    """Mean squared error of the values of the seats in play."""
-    value_error: float
-    """Mean absolute error of the same values."""
+    losses: dict[str, float]
+    """The losses of the objective by name; docs/metrics.md says what each is."""
     gradient_norm: float
     """Norm of the gradient before clipping."""
     learning_rate: float
@@ -41,8 +35,8 @@ class TrainingSummary:
 class StepResults:
     """Collects the results of an iteration's steps on the device, without waiting for it."""
 
-    def __init__(self, *, device: torch.device, value_weight: float) -> None:
-        self._value_weight = value_weight
+    def __init__(self, objective: Objective, *, device: torch.device) -> None:
+        self._objective = objective
         self._sums = torch.zeros(6, dtype=torch.float64, device=device)
         self._by_step: list[Tensor] = []
         self._rates: list[float] = []
@@ -63,9 +57,8 @@ class StepResults:
 
     def mean_loss(self) -> float:
         """The mean loss so far; waits for the device."""
-        taken, policy, _, value, _, _ = self._sums.tolist()
-        mean: float = (policy + self._value_weight * value) / max(taken, 1)
-        return mean
+        taken, sums = self._sums[0], self._sums[1:5]
+        return float(self._objective.total(sums) / taken.clamp(min=1))
 
     def summary(self, *, batch_rows: int, seconds: float) -> TrainingSummary:
         """The averages over the steps taken.
@@ -75,13 +68,9 @@ class StepResults:
             seconds: time that the steps took.
         """
         taken, *sums = self._sums.tolist()
-        policy_loss, entropy, value_loss, value_error, norm = (x / max(taken, 1) for x in sums)
+        *losses, norm = (x / max(taken, 1) for x in sums)
         return TrainingSummary(
-            policy_loss=policy_loss,
-            policy_entropy=entropy,
-            policy_kl=policy_loss - entropy,
-            value_loss=value_loss,
-            value_error=value_error,
+            losses=dict(zip(self._objective.names, losses, strict=True)),
             gradient_norm=norm,
             learning_rate=self._rates[-1],
             steps=int(taken),

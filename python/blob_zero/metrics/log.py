@@ -34,6 +34,17 @@ def _against(opponent: str, whom: str) -> tuple[Column, ...]:
     )
 
 
+OUTCOME_LOSSES = (
+    Column("make_loss", pl.Float64, "cross-entropy of the chance that the bid is made by the action taken, nats"),
+    Column(
+        "missed_loss", pl.Float64, "cross-entropy of the own tricks where the bid is missed, 0 where it is made, nats"
+    ),
+    Column(
+        "tricks_loss", pl.Float64, "cross-entropy of the tricks of a seat, over the seats of a row and then rows, nats"
+    ),
+)
+"""Losses of networks of kind outcome; the losses of policies are empty there, and these for BlobNet."""
+
 COLUMNS: tuple[Column, ...] = (
     Column("iteration", pl.Int64, "iterations done, from 1"),
     Column("rounds", pl.Int64, "rounds of self-play begun since the run began; games, where whole games are played"),
@@ -50,6 +61,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("policy_loss", pl.Float64, "cross-entropy of the network's policy against the search's visits, nats"),
     Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the lower bound of `policy_loss`"),
     Column("policy_kl", pl.Float64, "`policy_loss` less `policy_entropy`, nats"),
+    *OUTCOME_LOSSES,
     Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
     Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping, mean over steps"),
@@ -65,6 +77,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("held_out_rows", pl.Int64, "newest rows of rounds that are never trained on"),
     Column("held_out_policy_loss", pl.Float64, "`policy_loss` on the held-out rows, after the iteration's training"),
     Column("held_out_policy_kl", pl.Float64, "`policy_kl` on the held-out rows"),
+    *(Column(f"held_out_{loss.name}", pl.Float64, f"`{loss.name}` on the held-out rows") for loss in OUTCOME_LOSSES),
     Column("held_out_value_loss", pl.Float64, "`value_loss` on the held-out rows"),
     Column("held_out_value_error", pl.Float64, "`value_error` on the held-out rows"),
     Column("held_out_value_calibration", pl.Float64, "distance of predicted from realized values, mean over bins"),
@@ -72,6 +85,11 @@ COLUMNS: tuple[Column, ...] = (
         "held_out_bid_calibration",
         pl.Float64,
         "the same for the chance that a bid is made; empty where the values hold more than the round's result",
+    ),
+    Column(
+        "held_out_bid_explained",
+        pl.Float64,
+        "share of the variance of made bids that networks of kind outcome explain on the held-out rows",
     ),
     *_against("untrained", "the untrained network with the same search"),
     *_against("random", "random play"),

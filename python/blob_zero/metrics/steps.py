@@ -5,13 +5,14 @@ A run may have a million steps; with a file for each iteration, each commit writ
 """
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from blob_zero.metrics.log import Column
+from blob_zero.metrics.log import OUTCOME_LOSSES, Column
 from blob_zero.run.atomic_files import explained, make_folder, write_atomically
 
 STEPS = "steps"
@@ -21,6 +22,7 @@ STEP_COLUMNS = (
     Column("step", pl.Int64, "number of the step, counted over the run from 1, steps left out included"),
     Column("policy_loss", pl.Float64, "cross-entropy of the network's policy against the search's visits, nats"),
     Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the lower bound of `policy_loss`"),
+    *OUTCOME_LOSSES,
     Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
     Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping"),
@@ -33,15 +35,20 @@ STEP_COLUMNS = (
 )
 
 _SCHEMA = {column.name: column.dtype for column in STEP_COLUMNS}
-_MEASURED = ("policy_loss", "policy_entropy", "value_loss", "value_error", "gradient_norm")
 
 
 def step_frame(
-    measured: npt.NDArray[np.float64], rates: npt.NDArray[np.float64], *, iteration: int, first_step: int
+    names: Sequence[str],
+    measured: npt.NDArray[np.float64],
+    rates: npt.NDArray[np.float64],
+    *,
+    iteration: int,
+    first_step: int,
 ) -> pl.DataFrame:
-    """The steps of an iteration as a table.
+    """The steps of an iteration as a table; losses of other kinds of network are empty.
 
     Args:
+        names: of the four losses.
         measured: [S, 6], the result of each attempted step, as `Learner.step` returns it.
         rates: [S], learning rates.
         iteration: number of the iteration, from 1.
@@ -49,17 +56,19 @@ def step_frame(
     """
     # In fp16 a step can also be left out to lower the scale of the gradients, which is ordinary.
     left_out, skipped = measured[:, 0] <= 0, measured[:, 0] == 0
-    columns = {name: pl.Series(measured[:, k]).set(pl.Series(left_out), None) for k, name in enumerate(_MEASURED, 1)}
-    return pl.DataFrame(
-        {
-            "iteration": np.full(len(measured), iteration),
-            "step": np.arange(first_step, first_step + len(measured)),
-            **columns,
-            "learning_rate": rates,
-            "skipped": skipped,
-        },
-        schema=_SCHEMA,
-    )
+    columns = {
+        name: pl.Series(measured[:, k]).set(pl.Series(left_out), None)
+        for k, name in enumerate((*names, "gradient_norm"), 1)
+    }
+    frame = {
+        "iteration": np.full(len(measured), iteration),
+        "step": np.arange(first_step, first_step + len(measured)),
+        **columns,
+        "learning_rate": rates,
+        "skipped": skipped,
+    }
+    absent = {name: pl.Series([None] * len(measured)) for name in _SCHEMA if name not in frame}
+    return pl.DataFrame({**frame, **absent}, schema=_SCHEMA)
 
 
 def write_steps(run: Path, frame: pl.DataFrame) -> None:

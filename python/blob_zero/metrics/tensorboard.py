@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 TENSORBOARD = "tensorboard"
 
 _GROUPS = {
-    "loss": ("policy_loss", "policy_entropy", "policy_kl", "value_loss", "value_error"),
+    "loss": (
+        "policy_loss",
+        "policy_entropy",
+        "policy_kl",
+        "make_loss",
+        "missed_loss",
+        "tricks_loss",
+        "value_loss",
+        "value_error",
+    ),
     "step": ("gradient_norm", "learning_rate", "steps", "skipped_steps", "training_undone"),
     "speed": ("rounds_per_minute", "batch_fill", "examples_per_second"),
     "self-play": ("rounds", "rows", "replay_rows", "selfplay_points", "selfplay_exact"),

@@ -1,1 +1,1 @@
-"""BlobNet, the network."""
+"""The networks: BlobNet, and OutcomeNet."""

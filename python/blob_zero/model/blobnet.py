@@ -125,10 +125,3 @@ class BlobNet(nn.Module):
         logits: Tensor = self.policy_head(x)
         values: Tensor = self.value_head(x)
         return logits, values
-
-
-def seeded_network(shape: NetworkShape, *, seed: int) -> BlobNet:
-    """An untrained network whose weights follow from the seed; PyTorch's random state is unchanged."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return BlobNet(**shape._asdict())

@@ -33,6 +33,8 @@ def held_out_calibration(run: Path, checkpoint: Checkpoint, *, most_rows: int = 
         net, files = checkpoint.networks["weights"], replay_files(checkpoint)
     except KeyError as error:
         raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from None
+    if not isinstance(net, BlobNet):
+        return None
     features, outcomes, rows = [], [], 0
     for file in reversed(files):
         if rows >= most_rows:

@@ -26,8 +26,15 @@ from blob_zero.report.drawing import (
 
 
 def losses(frame: pl.DataFrame) -> Figure:
-    """Policy loss above its floor, and value loss, by iteration."""
+    """Policy loss above its floor, or the loss of the chance of a bid, and value loss, by iteration."""
     figure, (policy, value) = new_figure(frame, panels=2)
+    if has(frame, "make_loss"):
+        line(policy, frame, "make_loss", "rows learned from", 0)
+        line(policy, frame, "held_out_make_loss", "held-out rows", 1)
+        line(value, frame, "value_loss", "value loss", 0)
+        finish(policy, "Chance that the bid is made: cross-entropy", "nats", legend=True)
+        finish(value, "Value: error against the results of the rounds", "squared error, mean\n(results: -1 to 1)")
+        return figure
     line(policy, frame, "policy_loss", "policy loss", 0)
     line(policy, frame, "policy_entropy", "entropy of the visits: the least it can be", 1)
     line(value, frame, "value_loss", "value loss", 0)

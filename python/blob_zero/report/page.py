@@ -126,6 +126,8 @@ def _last_numbers(frame: pl.DataFrame) -> str:
         ("batch fill", "batch_fill", ".0%"),
         ("policy loss (nats)", "policy_loss", ".3f"),
         ("policy loss above its lower bound (nats)", "policy_kl", ".3f"),
+        ("loss of the chance of a bid (nats)", "make_loss", ".3f"),
+        ("share of the variance of made bids that is explained", "held_out_bid_explained", ".1%"),
         ("value loss", "value_loss", ".3f"),
         ("bids made exactly in self-play", "selfplay_exact", ".1%"),
     ]

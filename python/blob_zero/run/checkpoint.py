@@ -20,7 +20,7 @@ from torch import Tensor
 
 import blob_zero as bz
 from blob_zero.errors import CheckpointError
-from blob_zero.model.blobnet import BlobNet, NetworkShape
+from blob_zero.model.networks import Network, build_network, describe, shape_of
 from blob_zero.run.atomic_files import remove_folder, remove_partial, write_folder_atomically
 
 MANIFEST = "manifest.json"
@@ -34,7 +34,7 @@ class Checkpoint:
 
     iteration: int
     """Iterations done; 0 is the untrained network."""
-    networks: Mapping[str, BlobNet]
+    networks: Mapping[str, Network]
     """By name; `weights` is the trained one."""
     tensors: Mapping[str, Mapping[str, Tensor]]
     """Groups of named tensors, one file each."""
@@ -78,7 +78,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     hashes = manifest["sha256"]
     _check_hashes(path, hashes, names=hashes)
     state = _read_json(path / STATE)
-    networks: dict[str, BlobNet] = {}
+    networks: dict[str, Network] = {}
     tensors: dict[str, dict[str, Tensor]] = {}
     files: dict[str, bytes] = {}
     for name in hashes:
@@ -87,7 +87,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             files[name] = (path / name).read_bytes()
         if kind == "safetensors":
             metadata, group = _read_tensors(path / name)
-            if "blobnet" in metadata:
+            if "network" in metadata:
                 networks[stem] = _build_network(path / name, metadata, group)
             else:
                 tensors[stem] = group
@@ -154,7 +154,7 @@ def prune_checkpoints(folder: Path, *, newest: int, keep: int, pinned: Collectio
     remove_partial(folder)
 
 
-def load_network(path: Path) -> BlobNet:
+def load_network(path: Path) -> Network:
     """The trained network of a weights file, a checkpoint's folder, or a run's folder (see `network_folder`).
 
     Raises:
@@ -220,9 +220,9 @@ def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
 
 def _contents(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     for name, net in checkpoint.networks.items():
-        about = {"encoding": bz.ENCODING_VERSION, "shape": net.shape._asdict()}
+        about = {"encoding": bz.ENCODING_VERSION, **describe(net.shape)}
         # A single entry: safetensors writes several in varying order, and the same weights should be the same bytes.
-        yield f"{name}.safetensors", _serialize(net.state_dict(), {"blobnet": json.dumps(about)})
+        yield f"{name}.safetensors", _serialize(net.state_dict(), {"network": json.dumps(about)})
     for name, tensors in checkpoint.tensors.items():
         yield f"{name}.safetensors", _serialize(tensors, None)
     yield from checkpoint.files.items()
@@ -234,16 +234,16 @@ def _serialize(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None) -
     return to_safetensors(on_cpu, metadata=metadata)
 
 
-def _build_network(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> BlobNet:
+def _build_network(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Network:
     try:
-        about = json.loads(metadata["blobnet"])
-        version = about["encoding"]
+        about = json.loads(metadata["network"])
+        version = about.pop("encoding")
         if version != bz.ENCODING_VERSION:
             raise CheckpointError(f"{path} is of encoding version {version}; this is version {bz.ENCODING_VERSION}")
-        net = BlobNet(**NetworkShape(**about["shape"])._asdict())
+        net = build_network(shape_of(about))
         net.load_state_dict(dict(tensors))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path} does not hold a BlobNet: {error}") from error
+        raise CheckpointError(f"{path} does not hold a network: {error}") from error
     return net
 
 

@@ -21,7 +21,10 @@ from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import BlobError, ConfigError, MissingPackageError
 from blob_zero.inference.folded import FoldedNet
 from blob_zero.inference.onnx_evaluator import ENCODING, SEARCH, OnnxEvaluator
+from blob_zero.inference.outcome_forms import OutcomeForm
 from blob_zero.model.blobnet import SEATS, BlobNet
+from blob_zero.model.networks import Network
+from blob_zero.model.outcome_net import OutcomeNet
 from blob_zero.run.atomic_files import write_atomically
 
 TOLERANCE = 1e-5
@@ -40,9 +43,11 @@ def export_onnx(net: nn.Module, path: str | PathLike[str], *, search: SearchOpti
     `blob_zero`, the version that wrote it, `encoding`, the version of the features, and `search`.
 
     Args:
-        net: a `BlobNet` with 8 values, or any module that maps features and legal to policy and values as above.
+        net: a `BlobNet` with 8 values, an `OutcomeNet`, or any module that maps features and legal to policy and values
+            as above.
         path: the file.
-        search: the search that the network was trained with; it becomes the search of the file in the arena.
+        search: the search that the network was trained with; it becomes the search of the file in the arena. None is
+            the default search, and none for an `OutcomeNet`.
 
     Returns:
         The largest difference between onnxruntime and PyTorch over some hundred positions.
@@ -57,11 +62,11 @@ def export_onnx(net: nn.Module, path: str | PathLike[str], *, search: SearchOpti
         if find_spec(package) is None:
             raise MissingPackageError.of("an ONNX export", package, extra="onnx")
     # A copy: the caller's network stays on its device and in its mode.
-    module = copy.deepcopy(_AsEvaluator(net) if isinstance(net, BlobNet) else net).cpu().eval()
+    module = copy.deepcopy(_AsEvaluator(net) if isinstance(net, BlobNet | OutcomeNet) else net).cpu().eval()
     features, legal = _positions()
     metadata = {"blob_zero": bz.__version__, ENCODING: str(bz.ENCODING_VERSION)}
-    if search is not None:
-        metadata[SEARCH] = json.dumps(asdict(search))
+    if search is not None or isinstance(net, OutcomeNet):
+        metadata[SEARCH] = json.dumps(None if search is None else asdict(search))
     content = _serialized(module, metadata)
     with torch.inference_mode():
         expected = [part.float().numpy() for part in module(torch.from_numpy(features), torch.from_numpy(legal))]
@@ -78,12 +83,16 @@ class _AsEvaluator(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, net: BlobNet) -> None:
+    def __init__(self, net: Network) -> None:
         super().__init__()
-        if net.shape.values != SEATS:
+        if isinstance(net, OutcomeNet):
+            self.form: FoldedNet | OutcomeForm = OutcomeForm(net)
+        elif net.shape.values == SEATS:
+            self.form = FoldedNet(net)
+        else:
             raise ConfigError(f"an evaluator has {SEATS} values; this network has values = {net.shape.values}")
-        self.form = FoldedNet(net)
-        self.form.load(net)
+        # A form of the network's own kind.
+        self.form.load(net)  # type: ignore[arg-type]
         self.register_buffer("scale", torch.from_numpy(bz.feature_scale()))
 
     def forward(self, features: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:

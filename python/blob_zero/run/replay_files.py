@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load as from_safetensors
-from safetensors.torch import save as to_safetensors
+from safetensors.numpy import load as from_safetensors
+from safetensors.numpy import save as to_safetensors
 
 from blob_zero.errors import CheckpointError
 from blob_zero.run.atomic_files import explained, make_folder, remove_partial, write_atomically
@@ -33,17 +32,17 @@ class ReplayFile:
     sha256: str
 
 
-def write_replay_file(run: Path, iteration: int, columns: Mapping[str, NDArray[Any]]) -> ReplayFile:
-    """Writes the rows of an iteration; once this returns, they survive a power cut.
+def write_replay_file(run: Path, iteration: int, columns: Mapping[str, NDArray[Any]], *, rows: int) -> ReplayFile:
+    """Writes the columns that hold the rows of an iteration; once this returns, they survive a power cut.
 
     Raises:
         CheckpointError: the file cannot be written.
     """
     make_folder(run / REPLAY)
     name = f"{iteration:06d}.safetensors"
-    content = to_safetensors({key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in columns.items()})
+    content = to_safetensors({key: np.ascontiguousarray(array) for key, array in columns.items()})
     write_atomically(run / REPLAY / name, content)
-    return ReplayFile(name, len(next(iter(columns.values()))), hashlib.sha256(content).hexdigest())
+    return ReplayFile(name, rows, hashlib.sha256(content).hexdigest())
 
 
 def read_replay_file(run: Path, file: ReplayFile) -> dict[str, NDArray[Any]]:
@@ -60,7 +59,7 @@ def read_replay_file(run: Path, file: ReplayFile) -> dict[str, NDArray[Any]]:
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise CheckpointError(f"{path} is damaged: its SHA-256 differs from the checkpoint's")
     try:
-        return {name: tensor.numpy() for name, tensor in from_safetensors(content).items()}
+        return from_safetensors(content)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 

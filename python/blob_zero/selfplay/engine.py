@@ -1,4 +1,4 @@
-"""Self-play: many rounds in which one searching agent sits in every seat."""
+"""Self-play: many rounds in which one agent sits in every seat."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Unpack
 
 from blob_zero import _core
-from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
+from blob_zero.config.search_options import DEFAULT_SEARCH, PolicyOptions, SearchChanges, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, serving_threads
 from blob_zero.inference.onnx_evaluator import open_evaluator
@@ -32,6 +32,8 @@ class SelfPlay:
             its score plus m of the game's result: 1 for the first place, -1 for the last. `rounds`, `first_round` and
             `carry_over` count games.
         search: how each decision is searched.
+        policy: None searches. Else each decision is made by the evaluator's policy alone, explored in this way, and
+            `Records.rounds` has what was played; there are no rows of searches.
         rounds: rounds to play; trump and dealer of each are drawn uniformly.
         seed: together with the number of a round, the source of all its randomness.
         first_round: number of the first round.
@@ -59,6 +61,7 @@ class SelfPlay:
         shapes: Sequence[tuple[int, int, float]] | None = None,
         result_share: float | None = None,
         search: SearchOptions = DEFAULT_SEARCH,
+        policy: PolicyOptions | None = None,
         rounds: int = 1000,
         seed: int = 0,
         first_round: int = 0,
@@ -71,6 +74,7 @@ class SelfPlay:
         **search_changes: Unpack[SearchChanges],
     ) -> None:
         self.search = replace(search, **search_changes)
+        self.policy = policy
         self.batch_rows = batch_rows
         self._plan = partial(
             _core.Plan,
@@ -104,7 +108,13 @@ class SelfPlay:
             evaluator_threads: threads that serve that model.
             record: whether decisions are recorded.
         """
-        return self._plan(agents=[self.search.spec(evaluator)], evaluator_threads=evaluator_threads, record=record)
+        if self.policy is None:
+            agent = self.search.spec(evaluator)
+        elif isinstance(evaluator, str):
+            raise ConfigError(f"the judge {evaluator!r} of the core has no policy to play by; give an evaluator")
+        else:
+            agent = self.policy.spec(evaluator)
+        return self._plan(agents=[agent], evaluator_threads=evaluator_threads, record=record)
 
     def sizes(self, evaluator_threads: int = 1) -> Sizes:
         """The sizes of a run whose evaluator is served by this number of threads."""

@@ -1,6 +1,7 @@
 """What a session of the core leaves: training rows, results of rounds, and statistics."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,8 @@ class Records:
         points: int16[rounds, players], points of each seat; with `shapes` int16[rounds, 8], 0 beyond the players.
         bids: bids, in the same form.
         tricks: tricks won, in the same form.
+        rounds: the rounds themselves, by column (`Session.take_records`): deal, actions and values, from which a
+            `RoundStore` rebuilds any decision.
         carry_over: rounds left unfinished, with the decisions recorded in them so far.
         stats: what the session did.
     """
@@ -89,6 +92,7 @@ class Records:
     points: NDArray[np.int16]
     bids: NDArray[np.int16]
     tricks: NDArray[np.int16]
+    rounds: dict[str, NDArray[Any]]
     carry_over: CarryOver
     stats: Stats
 

@@ -13,10 +13,10 @@ import torch
 
 import blob_zero as bz
 from blob_zero.config.schema import Config
-from blob_zero.config.search_options import SearchOptions
+from blob_zero.config.search_options import PolicyOptions, SearchOptions
 from blob_zero.inference.devices import auto_workers, resolve_device
 from blob_zero.inference.inference import Inference
-from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import Network
 from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.serving import OnProgress
@@ -67,10 +67,10 @@ class RoundRange:
 class SelfPlayWorker(Protocol):
     """Plays rounds with a network."""
 
-    def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
+    def prepare(self, net: Network, rounds: RoundRange) -> Sizes:
         """Prepares for these rounds and networks of this shape, so that the time of `play` is playing time alone."""
 
-    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+    def play(self, net: Network | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
         """Plays a range of rounds.
 
         Args:
@@ -96,7 +96,7 @@ class LocalWorker:
         self._inference: Inference | None = None
         self._reported: Sizes | None = None
 
-    def prepare(self, net: BlobNet, rounds: RoundRange) -> Sizes:
+    def prepare(self, net: Network, rounds: RoundRange) -> Sizes:
         """Compiles, captures and warms up, where that is not done already; returns the sizes chosen."""
         sizes = sizes_of(self.config, rounds, device=self._where)
         self._evaluator(net).prepare(sizes.batch_rows)
@@ -105,7 +105,7 @@ class LocalWorker:
             self._reported = sizes
         return sizes
 
-    def play(self, net: BlobNet | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+    def play(self, net: Network | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
         """Plays a range of rounds; see `SelfPlayWorker.play`."""
         session = configured_self_play(self.config, rounds, device=self._where)
         if net is None:
@@ -126,7 +126,7 @@ class LocalWorker:
             exact=float((records.bids == records.tricks)[in_play].mean()),
         )
 
-    def _evaluator(self, net: BlobNet) -> Inference:
+    def _evaluator(self, net: Network) -> Inference:
         """A network of this shape on the device. One is kept, so that compiled code is reused."""
         if self._inference is None:
             self._inference = Inference(net, device=str(self._where), **self.config.inference.model_dump())
@@ -137,11 +137,13 @@ class LocalWorker:
 def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.device) -> bz.SelfPlay:
     """The self-play of a range of rounds by these settings, with a network on this device."""
     options = config.selfplay
+    policy = PolicyOptions(temperature=options.temperature, random_share=options.random_share)
     return bz.SelfPlay(
         shapes=config.game.played(),
         result_share=config.game.game_result,
         rules=config.game.rules.variants(),
         search=_search(config, rounds),
+        policy=policy if options.agent == "policy" else None,
         rounds=rounds.rounds,
         seed=rounds.seed,
         first_round=rounds.first_round,
@@ -181,7 +183,7 @@ def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int
     return auto_batch_rows(
         device.type,
         workers=auto_workers(device.type),
-        leaves=in_progress * _search(config, rounds).leaves,
+        leaves=in_progress * (1 if config.selfplay.agent == "policy" else _search(config, rounds).leaves),
     )
 
 

@@ -2,9 +2,37 @@
 
 use std::collections::VecDeque;
 
-use blob_engine::{BySeat, RulesError};
+use blob_engine::{BySeat, Observation, RulesError};
 
 use crate::replay::played_round::{Decision, PlayedRound};
+
+/// Whether rows are learned from or only ever measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Rows to learn from.
+    Training,
+    /// Rows of held-out rounds.
+    HeldOut,
+}
+
+/// Numbers of decisions of each part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts([u64; 2]);
+
+impl Counts {
+    const fn of(self, part: Part) -> u64 {
+        self.0[part as usize]
+    }
+
+    const fn all(self) -> u64 {
+        self.0[0] + self.0[1]
+    }
+
+    const fn plus(mut self, part: Part, decisions: u64) -> Self {
+        self.0[part as usize] += decisions;
+        self
+    }
+}
 
 /// A stored round, with what its decisions share.
 #[derive(Debug)]
@@ -13,7 +41,7 @@ struct Stored {
     /// Tricks that each seat won.
     tricks: BySeat<u8>,
     /// Decisions ever added up to the end of this round.
-    end: u64,
+    end: Counts,
 }
 
 /// The newest rounds, up to a number of decisions. Rows are rebuilt from the rounds when they are asked for, so a
@@ -22,14 +50,16 @@ struct Stored {
 pub struct RoundStore {
     rounds: VecDeque<Stored>,
     capacity: u64,
+    held_out_every: u64,
     /// Decisions ever added and dropped again.
-    dropped: u64,
+    dropped: Counts,
 }
 
 impl RoundStore {
-    /// A store of at most `capacity` decisions, at least 1.
-    pub const fn new(capacity: u64) -> Self {
-        Self { rounds: VecDeque::new(), capacity, dropped: 0 }
+    /// A store of at most `capacity` decisions, at least 1, in which each round whose number is the last of
+    /// `held_out_every`, at least 1, is held out.
+    pub const fn new(capacity: u64, held_out_every: u64) -> Self {
+        Self { rounds: VecDeque::new(), capacity, held_out_every, dropped: Counts([0; 2]) }
     }
 
     /// Adds a round, and drops the oldest ones until the decisions fit the capacity. A round is kept whole or not at all.
@@ -38,18 +68,18 @@ impl RoundStore {
     /// If the actions are not those of a finished round; the store stays as it is.
     pub fn push(&mut self, round: PlayedRound) -> Result<(), RulesError> {
         let tricks = *round.replay()?.public().won();
-        let end = self.end() + round.actions.len() as u64;
+        let end = self.end().plus(self.part(&round), round.actions.len() as u64);
         self.rounds.push_back(Stored { round, tricks, end });
-        while self.decisions() > self.capacity {
+        while self.end().all() - self.dropped.all() > self.capacity {
             let Some(oldest) = self.rounds.pop_front() else { break };
             self.dropped = oldest.end;
         }
         Ok(())
     }
 
-    /// Number of decisions.
-    pub fn decisions(&self) -> u64 {
-        self.end() - self.dropped
+    /// Number of decisions of a part.
+    pub fn decisions(&self, part: Part) -> u64 {
+        self.end().of(part) - self.dropped.of(part)
     }
 
     /// The rounds, oldest first.
@@ -57,11 +87,9 @@ impl RoundStore {
         self.rounds.iter().map(|stored| &stored.round)
     }
 
-    /// Decision `row` of the store, 0 for the oldest; `None` past the last.
-    pub fn decision(&self, row: u64) -> Option<Decision> {
-        let place = self.dropped.checked_add(row)?;
-        let stored = self.rounds.get(self.rounds.partition_point(|stored| stored.end <= place))?;
-        let k = stored.round.actions.len() - (stored.end - place) as usize;
+    /// Decision `row` of a part, 0 for the oldest; `None` past the last.
+    pub fn decision(&self, part: Part, row: u64) -> Option<Decision> {
+        let (stored, k) = self.place(part, row)?;
         let round = stored.round.position(k);
         Some(Decision {
             round,
@@ -72,7 +100,33 @@ impl RoundStore {
         })
     }
 
-    fn end(&self) -> u64 {
+    /// What the seat of decision `row` knows when it decides next in the round; `None` if it does not.
+    pub fn next_decision(&self, part: Part, row: u64) -> Option<Observation> {
+        let (stored, k) = self.place(part, row)?;
+        let mut round = stored.round.position(k);
+        let seat = round.to_play()?;
+        for &action in &stored.round.actions[k..] {
+            round.play_unchecked(action);
+            round.skip_forced();
+            if round.to_play() == Some(seat) {
+                return Some(round.observe(seat));
+            }
+        }
+        None
+    }
+
+    /// The round of decision `row` of a part, and the decision's number in it.
+    fn place(&self, part: Part, row: u64) -> Option<(&Stored, usize)> {
+        let place = self.dropped.of(part).checked_add(row)?;
+        let stored = self.rounds.get(self.rounds.partition_point(|stored| stored.end.of(part) <= place))?;
+        Some((stored, stored.round.actions.len() - (stored.end.of(part) - place) as usize))
+    }
+
+    fn part(&self, round: &PlayedRound) -> Part {
+        if round.number % self.held_out_every == self.held_out_every - 1 { Part::HeldOut } else { Part::Training }
+    }
+
+    fn end(&self) -> Counts {
         self.rounds.back().map_or(self.dropped, |last| last.end)
     }
 }
@@ -101,31 +155,36 @@ mod tests {
 
     #[test]
     fn decisions_are_those_of_the_rounds_in_order() {
-        let mut store = RoundStore::new(u64::MAX);
+        let mut store = RoundStore::new(u64::MAX, 7);
         let rounds: Vec<_> =
             (0..20).map(|number| played(number, 3 + number as usize % 6, 1 + number as usize % 6)).collect();
         for round in &rounds {
             store.push(round.clone()).expect("a finished round");
         }
-        let mut row = 0;
+        let mut rows = [0, 0];
         for played in &rounds {
+            let part = if played.number % 7 == 6 { Part::HeldOut } else { Part::Training };
+            let row = &mut rows[part as usize];
             let mut round = played.deal;
             let tricks = *played.replay().expect("legal").public().won();
             for &action in &played.actions {
                 round.skip_forced();
-                let decision = store.decision(row).expect("a decision");
+                let decision = store.decision(part, *row).expect("a decision");
                 assert_eq!((decision.round, decision.action, decision.tricks), (round, action, tricks));
                 assert_eq!(Some(decision.seat()), round.to_play());
                 round.play_unchecked(action);
-                row += 1;
+                *row += 1;
             }
         }
-        assert_eq!((store.decisions(), store.decision(row).is_none()), (row, true));
+        for part in [Part::Training, Part::HeldOut] {
+            let count = rows[part as usize];
+            assert_eq!((store.decisions(part), store.decision(part, count).is_none()), (count, true));
+        }
     }
 
     #[test]
     fn the_oldest_rounds_make_room() {
-        let mut store = RoundStore::new(60);
+        let mut store = RoundStore::new(60, 5);
         let mut sizes = Vec::new();
         for number in 0..30 {
             let round = played(number, 4, 5);
@@ -134,21 +193,22 @@ mod tests {
             let kept: Vec<u64> = store.rounds().map(|round| round.number).collect();
             assert_eq!(kept.last(), Some(&number));
             let decisions: u64 = kept.iter().map(|&number| sizes[number as usize]).sum();
-            assert_eq!(store.decisions(), decisions);
+            assert_eq!(store.decisions(Part::Training) + store.decisions(Part::HeldOut), decisions);
             let with_one_more = decisions + kept[0].checked_sub(1).map_or(60, |number| sizes[number as usize]);
             assert!(decisions <= 60 && with_one_more > 60 || kept[0] == 0, "{decisions} of {kept:?}");
-            assert_eq!(store.decision(0).expect("not empty").round, store.rounds().next().expect("one").position(0));
+            let oldest = store.rounds().find(|round| round.number % 5 != 4).expect("one");
+            assert_eq!(store.decision(Part::Training, 0).expect("not empty").round, oldest.position(0));
         }
     }
 
     #[test]
     fn unfinished_and_illegal_rounds_are_refused() {
-        let mut store = RoundStore::new(100);
+        let mut store = RoundStore::new(100, 5);
         let mut round = played(1, 4, 3);
         let last = round.actions.pop().expect("decisions");
         assert!(matches!(store.push(round.clone()), Err(RulesError::NotDone { .. })));
         round.actions.extend([last, last]);
         assert!(matches!(store.push(round), Err(RulesError::Done { .. } | RulesError::IllegalAction { .. })));
-        assert_eq!(store.decisions(), 0);
+        assert_eq!(store.rounds().len(), 0);
     }
 }

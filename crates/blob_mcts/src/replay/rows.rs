@@ -1,0 +1,211 @@
+//! Decisions of stored rounds as the rows of a minibatch.
+
+use blob_engine::{ACTIONS, FEATURES, Features, OTHER_HANDS, Observation, encode, encode_other_hands};
+use rayon::prelude::*;
+
+use crate::replay::played_round::Decision;
+use crate::replay::round_store::{Part, RoundStore};
+
+/// Rows that a thread builds at a time: some 100 microseconds of work.
+const ROWS_AT_A_TIME: usize = 128;
+
+/// N decisions, by column. What is by seat goes by relative seat from the one that decided, 0 past the players.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// [N, 256]: what the seat knew, encoded.
+    pub features: Vec<u8>,
+    /// [N, 52]: the legal actions, in the encoding's names.
+    pub legal: Vec<bool>,
+    /// [N]: the action taken, in the encoding's names.
+    pub action: Vec<u8>,
+    /// [N]: the bid of the seat that decided; of a bid, the bid itself.
+    pub bid: Vec<u8>,
+    /// [N, 8]: tricks won in the end.
+    pub tricks: Vec<u8>,
+    /// [N, 8]: values in the end, in [-1, 1].
+    pub values: Vec<f32>,
+    /// What was asked for besides.
+    pub extra: Extra,
+}
+
+/// Columns that are built on request only; empty otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extra {
+    /// [N, 364]: the hands of the other relative seats, in the encoding's names.
+    pub other_hands: Vec<u8>,
+    /// [N]: whether the seat decides again in the round.
+    pub decides_again: Vec<bool>,
+    /// [N, 256]: what the seat knows at its next decision, encoded; 0 where there is none.
+    pub next_features: Vec<u8>,
+    /// [N, 52]: the legal actions there, in that encoding's names.
+    pub next_legal: Vec<bool>,
+}
+
+/// Columns beyond the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct With {
+    /// The hands of the other seats.
+    pub other_hands: bool,
+    /// The next decision of the same seat.
+    pub next_decision: bool,
+}
+
+impl RoundStore {
+    /// The rows of these decisions of a part; `None` if one is past the last.
+    pub fn rows(&self, part: Part, decisions: &[u64], with: With) -> Option<Rows> {
+        let chunks: Option<Vec<Rows>> = decisions
+            .par_chunks(ROWS_AT_A_TIME)
+            .map(|chunk| {
+                let mut rows = Rows::default();
+                for &row in chunk {
+                    let decision = self.decision(part, row)?;
+                    rows.push(&decision);
+                    rows.extra.push(&decision, with, || self.next_decision(part, row));
+                }
+                Some(rows)
+            })
+            .collect();
+        let mut all = Rows::default();
+        chunks?.into_iter().for_each(|chunk| all.append(chunk));
+        Some(all)
+    }
+}
+
+impl Rows {
+    fn push(&mut self, decision: &Decision) {
+        push_encoded(&decision.observation, &mut self.features, &mut self.legal);
+        let names = decision.observation.card_names();
+        self.action.push(names.action(decision.action).index() as u8);
+        self.bid.push(decision.bid());
+        self.tricks.extend(decision.relative(&decision.tricks));
+        self.values.extend(decision.relative(&decision.values));
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.features.append(&mut other.features);
+        self.legal.append(&mut other.legal);
+        self.action.append(&mut other.action);
+        self.bid.append(&mut other.bid);
+        self.tricks.append(&mut other.tricks);
+        self.values.append(&mut other.values);
+        self.extra.other_hands.append(&mut other.extra.other_hands);
+        self.extra.decides_again.append(&mut other.extra.decides_again);
+        self.extra.next_features.append(&mut other.extra.next_features);
+        self.extra.next_legal.append(&mut other.extra.next_legal);
+    }
+}
+
+impl Extra {
+    fn push(&mut self, decision: &Decision, with: With, next: impl FnOnce() -> Option<Observation>) {
+        if with.other_hands {
+            let mut hands = [0; OTHER_HANDS];
+            encode_other_hands(&decision.round, decision.seat(), &mut hands);
+            self.other_hands.extend(hands);
+        }
+        if with.next_decision {
+            let next = next();
+            self.decides_again.push(next.is_some());
+            match next {
+                Some(observation) => push_encoded(&observation, &mut self.next_features, &mut self.next_legal),
+                None => {
+                    self.next_features.extend([0; FEATURES]);
+                    self.next_legal.extend([false; ACTIONS]);
+                }
+            }
+        }
+    }
+}
+
+fn push_encoded(observation: &Observation, features: &mut Vec<u8>, legal: &mut Vec<bool>) {
+    let mut encoded: Features = [0; FEATURES];
+    encode(observation, &mut encoded);
+    features.extend(encoded);
+    let allowed = observation.card_names().actions(observation.legal_actions());
+    legal.extend((0..ACTIONS).map(|action| allowed.bits() >> action & 1 == 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::rng::{Purpose, stream};
+    use blob_engine::{CardSet, MAX_PLAYERS, Round, RoundSpec, Seat, trump_of_round};
+
+    use super::*;
+    use crate::replay::PlayedRound;
+
+    fn store() -> RoundStore {
+        let mut store = RoundStore::new(u64::MAX, 5);
+        for number in 0..60 {
+            let mut rng = stream(number, Purpose::Test, &[]);
+            let players = 3 + number as usize % 6;
+            let spec = RoundSpec::new(players, 1 + number as usize % 6, trump_of_round(number as usize), Seat::FIRST);
+            let deal = Round::deal(&spec, &mut rng).expect("a shape that can be dealt");
+            let (mut round, mut actions) = (deal, Vec::new());
+            round.skip_forced();
+            while let Some(action) = round.legal_actions().choose(&mut rng) {
+                actions.push(action);
+                round.play_unchecked(action);
+                round.skip_forced();
+            }
+            let values = round.public().values().unwrap_or_default();
+            store.push(PlayedRound { number, game_round: 0, deal, actions, values }).expect("a finished round");
+        }
+        store
+    }
+
+    #[test]
+    fn rows_hold_their_decisions() {
+        let store = store();
+        for part in [Part::Training, Part::HeldOut] {
+            let wanted: Vec<u64> = (0..store.decisions(part)).rev().collect();
+            let rows =
+                store.rows(part, &wanted, With { other_hands: true, next_decision: true }).expect("all are there");
+            for (k, &row) in wanted.iter().enumerate() {
+                let decision = store.decision(part, row).expect("a decision");
+                let mut features = [0; FEATURES];
+                decision.encode(&mut features);
+                assert_eq!(rows.features[k * FEATURES..][..FEATURES], features);
+                assert!(rows.legal[k * ACTIONS + usize::from(rows.action[k])], "the action taken is legal");
+                let players = decision.observation.public().players();
+                assert_eq!(rows.tricks[k * MAX_PLAYERS], decision.tricks[decision.seat()]);
+                assert_eq!(rows.tricks[k * MAX_PLAYERS + 1], decision.tricks[decision.seat().after(1, players)]);
+                assert_eq!(rows.values[k * MAX_PLAYERS], decision.values[decision.seat()]);
+                assert_eq!(rows.bid[k], decision.bid());
+                let held: usize = Seat::all(players)
+                    .filter(|&seat| seat != decision.seat())
+                    .map(|seat| decision.round.hand(seat).len())
+                    .sum();
+                let shown = &rows.extra.other_hands[k * OTHER_HANDS..][..OTHER_HANDS];
+                assert_eq!(shown.iter().map(|&flag| usize::from(flag)).sum::<usize>(), held);
+                let next = store.next_decision(part, row);
+                assert_eq!(rows.extra.decides_again[k], next.is_some());
+                let mut expected = [0; FEATURES];
+                if let Some(next) = next {
+                    encode(&next, &mut expected);
+                    assert_eq!(next.seat(), decision.seat());
+                    assert!(next.public().turns() > decision.observation.public().turns());
+                }
+                assert_eq!(rows.extra.next_features[k * FEATURES..][..FEATURES], expected);
+            }
+            let without = store.rows(part, &wanted, With::default()).expect("all are there");
+            assert_eq!(without, Rows { extra: Extra::default(), ..rows });
+            assert_eq!(store.rows(part, &[wanted.len() as u64], With::default()), None);
+        }
+    }
+
+    #[test]
+    fn names_of_other_hands_are_the_encodings() {
+        // The observer's own ace and another seat's king of the same suit: neighbours in the encoding's names.
+        let hand = |text: &str| -> CardSet { text.split(' ').map(|card| card.parse().expect("a card")).collect() };
+        let spec = RoundSpec::new(3, 2, None, Seat::FIRST);
+        let hands = [hand("2S 3S"), hand("AH 2C"), hand("KH 3D")];
+        let deal = Round::from_hands(&spec, &hands, None).expect("a legal deal");
+        let mut others = [0; OTHER_HANDS];
+        encode_other_hands(&deal, deal.to_play().expect("the bidding"), &mut others);
+        let mut features = [0; FEATURES];
+        encode(&deal.observe(deal.to_play().expect("the bidding")), &mut features);
+        let observer = deal.to_play().expect("the bidding");
+        assert_eq!(deal.hand(observer), hands[1]);
+        let ace = (0..52).rev().find(|&card| features[card] == 1 && card % 13 == 12).expect("the ace");
+        assert_eq!((others[ace - 1], others[52 + ace - 1]), (1, 0), "the next seat holds the king below it");
+    }
+}

@@ -1,0 +1,159 @@
+//! Finished rounds as columns, and `RoundStore`, which turns them into rows to learn from.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, OTHER_HANDS};
+use blob_mcts::{Part, PlayedRound, RoundColumns, RoundColumnsError, With};
+use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::error::{config, count, int};
+use crate::records::table;
+
+/// The columns that `Session.take_records` describes under `rounds`.
+pub(crate) fn to_columns<'py>(py: Python<'py>, columns: RoundColumns) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("number", PyArray1::from_vec(py, columns.number))?;
+    dict.set_item("game_round", PyArray1::from_vec(py, columns.game_round))?;
+    dict.set_item("players", PyArray1::from_vec(py, columns.players))?;
+    dict.set_item("cards", PyArray1::from_vec(py, columns.cards))?;
+    dict.set_item("trump", PyArray1::from_vec(py, columns.trump))?;
+    dict.set_item("turned_up", PyArray1::from_vec(py, columns.turned_up))?;
+    dict.set_item("dealer", PyArray1::from_vec(py, columns.dealer))?;
+    dict.set_item("rules", PyArray1::from_vec(py, columns.rules))?;
+    dict.set_item("hands", table(columns.hands, MAX_PLAYERS).into_pyarray(py))?;
+    dict.set_item("totals", table(columns.totals, MAX_PLAYERS).into_pyarray(py))?;
+    dict.set_item("rounds_left", PyArray1::from_vec(py, columns.rounds_left))?;
+    dict.set_item("result_share", PyArray1::from_vec(py, columns.result_share))?;
+    dict.set_item("values", table(columns.values, MAX_PLAYERS).into_pyarray(py))?;
+    dict.set_item("decisions", PyArray1::from_vec(py, columns.decisions))?;
+    dict.set_item("action", PyArray1::from_vec(py, columns.action))?;
+    Ok(dict)
+}
+
+/// Reads what [`to_columns`] wrote.
+fn from_columns(dict: &Bound<'_, PyDict>) -> PyResult<RoundColumns> {
+    Ok(RoundColumns {
+        number: column(dict, "number")?,
+        game_round: column(dict, "game_round")?,
+        players: column(dict, "players")?,
+        cards: column(dict, "cards")?,
+        trump: column(dict, "trump")?,
+        turned_up: column(dict, "turned_up")?,
+        dealer: column(dict, "dealer")?,
+        rules: column(dict, "rules")?,
+        hands: column(dict, "hands")?,
+        totals: column(dict, "totals")?,
+        rounds_left: column(dict, "rounds_left")?,
+        result_share: column(dict, "result_share")?,
+        values: column(dict, "values")?,
+        decisions: column(dict, "decisions")?,
+        action: column(dict, "action")?,
+    })
+}
+
+/// The entries of a column in row-major order.
+fn column<T: Element + Copy>(dict: &Bound<'_, PyDict>, name: &str) -> PyResult<Vec<T>> {
+    let array = dict.get_item(name)?.ok_or_else(|| config(format!("rounds lack the column {name}")))?;
+    let array: PyReadonlyArrayDyn<'_, T> = array
+        .extract()
+        .map_err(|_| config(format!("column {name} of rounds is {array:.60}; it is an array of another type")))?;
+    Ok(array.as_array().iter().copied().collect())
+}
+
+/// The newest rounds, up to a number of decisions; any decision can be drawn as a row.
+#[pyclass(frozen, module = "blob_zero._core")]
+pub(crate) struct RoundStore(Mutex<blob_mcts::RoundStore>);
+
+#[pymethods]
+impl RoundStore {
+    /// A store of at most `capacity` decisions. Each round whose number is the last of `held_out_every` is held out.
+    #[new]
+    #[pyo3(signature = (capacity, *, held_out_every))]
+    fn new(
+        #[pyo3(from_py_with = int)] capacity: i64,
+        #[pyo3(from_py_with = int)] held_out_every: i64,
+    ) -> PyResult<Self> {
+        let capacity = count("capacity", capacity)? as u64;
+        match count("held_out_every", held_out_every)? as u64 {
+            0 => Err(config("held_out_every is 0; it is at least 1".into())),
+            every => Ok(Self(Mutex::new(blob_mcts::RoundStore::new(capacity, every)))),
+        }
+    }
+
+    /// Adds rounds in the form of `Session.take_records()["rounds"]`; the oldest ones make room.
+    fn add(&self, py: Python<'_>, rounds: &Bound<'_, PyDict>) -> PyResult<()> {
+        let columns = from_columns(rounds)?;
+        py.detach(|| {
+            let rounds = columns.rounds()?;
+            let mut store = self.store();
+            rounds.into_iter().try_for_each(|round: PlayedRound| {
+                let number = round.number;
+                store.push(round).map_err(|error| RoundColumnsError::Round { round: number, error })
+            })
+        })
+        .map_err(|error| config(error.to_string()))
+    }
+
+    /// Rounds in the store.
+    #[getter]
+    fn rounds(&self) -> usize {
+        self.store().rounds().len()
+    }
+
+    /// Decisions of the training rounds, or of the held-out ones.
+    #[pyo3(signature = (*, held_out = false))]
+    fn decisions(&self, held_out: bool) -> u64 {
+        self.store().decisions(part(held_out))
+    }
+
+    /// Decisions of a part by their numbers, 0 for the oldest, as a dict of arrays:
+    /// features uint8[N, 256], legal bool[N, 52], action uint8[N] (as in `legal`), bid uint8[N] (of the seat that
+    /// decided; of a bid, the bid itself), tricks uint8[N, 8] and values float32[N, 8] by relative seat, as they were in
+    /// the end. On request other_hands uint8[N, 364], a flag for each card of relative seats 1 to 7; and of the seat's
+    /// next decision in the round decides_again bool[N], next_features uint8[N, 256] and next_legal bool[N, 52].
+    #[pyo3(signature = (decisions, *, held_out = false, other_hands = false, next_decision = false))]
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        decisions: PyReadonlyArray1<'py, i64>,
+        held_out: bool,
+        other_hands: bool,
+        next_decision: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let wanted: Vec<u64> = decisions.as_array().iter().map(|&row| row as u64).collect();
+        let rows = py
+            .detach(|| self.store().rows(part(held_out), &wanted, With { other_hands, next_decision }))
+            .ok_or_else(|| {
+                let most = self.store().decisions(part(held_out));
+                config(format!("a decision is beyond the {most} of the store"))
+            })?;
+        let dict = PyDict::new(py);
+        dict.set_item("features", table(rows.features, FEATURES).into_pyarray(py))?;
+        dict.set_item("legal", table(rows.legal, ACTIONS).into_pyarray(py))?;
+        dict.set_item("action", PyArray1::from_vec(py, rows.action))?;
+        dict.set_item("bid", PyArray1::from_vec(py, rows.bid))?;
+        dict.set_item("tricks", table(rows.tricks, MAX_PLAYERS).into_pyarray(py))?;
+        dict.set_item("values", table(rows.values, MAX_PLAYERS).into_pyarray(py))?;
+        if other_hands {
+            dict.set_item("other_hands", table(rows.extra.other_hands, OTHER_HANDS).into_pyarray(py))?;
+        }
+        if next_decision {
+            dict.set_item("decides_again", PyArray1::from_vec(py, rows.extra.decides_again))?;
+            dict.set_item("next_features", table(rows.extra.next_features, FEATURES).into_pyarray(py))?;
+            dict.set_item("next_legal", table(rows.extra.next_legal, ACTIONS).into_pyarray(py))?;
+        }
+        Ok(dict)
+    }
+}
+
+impl RoundStore {
+    fn store(&self) -> MutexGuard<'_, blob_mcts::RoundStore> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn part(held_out: bool) -> Part {
+    if held_out { Part::HeldOut } else { Part::Training }
+}

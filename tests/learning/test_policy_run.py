@@ -1,0 +1,81 @@
+"""A run that learns from play without search: bit-exact however it is cut and threaded, and it learns."""
+
+import polars as pl
+import pytest
+from support.run_equality import assert_same_end
+from support.training_fakes import SilentDisplay
+
+from blob_zero.config.load import parse_config
+from blob_zero.errors import ConfigError
+from blob_zero.learning.loop import train
+from blob_zero.selfplay.worker import LocalWorker
+
+SETTINGS = {
+    "run": {"iterations": 4, "keep_checkpoints": 2, "torch_threads": 1},
+    "game": {"shapes": [{"players": [3, 4], "cards": [2, 3]}], "players": 3, "cards": 3},
+    "selfplay": {"agent": "policy", "rounds": 120, "batch_rows": 64, "carry_over": 40, "rounds_in_flight": 60},
+    "network": {"kind": "outcome", "width": 32, "layers": 2},
+    "training": {"batch_size": 64, "replay_rows": 3000, "learning_rate": 5e-3, "bootstrap": 0.3},
+    "evaluation": {"every": 4, "deals": 10, "final_deals": 10, "opponents": ["random"]},
+    "promotion": {"enabled": False},
+}
+
+
+def settings(**sections):
+    return parse_config({**SETTINGS, **{k: {**SETTINGS[k], **v} for k, v in sections.items()}}, source="test")
+
+
+def run(folder, *, worker=None, **sections):
+    return train(settings(**sections), folder, display=SilentDisplay(), device="cpu", worker=worker)
+
+
+class Stopping(LocalWorker):
+    """Is interrupted in a call."""
+
+    left = 2
+
+    def play(self, net, rounds, *, progress=None):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().play(net, rounds, progress=progress)
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bytes(tmp_path):
+    run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", worker=Stopping(settings(), device="cpu"))
+    run(tmp_path / "stopped")
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_threads_change_no_byte(tmp_path, threads):
+    run(tmp_path / "a", selfplay={"threads": 2})
+    run(tmp_path / "b", selfplay={"threads": threads, "rounds_in_flight": 100})
+    a, b = (pl.read_parquet(tmp_path / name / "metrics.parquet") for name in "ab")
+    for column in ("make_loss", "tricks_loss", "held_out_make_loss", "selfplay_points", "random_difference", "rows"):
+        assert a[column].to_list() == b[column].to_list(), column
+    replay = [sorted((tmp_path / name / "replay").iterdir()) for name in "ab"]
+    assert [path.read_bytes() for path in replay[0]] == [path.read_bytes() for path in replay[1]]
+
+
+def test_it_learns_to_make_its_bids(tmp_path):
+    (against_random,) = run(tmp_path, run={"iterations": 12}, selfplay={"rounds": 400}, training={"reuse": 3.0})
+    frame = pl.read_parquet(tmp_path / "metrics.parquet")
+    assert frame["selfplay_points"][-1] > frame["selfplay_points"][0] + 0.5
+    assert frame["held_out_bid_explained"][-1] > 0.05
+    assert frame["held_out_bid_calibration"][-1] < 0.15
+    assert against_random.match.difference > 0
+    assert frame["policy_loss"].is_null().all()
+
+
+def test_agent_and_network_belong_together():
+    with pytest.raises(ConfigError, match=r"network\.kind is blobnet"):
+        settings(network={"kind": "blobnet", "width": 32})
+    with pytest.raises(ConfigError, match=r"selfplay\.agent = search learns with blobnet"):
+        settings(selfplay={"agent": "search"})
+    with pytest.raises(ConfigError, match="width and layers alone"):
+        settings(network={"heads": 2})
+    with pytest.raises(ConfigError, match="playout_iterations"):
+        settings(selfplay={"playout_iterations": 1})

@@ -61,7 +61,7 @@ def analyze(requests: Sequence[Request], judge: Judge) -> list[Analysis]:
         ConfigError: an observation is of a seat that is not to play, or a search cannot be read.
     """
     judgements = judge.judge([request.observation for request in requests])
-    searches = [_search(request) for request in requests]
+    searches = [_search(request, judge) for request in requests]
     return [
         _combined(request, judgement, found)
         for request, judgement, found in zip(requests, judgements, searches, strict=True)
@@ -84,13 +84,15 @@ def read_search(text: str) -> SearchOptions | int:
     return search.greedy() if isinstance(search, SearchOptions) else search
 
 
-def _search(request: Request) -> _core.SearchResult | None:
+def _search(request: Request, judge: Judge) -> _core.SearchResult | None:
     if request.search is None:
         return None
     search, seed = read_search(request.search), seed_of(request.observation, 0)
     if isinstance(search, int):
         return _core.ismcts(request.observation, simulations=search, seed=seed)
-    return _core.search(request.observation, "rollout", worlds=search.worlds, simulations=search.simulations, seed=seed)
+    return _core.search(
+        request.observation, judge.evaluator, worlds=search.worlds, simulations=search.simulations, seed=seed
+    )
 
 
 def _combined(request: Request, judgement: Judgement, found: _core.SearchResult | None) -> Analysis:

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blob_zero import _core
 from blob_zero.errors import ConfigError
+from blob_zero.inference.evaluator import Evaluator
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +53,10 @@ class Judge(Protocol):
     def name(self) -> str:
         """How a user names this judge."""
 
+    @property
+    def evaluator(self) -> Literal["rollout"] | Evaluator:
+        """What judges the positions of a search that this judge is asked for."""
+
     def judge(self, observations: Sequence[_core.Observation]) -> list[Judgement]:
         """The judgement of each observation; each is of the seat to play.
 
@@ -79,6 +84,11 @@ class PlayoutJudge:
     def name(self) -> str:
         """Such as `flat:64`."""
         return f"flat:{self.worlds}"
+
+    @property
+    def evaluator(self) -> Literal["rollout"]:
+        """Random playouts."""
+        return "rollout"
 
     def judge(self, observations: Sequence[_core.Observation]) -> list[Judgement]:
         """The judgement of each observation."""

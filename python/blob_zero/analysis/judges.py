@@ -2,6 +2,7 @@
 
 import re
 from collections import OrderedDict
+from pathlib import Path
 
 from blob_zero.analysis.judge import MAX_WORLDS, Judge, PlayoutJudge
 from blob_zero.errors import ConfigError
@@ -22,10 +23,11 @@ class Judges:
         self._judges: OrderedDict[str, Judge] = OrderedDict()
 
     def get(self, name: str) -> Judge:
-        """The judge of a name: `flat:W`.
+        """The judge of a name.
 
         Raises:
             ConfigError: there is none of that name.
+            CheckpointError: its network cannot be read.
         """
         if name not in self._judges:
             self._judges[name] = read_judge(name)
@@ -36,12 +38,27 @@ class Judges:
 
 
 def read_judge(name: str) -> Judge:
-    """The judge of a name.
+    """The judge of a name: `flat:W`, or the path of a network.
 
     Raises:
         ConfigError: there is none of that name.
+        CheckpointError: its network cannot be read.
     """
     flat = re.fullmatch(r"flat:([1-9]\d{0,4})", name)
-    if flat is None:
-        raise ConfigError(f"unknown net {name[:80]!r}; it is flat:W, such as {DEFAULT_JUDGE}, W at most {MAX_WORLDS}")
-    return PlayoutJudge(int(flat[1]))
+    if flat is not None:
+        return PlayoutJudge(int(flat[1]))
+    path = Path(name)
+    if name.startswith("flat:") or "\0" in name or not path.exists():
+        raise ConfigError(
+            f"unknown net {name[:80]!r}; it is the path of a run, a checkpoint or a weights file, or flat:W, such as "
+            f"{DEFAULT_JUDGE}, W at most {MAX_WORLDS}"
+        )
+    # PyTorch takes seconds to import, and playouts need none of it.
+    from blob_zero.analysis.network import NetworkJudge
+    from blob_zero.model.outcome_net import OutcomeNet
+    from blob_zero.run.checkpoint import load_network
+
+    net = load_network(path)
+    if not isinstance(net, OutcomeNet):
+        raise ConfigError(f"{name[:80]} is a {type(net).__name__}; only an OutcomeNet says what comes of each action")
+    return NetworkJudge(name, net)

@@ -1,5 +1,7 @@
 """Rounds and games survive the way to text and back; faults are named with their line."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,8 @@ def rounds(draw):
     for _ in range(draw(st.integers(0, players * (cards + 1)))):
         actions.append(draw(st.sampled_from(round_.legal_actions())))
         round_.play(actions[-1])
-    return RoundText.of(deal, actions), round_
+    seats = tuple(draw(st.lists(st.sampled_from(["rule", "ismcts:90", "You"]), min_size=players, max_size=players)))
+    return replace(RoundText.of(deal, actions), seats=draw(st.sampled_from([(), seats]))), round_
 
 
 text_in_a_line = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]))

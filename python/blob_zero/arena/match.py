@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class MatchRecord:
         tricks: tricks that each seat won.
         trumps: int8[deals], or int8[games, rounds]: suits in the order S H C D, 4 for no trump.
         stats: what the match did.
+        rounds: the rounds by column, as `Session.take_records` has them, rotation by rotation of each deal; None where
+            an agent was a Python function.
     """
 
     points: NDArray[np.int16]
@@ -36,6 +38,7 @@ class MatchRecord:
     tricks: NDArray[np.int16]
     trumps: NDArray[np.int8]
     stats: Stats
+    rounds: dict[str, NDArray[Any]] | None = None
 
 
 def play_match(
@@ -180,6 +183,7 @@ def _play(
         evaluator_threads=serving_threads(evaluators),
         record=False,
     )
+    rounds: dict[str, NDArray[Any]] | None = None
     if in_python:
         stream = players if seating == "field" else 1
         columns, done = play_in_python(
@@ -191,7 +195,7 @@ def _play(
             rounds_of_a_stream=stream,
         )
     else:
-        columns, done = _play_in_core(plan, evaluators, progress)
+        columns, rounds, done = _play_in_core(plan, evaluators, progress)
     shape = (deals, rotations, players) if result_share is None else (deals, rotations, -1, players)
     seats = {name: columns[name].reshape(shape) for name in ("points", "bids", "tricks")}
     if seating == "one":
@@ -201,16 +205,17 @@ def _play(
         # A deal has the same trump in each rotation.
         trumps=columns["trump"].astype(np.int8).reshape(shape[:-1])[:, 0],
         stats=done,
+        rounds=rounds,
     )
 
 
 def _play_in_core(
     plan: _core.Plan, evaluators: Sequence[Evaluator | BatchEvaluator], progress: OnProgress | None
-) -> tuple[Columns, Stats]:
+) -> tuple[Columns, dict[str, NDArray[Any]], Stats]:
     started = time.perf_counter()
     session = plan.start()
     serving = drive(session, evaluators, progress)
     seconds = time.perf_counter() - started
     taken = session.take_records()
     columns = {name: taken[name] for name in ("points", "bids", "tricks", "trump")}
-    return columns, stats(session, serving, seconds, rounds=len(columns["trump"]))
+    return columns, taken["rounds"], stats(session, serving, seconds, rounds=len(columns["trump"]))

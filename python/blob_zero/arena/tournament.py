@@ -75,12 +75,22 @@ class Tournament:
         return 60 * deals / self.seconds
 
 
-def play(settings: Settings, *, on_match: Callable[[str], None] = lambda _: None) -> Tournament:
+OnRecord = Callable[[str, str, bz.MatchRecord], object]
+"""Is called with the names of both agents and the records of their match."""
+
+
+def play(
+    settings: Settings,
+    *,
+    on_match: Callable[[str], None] = lambda _: None,
+    on_record: OnRecord = lambda *_: None,
+) -> Tournament:
     """Plays all pairs of agents on the same deals.
 
     Args:
         settings: agents, hand sizes, deals and seed.
         on_match: called with a description of each match before it begins.
+        on_record: called after each match of a hand size.
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -110,6 +120,7 @@ def play(settings: Settings, *, on_match: Callable[[str], None] = lambda _: None
         for cards, seed in seeds.items():
             on_match(f"{first} against {second}, {cards} card{'s' if cards > 1 else ''}")
             records.append(judge.records(*agents, cards=cards, deals=settings.deals, seed=seed))
+            on_record(first, second, records[-1])
         played.append(records)
     whole_games = settings.result_share is not None
     kinds = (

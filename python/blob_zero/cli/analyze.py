@@ -11,7 +11,8 @@ import typer
 
 def analyze(
     net: Annotated[
-        str | None, typer.Option(metavar="NET", help="The judge of requests that name none. (default: flat:64)")
+        str | None,
+        typer.Option(metavar="NET", help="The judge by default: a run, or flat:W. (default: flat:64)"),
     ] = None,
     search: Annotated[
         str | None, typer.Option(metavar="SEARCH", help="A search in addition: WxS or ismcts:N. (default: none)")

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from blob_zero.config.bots import ARENA_BOT_NAMES
 from blob_zero.config.load import load_config, preset_path, preset_summary, presets
 from blob_zero.config.rules import RULE_NAMES
 from blob_zero.errors import BlobError, ConfigError
+
+if TYPE_CHECKING:
+    from blob_zero.arena.tournament import OnRecord
 
 app = typer.Typer(
     name="blob-zero",
@@ -143,6 +146,9 @@ def arena(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same JSON to a file.")] = None,
+    save_rounds: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all rounds as text, for blob-zero review and for people.")
+    ] = None,
 ) -> None:
     """Play agents against each other on the same deals, and say who is stronger.
 
@@ -153,16 +159,23 @@ def arena(
     With --field, each agent plays among others of the field's. Its difference
     is to the field's own points in the same seat of the same deals.
     """
+    from blob_zero.arena.saved_rounds import SavedRounds
     from blob_zero.run.atomic_files import write_atomically
 
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigError(f"cannot write {out}: there is no folder {out.absolute().parent}")
+    for path in (out, save_rounds):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ConfigError(f"cannot write {path}: there is no folder {path.absolute().parent}")
+    if field is not None and save_rounds is not None:
+        raise ConfigError("--save-rounds writes the matches of pairs; leave out --field")
     if field is not None and whole_games is not None:
         raise ConfigError("--field plays single rounds; leave out --whole-games")
     options = _ArenaOptions(tuple(agents), players, cards, deals, rules, search, seed, device, threads)
+    saved = SavedRounds()
     with Console(stderr=True).status("starting") as status:
         tables, report = (
-            _pairs(options, whole_games, status.update) if field is None else _field(options, field, status.update)
+            _pairs(options, whole_games, status.update, saved.add if save_rounds is not None else lambda *_: None)
+            if field is None
+            else _field(options, field, status.update)
         )
     if json:
         typer.echo(report)
@@ -174,6 +187,8 @@ def arena(
     # Last, so that a disk that refuses the file costs no result.
     if out is not None:
         write_atomically(out, report.encode())
+    if save_rounds is not None:
+        write_atomically(save_rounds, saved.text().encode())
 
 
 class _ArenaOptions(NamedTuple):
@@ -191,7 +206,7 @@ class _ArenaOptions(NamedTuple):
 
 
 def _pairs(
-    options: _ArenaOptions, whole_games: float | None, on_match: Callable[[str], None]
+    options: _ArenaOptions, whole_games: float | None, on_match: Callable[[str], None], on_record: "OnRecord"
 ) -> tuple[Iterable[Table], str]:
     """Plays all pairs; returns the tables and the JSON."""
     from blob_zero.arena.deal_kinds import parse_hand_sizes, parse_players
@@ -214,7 +229,7 @@ def _pairs(
         rules=options.rules,
         result_share=whole_games,
     )
-    tournament = play(settings, on_match=on_match)
+    tournament = play(settings, on_match=on_match, on_record=on_record)
     return tournament_tables(tournament), to_json(tournament)
 
 

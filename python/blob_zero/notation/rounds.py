@@ -1,7 +1,7 @@
 """A round as text: tags for its deal, then bids and tricks (docs/notation.md)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self, cast
 
 from blob_zero import _core
@@ -19,6 +19,7 @@ class RoundText:
         hands: the hand of each seat as dealt.
         turned_up: the card turned up for trump, where the rules turn one up.
         actions: bids by their numbers, then cards by their indices, in the order made.
+        seats: who sat in each seat, without commas; empty if that is not known.
     """
 
     dealer: int
@@ -27,6 +28,7 @@ class RoundText:
     rules: _core.RoundRules = field(default_factory=_core.RoundRules)
     turned_up: str | None = None
     actions: tuple[int, ...] = ()
+    seats: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, deal: _core.Round, actions: Sequence[int]) -> Self:
@@ -84,6 +86,8 @@ class RoundText:
             tags["Hook"] = "no"
         if self.rules.scoring != "exact":
             tags["Scoring"] = self.rules.scoring
+        if self.seats:
+            tags["Seats"] = ", ".join(self.seats)
         tags |= {f"Hand{seat}": " ".join(hand) for seat, hand in enumerate(self.hands)}
         return [f'[{name} "{value}"]' for name, value in tags.items()]
 
@@ -133,11 +137,11 @@ def read_round(lines: Sequence[tuple[int, str]], tags: dict[str, str], where: st
                 round_.play(actions[-1])
         except BlobError as error:
             raise ConfigError(f"line {number}: {error}") from error
-    return RoundText(**{**deal.__dict__, "actions": tuple(actions)})
+    return replace(deal, actions=tuple(actions))
 
 
 def _read_deal(tags: dict[str, str], where: str) -> RoundText:
-    known = {"Round", "Dealer", "Trump", "TurnedUp", "Hook", "Scoring"} | {f"Hand{seat}" for seat in range(8)}
+    known = {"Round", "Dealer", "Trump", "TurnedUp", "Hook", "Scoring", "Seats"} | {f"Hand{seat}" for seat in range(8)}
     unknown = sorted(set(tags) - known)
     if unknown:
         raise ConfigError(f"{where}: unknown tag {unknown[0]}; a round has {', '.join(sorted(known))}")
@@ -167,9 +171,13 @@ def _read_deal(tags: dict[str, str], where: str) -> RoundText:
             turned_up=turned_up,
         )
         # In the order of the pack, as the engine returns hands.
-        return RoundText.of(deal.after(), ())
+        read = RoundText.of(deal.after(), ())
     except BlobError as error:
         raise ConfigError(f"{where}: {error}") from error
+    seats = tuple(name.strip() for name in tags["Seats"].split(",")) if "Seats" in tags else ()
+    if seats and len(seats) != read.players:
+        raise ConfigError(f"{where}: Seats names {len(seats)} of {read.players} players")
+    return replace(read, seats=seats)
 
 
 def _check_leader(label: str, round_: _core.Round) -> None:

@@ -72,6 +72,8 @@ class RunConfig(_Section):
     """Threads of PyTorch on the CPU; PyTorch's own choice if left out."""
     tensorboard: bool = False
     """Whether metrics are also written for TensorBoard, to RUN/tensorboard."""
+    save_rounds: int = Field(default=0, ge=0)
+    """Rounds of each iteration's self-play that are also written as text, to RUN/rounds."""
 
 
 class ShapeConfig(_Section):

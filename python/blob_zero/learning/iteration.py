@@ -10,6 +10,7 @@ from blob_zero.learning.display import Display
 from blob_zero.learning.matches import Matches
 from blob_zero.learning.rollback import undo_broken_training
 from blob_zero.learning.run import Run
+from blob_zero.learning.saved_rounds import save_rounds
 from blob_zero.learning.summary import TrainingSummary
 from blob_zero.metrics.log import MetricsRow, MetricValue
 from blob_zero.metrics.steps import step_frame
@@ -39,6 +40,7 @@ def play_and_learn(
     played = worker.play(net, to_play, progress=on_progress)
     run.carried = played.carry_over
     rows = run.add_rows(played.records)
+    save_rounds(run, played.records)
     run.rounds += to_play.rounds
     played_at = time.perf_counter()
 

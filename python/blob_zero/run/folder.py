@@ -6,6 +6,7 @@ RUN/steps/N.parquet    one row for each optimizer step of iteration N
 RUN/checkpoints/N/     the run after iteration N; 0 is the untrained network
 RUN/replay/N.safetensors  rows of iteration N in the replay ring, which checkpoints name
 RUN/standings.json     the table that ends the run
+RUN/rounds/N.txt       some rounds of iteration N as text (run.save_rounds)
 
 A checkpoint's folder is the commit: it also holds copies of the configuration and the metrics, from which the files
 beside it are restored where they are damaged or ahead of it.
@@ -25,6 +26,7 @@ from blob_zero.run.checkpoint import Checkpoint
 CONFIG = "config.toml"
 METRICS = "metrics.parquet"
 CHECKPOINTS = "checkpoints"
+ROUNDS = "rounds"
 
 _SEAL = "# SHA-256 of the lines above: "
 

@@ -41,11 +41,11 @@ def test_reference_is_the_published_run():
     assert [at(config.selfplay.rounds, iteration) for iteration in (0, 25, 50, 499)] == [2000, 6000, 10_000, 10_000]
     assert (config.search.worlds, config.search.simulations) == (3, 30)
     assert (config.training.replay_rows, config.training.batch_size) == (500_000, 2048)
-    assert configured_shape(config.network) == BlobNet().shape
+    assert configured_shape(config) == BlobNet().shape
 
 
 def test_the_sizes_of_a_network_have_one_set_of_defaults():
-    assert configured_shape(Config().network) == BlobNet().shape
+    assert configured_shape(Config()) == BlobNet().shape
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,11 @@ import onnx
 
 from blob_zero.arena.entrant import read_entrant
 from blob_zero.cli.main import app
+from blob_zero.inference.inference import Inference
 from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.learning.loop import train
+from blob_zero.model.networks import seeded_network
+from blob_zero.model.outcome_net import OutcomeShape
 from blob_zero.run import onnx_export
 from blob_zero.run.checkpoint import load_network
 from blob_zero.run.onnx_export import TOLERANCE, export_onnx
@@ -94,6 +97,28 @@ def test_the_arena_takes_the_file_with_the_search_of_its_run(file, monkeypatch, 
     )
     assert status == 0
     assert json.loads(printed)["settings"]["agents"] == [str(file), "rule"]
+
+
+@pytest.mark.parametrize("trick_points", [False, True])
+def test_a_network_of_outcomes_is_exported_for_play_without_search(tmp_path, trick_points):
+    net = seeded_network(OutcomeShape(width=24, layers=2, trick_points=trick_points), seed=3)
+    with torch.no_grad():
+        for head in (net.play, net.detail):
+            head.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(3))
+    path = tmp_path / "net.onnx"
+    assert export_onnx(net, path) <= TOLERANCE
+    evaluator = OnnxEvaluator(path)
+    assert evaluator.search is None
+    rules = bz.RoundRules(scoring="exact_plus_tricks")
+    played = bz.SelfPlay(players=4, cards=5, worlds=1, simulations=2, rounds=6, seed=1, rules=rules).run("uniform")
+    inference = Inference(net, dtype="fp32")
+    for rows in (slice(1), slice(None)):
+        features, legal = played.features[rows], played.legal[rows]
+        expected_policy, expected_values = inference.evaluate_batch(features, legal)
+        policy, values = evaluator.evaluate_batch(features, legal)
+        assert np.abs(policy - expected_policy).max() <= TOLERANCE
+        assert np.abs(values - expected_values).max() <= TOLERANCE
+    assert policy.max() > 2 * policy[policy > 0].min()  # it prefers something
 
 
 def test_a_module_of_another_kind_is_exported(tmp_path):

@@ -8,6 +8,8 @@ from support.training_fakes import SilentDisplay
 from blob_zero.config.load import parse_config
 from blob_zero.errors import ConfigError
 from blob_zero.learning.loop import train
+from blob_zero.model.networks import configured_shape
+from blob_zero.model.outcome_net import OutcomeShape
 from blob_zero.selfplay.worker import LocalWorker
 
 SETTINGS = {
@@ -79,3 +81,11 @@ def test_agent_and_network_belong_together():
         settings(network={"heads": 2})
     with pytest.raises(ConfigError, match="playout_iterations"):
         settings(selfplay={"playout_iterations": 1})
+    with pytest.raises(ConfigError, match=r"training\.bootstrap .*scoring should be exact"):
+        settings(game={"rules": {"scoring": "exact_plus_tricks"}})
+
+
+def test_the_network_knows_what_the_rules_score():
+    plus = settings(game={"rules": {"scoring": "exact_plus_tricks"}}, training={"bootstrap": 0.0})
+    assert configured_shape(plus) == OutcomeShape(width=32, layers=2, trick_points=True)
+    assert configured_shape(settings()) == OutcomeShape(width=32, layers=2)

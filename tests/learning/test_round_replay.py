@@ -125,7 +125,7 @@ def test_the_losses_are_their_definitions():
     shapes = {"make": (52,), "values": (8,), "missed": (TRICKS,), "lean": (52,), "tricks": (8, TRICKS)}
     outcomes = Outcomes(**{name: torch.randn(rows, *shape, generator=generator) for name, shape in shapes.items()})
     raw = batch.features / torch.from_numpy(bz.feature_scale())
-    of_missed = missed_chances(outcomes, raw)
+    of_missed = missed_chances(outcomes.missed, outcomes.lean, raw)
     make = missed = tricks = values = 0.0
     for k in range(rows):
         action, own, seats = int(batch.action[k]), int(batch.tricks[k, 0]), int(batch.players[k])

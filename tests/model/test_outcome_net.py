@@ -14,6 +14,7 @@ from blob_zero.model.outcome_net import (
     OutcomeShape,
     bids_of_actions,
     expected_points,
+    expected_trick_points,
     trick_chances,
 )
 
@@ -62,6 +63,55 @@ def test_tricks_are_a_distribution_with_the_chance_of_the_bid_in_it(positions):
     torch.testing.assert_close(at_bid[legal], torch.sigmoid(outcomes.make)[legal])
     points = (at_bid * (10 + bids))[legal]
     torch.testing.assert_close(expected_points(outcomes.make, raw)[legal], points)
+
+
+@pytest.fixture(scope="module")
+def positions_with_trick_points():
+    """Positions of rounds in which each trick scores a point, and of Blob's own."""
+    own, other = (
+        bz.SelfPlay(shapes=[(3, 4, 1.0), (5, 2, 1.0)], rounds=8, worlds=1, simulations=2, threads=1, rules=rules).run(
+            "uniform"
+        )
+        for rules in (None, bz.RoundRules(scoring="exact_plus_tricks"))
+    )
+    return np.concatenate([other.features, own.features]), np.concatenate([other.legal, own.legal])
+
+
+def test_points_are_the_mean_of_the_score_over_the_tricks(positions_with_trick_points):
+    features, legal = (torch.from_numpy(part) for part in positions_with_trick_points)
+    with torch.no_grad():
+        outcomes = network()(features.float() * torch.from_numpy(bz.feature_scale()))
+    chances, bids = trick_chances(outcomes, features), bids_of_actions(features)
+    scores_tricks = features[:, 255] == 1
+    assert 0 < scores_tricks.sum() < len(features)
+    mean = torch.zeros_like(bids)
+    for tricks in range(14):
+        score = 10.0 * (bids == tricks) + torch.where(scores_tricks[:, None], tricks, bids * (bids == tricks))
+        mean += chances[:, :, tricks] * score
+    points = expected_points(outcomes.make, features)
+    points += expected_trick_points(outcomes.make, outcomes.missed, outcomes.lean, features)
+    torch.testing.assert_close(points[legal], mean[legal], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pack", [False, "auto"])
+def test_a_policy_counts_the_tricks_where_they_score(positions_with_trick_points, pack):
+    features, legal = positions_with_trick_points
+    net, plain = OutcomeNet(width=24, layers=2, trick_points=True), network()
+    net.load_state_dict(plain.state_dict())
+    policy, values = Inference(net, dtype="fp32", pack=pack).evaluate_batch(features, legal)
+    raw = torch.from_numpy(features)
+    with torch.no_grad():
+        outcomes = net(raw.float() * torch.from_numpy(bz.feature_scale()))
+    points = expected_points(outcomes.make, raw)
+    points += expected_trick_points(outcomes.make, outcomes.missed, outcomes.lean, raw)
+    logits = (points / POLICY_TEMPERATURE).masked_fill(~torch.from_numpy(legal), -torch.inf)
+    np.testing.assert_allclose(policy, torch.softmax(logits, 1).numpy(), atol=1e-4)
+    np.testing.assert_allclose(values, outcomes.values.numpy(), atol=1e-5)
+
+    without, _ = Inference(plain, dtype="fp32", pack=pack).evaluate_batch(features, legal)
+    scores_tricks = features[:, 255] == 1
+    np.testing.assert_allclose(policy[~scores_tricks], without[~scores_tricks], atol=1e-5)
+    assert np.abs(policy - without)[scores_tricks].max() > 0.1
 
 
 @pytest.mark.parametrize(("dtype", "pack"), [("fp32", False), ("fp32", "auto"), ("bf16", "auto")])

@@ -51,7 +51,7 @@ def bench_iteration(
 
     where = resolve_device(device)
     seed = config.run.seed
-    net = seeded_network(configured_shape(config.network), seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
+    net = seeded_network(configured_shape(config), seed=stream_seed(seed, Purpose.INITIAL_WEIGHTS))
     worker = LocalWorker(config, device=str(where), notice=notice)
     rounds = at(config.selfplay.rounds, config.run.iterations - 1)
     to_play = RoundRange(seed=stream_seed(seed, Purpose.SELF_PLAY), first_round=0, rounds=rounds)

@@ -145,13 +145,13 @@ def build_network(settings: PlaySettings) -> "Network":
     Raises:
         CheckpointError: the path holds none.
     """
-    from blob_zero.config.schema import NetworkConfig
+    from blob_zero.config.schema import Config
     from blob_zero.model.networks import configured_shape, seeded_network
     from blob_zero.run.checkpoint import load_network
 
     if settings.network is not None:
         return load_network(settings.network)
-    return seeded_network(configured_shape(NetworkConfig()), seed=settings.seed)
+    return seeded_network(configured_shape(Config()), seed=settings.seed)
 
 
 def build_evaluator(

@@ -63,7 +63,7 @@ class Needs:
         most = RoundRange(seed=0, first_round=0, rounds=rounds, worlds=worlds, simulations=simulations)
         sizes = sizes_of(config, most, device=device)
         with torch.device("meta"):  # counted, not made
-            parameters = sum(p.numel() for p in build_network(configured_shape(net)).parameters())
+            parameters = sum(p.numel() for p in build_network(configured_shape(config)).parameters())
         policy = play.agent == "policy"
         row_bytes = _KEPT_ROUND_BYTES / decisions if policy else ROW_BYTES
         record_bytes = _ROUND_RECORD_BYTES / decisions if policy else _RECORD_BYTES

@@ -53,7 +53,7 @@ def check_network(known: Known) -> Iterator[Finding]:
 
 def _network(known: Known, config: Config) -> Network:
     """The run's network if there is one of these sizes, else an untrained one."""
-    shape = configured_shape(config.network)
+    shape = configured_shape(config)
     if known.checkpoint is not None and known.checkpoint.networks["weights"].shape == shape:
         return known.checkpoint.networks["weights"]
     return seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))

@@ -6,8 +6,18 @@ from torch.nn import functional
 
 import blob_zero as bz
 from blob_zero.inference.packing import Packed, pack
-from blob_zero.model.blobnet import ACTIONS
-from blob_zero.model.outcome_net import POLICY_TEMPERATURE, OutcomeNet, expected_points
+from blob_zero.model.blobnet import ACTIONS, SEATS
+from blob_zero.model.outcome_net import (
+    POLICY_TEMPERATURE,
+    TRICKS,
+    OutcomeNet,
+    expected_points,
+    expected_trick_points,
+)
+
+_PLAY = ACTIONS + SEATS
+_TRICK_POINTS = TRICKS + ACTIONS
+"""Rows of the heads: all of `OutcomeNet.play`, and the first ones of `OutcomeNet.detail`."""
 
 
 class OutcomeForm(nn.Module):
@@ -18,8 +28,9 @@ class OutcomeForm(nn.Module):
 
     def __init__(self, net: OutcomeNet) -> None:
         super().__init__()
-        copy = OutcomeNet(**net.shape._asdict())
-        self.layers, self.play = copy.layers, copy.play
+        self.layers = OutcomeNet(**net.shape._asdict()).layers
+        # Tricks of missed bids cost Blob's own scoring nothing.
+        self.play = nn.Linear(net.shape.width, _PLAY + _TRICK_POINTS * net.shape.trick_points)
 
     @torch.no_grad()
     def load(self, net: OutcomeNet) -> None:
@@ -33,8 +44,9 @@ class OutcomeForm(nn.Module):
                 weight[:, : len(scale)] *= scale.double()
             mine.weight.copy_(weight)
             mine.bias.copy_(theirs.bias)
-        self.play.weight.copy_(net.play.weight)
-        self.play.bias.copy_(net.play.bias)
+        tricks = len(self.play.bias) - _PLAY
+        self.play.weight.copy_(torch.cat([net.play.weight, net.detail.weight[:tricks]]))
+        self.play.bias.copy_(torch.cat([net.play.bias, net.detail.bias[:tricks]]))
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Maps raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, 8]."""
@@ -76,5 +88,9 @@ class PackedOutcomeNet:
 
 
 def _answer(outputs: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-    points = expected_points(outputs[:, :ACTIONS], raw)
-    return points / POLICY_TEMPERATURE, torch.tanh(outputs[:, ACTIONS:])
+    make, values = outputs[:, :ACTIONS], outputs[:, ACTIONS:_PLAY]
+    points = expected_points(make, raw)
+    if outputs.shape[1] > _PLAY:
+        missed, lean = outputs[:, _PLAY : _PLAY + TRICKS], outputs[:, _PLAY + TRICKS :]
+        points = points + expected_trick_points(make, missed, lean, raw)
+    return points / POLICY_TEMPERATURE, torch.tanh(values)

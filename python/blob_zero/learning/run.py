@@ -66,7 +66,7 @@ class Run:
     """
 
     def __init__(self, config: Config, folder: Path, *, device: torch.device) -> None:
-        shape = configured_shape(config.network)
+        shape = configured_shape(config)
         self.config = config
         self.folder = folder
         self.iteration = 0

@@ -4,7 +4,7 @@ from typing import Any, overload
 
 import torch
 
-from blob_zero.config.schema import NetworkConfig
+from blob_zero.config.schema import Config
 from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape
 from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape
 
@@ -12,11 +12,13 @@ Network = BlobNet | OutcomeNet
 Shape = NetworkShape | OutcomeShape
 
 
-def configured_shape(config: NetworkConfig) -> Shape:
-    """The sizes that the settings ask for."""
-    if config.kind == "outcome":
-        return OutcomeShape(width=config.width, layers=config.layers)
-    return NetworkShape(values=SEATS, **config.model_dump(exclude={"kind"}))
+def configured_shape(config: Config) -> Shape:
+    """The shape that a run's settings ask for."""
+    sizes = config.network
+    if sizes.kind == "outcome":
+        trick_points = config.game.rules.scoring == "exact_plus_tricks"
+        return OutcomeShape(width=sizes.width, layers=sizes.layers, trick_points=trick_points)
+    return NetworkShape(values=SEATS, **sizes.model_dump(exclude={"kind"}))
 
 
 def build_network(shape: Shape) -> Network:

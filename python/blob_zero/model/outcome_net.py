@@ -28,6 +28,8 @@ class OutcomeShape(NamedTuple):
     width: int
     layers: int
     other_hands: bool = False
+    trick_points: bool = False
+    """Whether play also needs the tricks of missed bids, since each scores a point."""
 
 
 class Outcomes(NamedTuple):
@@ -55,14 +57,17 @@ class OutcomeNet(nn.Module):
         width: hidden units of each layer.
         layers: hidden layers.
         other_hands: whether it also sees the hands of the other seats, to judge a world.
+        trick_points: whether its policy counts a point for each trick of a missed bid, in rounds that score so.
 
     Raises:
         ConfigError: a size is below 1.
     """
 
-    def __init__(self, *, width: int = 256, layers: int = 3, other_hands: bool = False) -> None:
+    def __init__(
+        self, *, width: int = 256, layers: int = 3, other_hands: bool = False, trick_points: bool = False
+    ) -> None:
         super().__init__()
-        self.shape = OutcomeShape(width, layers, other_hands)
+        self.shape = OutcomeShape(width, layers, other_hands, trick_points)
         for name, size in (("width", width), ("layers", layers)):
             if size < 1:
                 raise ConfigError(f"OutcomeNet {name} = {size}: should be at least 1")
@@ -71,7 +76,7 @@ class OutcomeNet(nn.Module):
         self.play = nn.Linear(width, ACTIONS + SEATS)
         """What play needs: `make`, then `values`."""
         self.detail = nn.Linear(width, TRICKS + ACTIONS + SEATS * TRICKS)
-        """What only training and analysis need: `missed`, `lean`, `tricks`."""
+        """What training and analysis need beside: `missed`, `lean`, `tricks`."""
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -111,7 +116,7 @@ def bids_of_actions(raw: Tensor) -> Tensor:
 
 
 def expected_points(make: Tensor, raw: Tensor) -> Tensor:
-    """Expected points of each action for a made bid, `10 + bid`, which are all that Blob's scoring gives.
+    """Expected points of each action for making the bid, `10 + bid`: all points of Blob's own scoring.
 
     Args:
         make: [B, 52], logits.
@@ -123,6 +128,22 @@ def expected_points(make: Tensor, raw: Tensor) -> Tensor:
     return torch.sigmoid(make.float()) * (10 + bids_of_actions(raw))
 
 
+def expected_trick_points(make: Tensor, missed: Tensor, lean: Tensor, raw: Tensor) -> Tensor:
+    """Expected points of each action for the tricks of a missed bid, one each, float32[B, 52].
+
+    0 in rounds that score none (`Scoring::ExactPlusTricks` in crates/blob_engine/src/rules.rs scores them).
+
+    Args:
+        make: [B, 52], logits.
+        missed: [B, 14], logits.
+        lean: [B, 52].
+        raw: [B, 256], encoded observations, unscaled.
+    """
+    counts = torch.arange(TRICKS, dtype=torch.float32, device=raw.device)
+    tricks = missed_chances(missed, lean, raw).exp() @ counts
+    return torch.where(raw[:, _TRICK_POINTS, None] > 0, torch.sigmoid(-make.float()) * tricks, 0.0)
+
+
 def trick_chances(outcomes: Outcomes, raw: Tensor) -> Tensor:
     """The distribution of the own tricks after each action, float32[B, 52, 14].
 
@@ -132,12 +153,12 @@ def trick_chances(outcomes: Outcomes, raw: Tensor) -> Tensor:
     counts = torch.arange(TRICKS, device=raw.device)
     is_bid = counts == bids_of_actions(raw)[:, :, None]
     made = torch.sigmoid(outcomes.make.float())[:, :, None]
-    return torch.where(is_bid, made, (1 - made) * missed_chances(outcomes, raw).exp())
+    return torch.where(is_bid, made, (1 - made) * missed_chances(outcomes.missed, outcomes.lean, raw).exp())
 
 
-def missed_chances(outcomes: Outcomes, raw: Tensor) -> Tensor:
+def missed_chances(missed: Tensor, lean: Tensor, raw: Tensor) -> Tensor:
     """Logarithm of the chance of each number of own tricks where the bid is missed, float32[B, 52, 14]."""
     counts = torch.arange(TRICKS, device=raw.device)
     is_bid = counts == bids_of_actions(raw)[:, :, None]
-    logits = outcomes.missed.float()[:, None, :] + outcomes.lean.float()[:, :, None] * counts
+    logits = missed.float()[:, None, :] + lean.float()[:, :, None] * counts
     return functional.log_softmax(logits.masked_fill(is_bid, torch.finfo(torch.float32).min), dim=2)

@@ -402,7 +402,5 @@ class Config(_Section):
         if policy and self.selfplay.playout_iterations:
             raise ValueError("selfplay.playout_iterations: play without search begins with the network's own policy")
         if self.training.bootstrap and self.game.rules.scoring != "exact":
-            raise ValueError(
-                "training.bootstrap judges by the points of made bids: game.rules.scoring should be exact"
-            )
+            raise ValueError("training.bootstrap judges by the points of made bids: game.rules.scoring should be exact")
         return self

@@ -6,14 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.tables import free_table, play_on
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 import blob_zero as bz
 from blob_zero.analysis import PlayoutJudge
+from blob_zero.learning.loop import train
 from blob_zero.notation import RoundText
+from blob_zero.play import levels
 from blob_zero.play.drill import exercises
 from blob_zero.play.duplicate import friends, play_for_you, result_of
 from blob_zero.play.fairness import hash_of, new_secret, seed_of_game
-from blob_zero.play.levels import LEVELS, act, find_level
+from blob_zero.play.levels import LEVELS, act, add_network, find_level
 from blob_zero.play.saves import Saves, from_text, to_text
 from blob_zero.play.session import Session
 from blob_zero.play.view import table_view
@@ -218,3 +221,16 @@ def test_a_round_alone_is_one_round():
     assert session.schedule == [3]
     assert len(session.finished) == 1
     assert isinstance(session.finished[0], RoundText)
+
+
+def test_a_network_of_yours_is_a_level(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    train(small_config(), path, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
+    monkeypatch.setattr(levels, "_networks", {})
+    with pytest.raises(bz.ConfigError, match="unknown level"):
+        free_table(levels=(str(path), "rule", "rule"))
+    add_network(path)
+    session = Session(free_table(levels=(str(path), "rule", "rule")))
+    play_on(session, 20)
+    assert from_text(to_text(session)).all_actions() == session.all_actions()
+    assert table_view(session)["levels"][1] == "Network"

@@ -32,6 +32,8 @@ def analyze(
         typer.echo(resources.files("blob_zero.analysis").joinpath("schema.json").read_text(encoding="utf-8"), nl=False)
         return
     engine = Engine(net or DEFAULT_JUDGE, search)
+    if net is None:
+        typer.echo(f"blob-zero: {DEFAULT_JUDGE} judges, by playouts without a network; --net names a run", err=True)
     # While the command is being imported, Ctrl-C kills it; from now on it ends between two steps.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # A stream of its own: at Ctrl-C a thread still waits in it, and Python locks sys.stdin at its end.

@@ -19,7 +19,8 @@ def play(
     players: Annotated[int, typer.Option(min=3, max=8, help="Players at the table, you included.")] = 4,
     cards: Annotated[int | None, typer.Option(min=1, max=13, help="Cards of the largest round. (default: 5)")] = None,
     levels: Annotated[
-        str, typer.Option(metavar="A[,B ...]", help="Levels of the bots, by their names in the arena; one for all.")
+        str,
+        typer.Option(metavar="A[,B ...]", help="Levels of the bots: names in the arena or paths of runs; one for all."),
     ] = "ismcts:90",
     one_round: Annotated[bool, typer.Option("--round", help="One round, not a whole game.")] = False,
     name: Annotated[str, typer.Option(help="Your name at the table.")] = "You",
@@ -39,10 +40,9 @@ def play(
     are the game.
     """
     from blob_zero.analysis.judges import REVIEW_JUDGE, read_judge
-    from blob_zero.play.levels import find_level
     from blob_zero.play.saves import Saves, default_folder
 
-    agents = [find_level(agent.strip()).agent for agent in levels.split(",")]
+    agents = [_level(agent.strip()) for agent in levels.split(",")]
     if len(agents) not in (1, players - 1):
         raise ConfigError(f"{len(agents)} levels for {players - 1} bots; give one for all, or one for each")
     agents = agents * (players - 1) if len(agents) == 1 else agents
@@ -82,3 +82,12 @@ def play(
         server.run()
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _level(text: str) -> str:
+    """A level's name; the path of a network becomes a level."""
+    from blob_zero.play.levels import LEVELS, add_network, find_level
+
+    if text not in {level.agent for level in LEVELS} and Path(text).exists():
+        return add_network(Path(text)).agent
+    return find_level(text).agent

@@ -18,7 +18,7 @@ from blob_zero.notation.rounds import read_action
 from blob_zero.play.drill import Exercise, exercises
 from blob_zero.play.duplicate import Result, friends, play_for_you, result_of
 from blob_zero.play.fairness import hash_of, new_secret
-from blob_zero.play.levels import LEVELS
+from blob_zero.play.levels import all_levels
 from blob_zero.play.saves import Saves, from_text, to_text
 from blob_zero.play.session import Session
 from blob_zero.play.table import YOU, Table
@@ -74,7 +74,7 @@ class House:
         return {
             "levels": [
                 {"agent": level.agent, "title": level.title, "rating": level.rating, "about": level.about}
-                for level in LEVELS
+                for level in all_levels()
             ],
             "games": [_listed(saved.name, saved.session) for saved in self._saves.newest(_LISTED)],
             "hash": hash_of(secret),
@@ -158,7 +158,7 @@ class House:
 
         def duplicate(session: Session) -> Json:
             rounds = len(session.finished)
-            others = [play_for_you(session.table, level.agent, rounds) for level in LEVELS[:0:-1]]
+            others = [play_for_you(session.table, level.agent, rounds) for level in all_levels()[:0:-1]]
             saved = [one.session for one in self._saves.newest(_LISTED) if one.name != name]
             return {
                 "you": _result(result_of(session)),

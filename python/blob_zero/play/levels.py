@@ -1,6 +1,8 @@
 """Levels of the bots, the weakest first. Each is given an `Observation` and nothing else."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blob_zero import _core
 from blob_zero.analysis.judge import seed_of
@@ -8,6 +10,9 @@ from blob_zero.arena.agent import Agent
 from blob_zero.arena.choose import choose
 from blob_zero.config.bots import read_bot
 from blob_zero.errors import ConfigError
+
+if TYPE_CHECKING:
+    from blob_zero.arena.player import Player
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +23,13 @@ class Level:
         agent: its name in the arena.
         title: its name at the table.
         rating: its rating by `blob-zero arena` among these levels, 4 players with 5 cards; the rule bot has 0.
+            None where it was not measured.
         about: how it plays.
     """
 
     agent: str
     title: str
-    rating: int
+    rating: int | None
     about: str
 
 
@@ -34,7 +40,30 @@ LEVELS = (
     Level(agent="ismcts:90", title="Club", rating=100, about="a search of 90 playouts"),
     Level(agent="ismcts:1000", title="Expert", rating=140, about="a search of 1,000 playouts"),
 )
-"""All levels, the weakest first."""
+"""The levels that need no network, the weakest first."""
+
+_networks: dict[str, tuple[Level, "Player"]] = {}
+
+
+def add_network(path: Path) -> Level:
+    """Adds a network of yours as a level; it plays without search unless its run searches.
+
+    Only what was added plays: a saved game of somebody else cannot name a file of yours.
+
+    Raises:
+        CheckpointError: the network cannot be read.
+    """
+    # PyTorch takes seconds to import, and the other levels need none of it.
+    from blob_zero.arena.player import Player
+
+    level = Level(agent=str(path), title="Network", rating=None, about=f"the network of {path}")
+    _networks[level.agent] = (level, Player(path))
+    return level
+
+
+def all_levels() -> tuple[Level, ...]:
+    """All levels, the weakest first, and then your networks."""
+    return (*LEVELS, *(level for level, _ in _networks.values()))
 
 
 def find_level(agent: str) -> Level:
@@ -43,12 +72,15 @@ def find_level(agent: str) -> Level:
     Raises:
         ConfigError: there is none.
     """
-    for level in LEVELS:
+    for level in all_levels():
         if level.agent == agent:
             return level
-    raise ConfigError(f"unknown level {agent[:40]!r}; it is {', '.join(level.agent for level in LEVELS)}")
+    names = ", ".join(level.agent for level in all_levels())
+    raise ConfigError(f"unknown level {agent[:40]!r}; it is {names}, or with --levels the path of a run")
 
 
 def act(level: Level, observation: _core.Observation, seed: int) -> int:
     """The action of a level. It depends on what the seat knows and the bots' seed alone."""
+    if level.agent in _networks:
+        return _networks[level.agent][1].choose(observation)
     return choose(Agent.bot(read_bot(level.agent)), [observation], [seed_of(observation, seed)])[0]

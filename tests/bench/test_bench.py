@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.training_fakes import SMALL
+from support.training_fakes import SMALL, FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero.bench import (
     compare,
@@ -21,13 +21,16 @@ from blob_zero.bench import (
     tune_advice,
 )
 from blob_zero.bench.limits import sample_batch
-from blob_zero.bench.settings import NullEvaluator, PlaySettings
+from blob_zero.bench.settings import NullEvaluator, PlaySettings, build_evaluator
 from blob_zero.bench.timed_run import run_for
 from blob_zero.config.load import parse_config
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import SearchOptions
+from blob_zero.errors import ConfigError
 from blob_zero.inference.forward import _compiled_answer
+from blob_zero.inference.packing import packing_obstacle
 from blob_zero.learning.learner import Learner
+from blob_zero.learning.loop import train
 from blob_zero.machine.memory import forget_peak_memory, peak_memory
 from blob_zero.model.blobnet import BlobNet, NetworkShape
 from blob_zero.model.networks import seeded_network
@@ -197,6 +200,46 @@ def test_steps_of_inference_are_told_apart_by_speed_and_by_rounding(monkeypatch)
         assert row["policy_difference_p99"] <= row["policy_difference_max"] < 0.03
 
 
+WITHOUT_SEARCH = PlaySettings(
+    agent="policy", cards=3, rounds=200, batch_rows=32, rounds_in_flight=64, threads=1, device="cpu"
+)
+
+
+def test_play_without_search_is_measured_against_the_network_and_the_rounds_alone():
+    row = selfplay.measure_selfplay(WITHOUT_SEARCH, build_evaluator(WITHOUT_SEARCH), limit_seconds=0.05)
+    assert row["rounds"] == pytest.approx(200, abs=10)
+    assert row["simulations_per_s"] is row["evaluations_per_simulation"] is row["search_limit"] is None
+    assert row["binding_limit"] in ("inference", "rounds")
+    assert row["limit_share"] == pytest.approx(row["evaluations_per_s"] / row[f"{row['binding_limit']}_limit"])
+    assert "worlds" not in WITHOUT_SEARCH.columns()
+    alone = selfplay.measure_selfplay(replace(WITHOUT_SEARCH, evaluator="null"), NullEvaluator(32), limit_seconds=0.05)
+    assert alone["binding_limit"] == "rounds"
+
+
+def test_a_network_of_outcomes_is_timed_learning_from_rounds_and_in_each_form(monkeypatch):
+    _compiled_answer.cache_clear()
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    config = TrainingConfig(batch_size=64, precision="fp32")
+    row = training.bench_training(config, WITHOUT_SEARCH, passes=1, seconds=0.05)
+    assert row["step_ms"] == pytest.approx(64_000 / row["examples_per_s"])
+    assert 0 < row["limit_share"] < 1
+    monkeypatch.setattr(inference, "PASSES", 1)
+    rows = inference.bench_inference(WITHOUT_SEARCH, seconds=0.02)
+    assert [row["step"] for row in rows] == list(inference.forms("cpu", outcome=True))
+    assert rows[0]["policy_difference_max"] == 0
+    assert all(row["evaluations_per_s"] > 0 for row in rows)
+    if packing_obstacle(torch.device("cpu"), torch.float32) is None:
+        assert str(rows[-1]["done"]).startswith("packed")
+    _compiled_answer.cache_clear()
+
+
+def test_agent_and_network_of_a_benchmark_belong_together(tmp_path):
+    run = tmp_path / "run"
+    train(small_config(), run, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
+    with pytest.raises(ConfigError, match=r"agent is policy, .*BlobNet\) of search: set agent to search"):
+        build_evaluator(replace(WITHOUT_SEARCH, network=run))
+
+
 @pytest.mark.usefixtures("small_networks")
 def test_training_is_timed_in_turn_with_its_limit():
     told, threads = [], torch.get_num_threads()
@@ -313,11 +356,11 @@ def test_the_peak_of_memory_can_be_forgotten():
 
 def test_an_iteration_is_played_and_learned(monkeypatch):
     steps_before = []
-    train = Learner.train
+    of_learner = Learner.train
 
     def watched(learner, *arguments, **options):
         steps_before.append(len(learner.optimizer.state))
-        return train(learner, *arguments, **options)
+        return of_learner(learner, *arguments, **options)
 
     monkeypatch.setattr(Learner, "train", watched)
     network = {name: size for name, size in SMALL.items() if name != "values"}
@@ -331,7 +374,31 @@ def test_an_iteration_is_played_and_learned(monkeypatch):
         },
         source="test",
     )
-    row = iteration.bench_iteration(config, device="cpu")
+    _assert_played_and_learned(iteration.bench_iteration(config, device="cpu"), steps_before)
+
+
+def test_an_iteration_without_search_is_played_and_learned(monkeypatch):
+    steps_before = []
+    of_learner = Learner.train
+
+    def watched(learner, *arguments, **options):
+        steps_before.append(len(learner.optimizer.state))
+        return of_learner(learner, *arguments, **options)
+
+    monkeypatch.setattr(Learner, "train", watched)
+    config = parse_config(
+        {
+            "game": {"cards": 3},
+            "selfplay": {"agent": "policy", "rounds": 60, "batch_rows": 32},
+            "network": {"kind": "outcome", "width": 16, "layers": 2},
+            "training": {"batch_size": 64},
+        },
+        source="test",
+    )
+    _assert_played_and_learned(iteration.bench_iteration(config, device="cpu"), steps_before)
+
+
+def _assert_played_and_learned(row, steps_before):
     assert row["rounds"] == 60
     assert row["rows"] > 60 * 4
     assert row["iteration_seconds"] == pytest.approx(row["selfplay_seconds"] + row["training_seconds"])

@@ -26,28 +26,34 @@ PASSES = 3
 """Passes, in each of which all forms are timed: other work on the machine comes and goes."""
 
 
-def forms(device: str) -> dict[str, dict[str, Any]]:
-    """Settings of each form of inference on a kind of device, by name; the others are compared with the first."""
-    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "pack": "auto", "compile": False, "cuda_graphs": False}
-    folded = plain | {"fold": True, "pack": False}
+def forms(device: str, *, outcome: bool = False) -> dict[str, dict[str, Any]]:
+    """Settings of each form of inference on a kind of device, by name; the others are compared with the first.
+
+    Args:
+        device: `cpu` or `cuda`.
+        outcome: whether the network is an OutcomeNet, which has nothing to fold.
+    """
+    plain: dict[str, Any] = {"fold": False, "dtype": "fp32", "pack": False, "compile": False, "cuda_graphs": False}
+    form = "plain" if outcome else "folded"
+    folded = plain | {"fold": True}
     half = folded | {"dtype": "auto"}
     compiled = half | {"compile": True}
     graphs = compiled | {"cuda_graphs": True}
     last = (
-        {"folded, half precision, packed": half | {"pack": "auto"}}
+        {f"{form}, half precision, packed": half | {"pack": "auto"}}
         if device == "cpu"
         else {
-            "folded, half precision, graphs": half | {"cuda_graphs": True},
-            "folded, half precision, compiled, graphs": graphs,
+            f"{form}, half precision, graphs": half | {"cuda_graphs": True},
+            f"{form}, half precision, compiled, graphs": graphs,
             "the same, pageable memory": graphs | {"pinned_memory": False},
             "the same, copies in the stream that computes": graphs | {"copy_streams": False},
         }
     )
     return {
         "plain, fp32": plain,
-        "folded, fp32": folded,
-        "folded, half precision": half,
-        "folded, half precision, compiled": compiled,
+        **({} if outcome else {"folded, fp32": folded}),
+        f"{form}, half precision": half,
+        f"{form}, half precision, compiled": compiled,
         **last,
     }
 
@@ -67,7 +73,7 @@ def bench_inference(
         network in fp32, over the legal actions and the seats in play of a batch of self-play.
     """
     evaluators = {}
-    for name, changes in forms(settings.where.type).items():
+    for name, changes in forms(settings.where.type, outcome=settings.agent == "policy").items():
         notice(f"making ready: {name}")
         evaluators[name] = build_evaluator(replace(settings, **changes))
     rates: dict[str, list[float]] = {name: [] for name in evaluators}

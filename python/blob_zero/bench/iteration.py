@@ -31,8 +31,8 @@ def bench_iteration(
 ) -> Measurement:
     """Plays an iteration's rounds with the untrained network and trains on them, as `blob-zero train` does.
 
-    Compilation precedes the clock, for self-play and for training: a run pays it once. The replay ring holds only the
-    rows of this iteration.
+    Compilation precedes the clock, for self-play and for training: a run pays it once. The replay holds only the rows
+    of this iteration.
 
     Args:
         config: the settings of a run.
@@ -44,7 +44,7 @@ def bench_iteration(
     from blob_zero.config.schedule import at
     from blob_zero.inference.devices import resolve_device
     from blob_zero.learning.learner import Learner
-    from blob_zero.learning.replay import ReplayRing, columns_of
+    from blob_zero.learning.played import count_rows, new_replay, rows_to_learn
     from blob_zero.model.networks import configured_shape, seeded_network
     from blob_zero.seeds import Purpose, stream, stream_seed
     from blob_zero.selfplay.worker import LocalWorker, RoundRange
@@ -60,8 +60,8 @@ def bench_iteration(
     began = time.perf_counter()
     played = worker.play(net, to_play, progress=progress)
     played_at = time.perf_counter()
-    replay = ReplayRing(config.training.replay_rows)
-    replay.append(columns_of(played.records, root_value_weight=config.training.root_value_weight))
+    replay = new_replay(config)
+    replay.append(rows_to_learn(config, played.records))
     learner = Learner(net, config.training, device=where, iterations=config.run.iterations)
     notice("warming up the learner, and compiling where asked for")
     warm_up(learner, replay, notice)
@@ -73,7 +73,7 @@ def bench_iteration(
         "rounds_per_min": 60 * played.rounds / (played_at - began),
         "selfplay_seconds": played_at - began,
         "rounds": played.rounds,
-        "rows": len(played.records.features),
+        "rows": count_rows(played.records),
         "batch_fill_mean": played.batch_fill,
         "examples_per_s": learned.examples_per_second,
         "training_seconds": learned_at - learning,

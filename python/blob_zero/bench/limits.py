@@ -1,4 +1,4 @@
-"""The two limits of self-play: the network alone, and the search alone."""
+"""The two limits of self-play: the network alone, and all else alone."""
 
 import threading
 import time
@@ -54,7 +54,7 @@ def inference_limit(settings: PlaySettings, evaluator: ServedEvaluator, *, secon
 
 
 def search_limit(settings: PlaySettings, *, seconds: float = 2.0) -> float:
-    """Evaluations a second that the search requests when each returns at once: scheduler and queue in Rust."""
+    """Evaluations a second that the agent requests when each returns at once: search, scheduler and queue in Rust."""
     plan = settings.self_play(rounds=ENDLESS).plan(evaluator_threads=2, record=False)
     end = time.perf_counter() + seconds
     started = time.perf_counter()

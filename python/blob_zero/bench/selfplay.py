@@ -15,7 +15,7 @@ from blob_zero.machine.gpu import gpu_meter
 from blob_zero.machine.memory import peak_memory
 from blob_zero.selfplay.serving import OnProgress
 
-Limit = Literal["inference", "search"]
+Limit = Literal["inference", "search", "rounds"]
 
 COLUMNS = {
     "rounds_per_min": "rounds/min",
@@ -30,6 +30,7 @@ COLUMNS = {
     "python_share": "Python's share of the serving threads' time",
     "inference_limit": "inference alone, evaluations/s",
     "search_limit": "search alone, evaluations/s",
+    "rounds_limit": "rounds without network and search, evaluations/s",
     "binding_limit": "the limit that binds",
     "limit_share": "share of it reached",
     "gpu_use": "GPU use",
@@ -88,30 +89,31 @@ def measure_selfplay(
 ) -> Measurement:
     """Measures self-play as `bench_selfplay` does, with an evaluator that is ready."""
     device = str(getattr(evaluator, "device", "none"))
-    notice("the limits: inference alone, search alone")
+    rest: Limit = "search" if settings.agent == "search" else "rounds"
+    notice(f"the limits: inference alone, {rest} alone")
     # Before and after, since the machine may not be the same in both moments.
     inference = [inference_limit(settings, evaluator, seconds=limit_seconds / 2)]
-    search = [search_limit(settings, seconds=limit_seconds / 2)]
+    others = [search_limit(settings, seconds=limit_seconds / 2)]
     notice(f"self-play, {settings.rounds:,} rounds")
     watch = _Watch(progress, gpu_meter(device))
     rounds, carried = begun_rounds(settings, evaluator.workers, rounds=settings.rounds)
     records = rounds.run(evaluator, carried=carried, progress=watch)
     inference.append(inference_limit(settings, evaluator, seconds=limit_seconds / 2))
-    search.append(search_limit(settings, seconds=limit_seconds / 2))
+    others.append(search_limit(settings, seconds=limit_seconds / 2))
 
     stats = records.stats
     serving = stats.serving
     fills = np.sort(serving.batch_sizes) / settings.rows
     rate = stats.rows / stats.seconds
-    limits: dict[Limit, float] = {"inference": sum(inference) / 2, "search": sum(search) / 2}
+    limits: dict[Limit, float] = {"inference": sum(inference) / 2, rest: sum(others) / 2}
     if isinstance(evaluator, NullEvaluator):
         del limits["inference"]
     binding = min(limits, key=lambda name: limits[name])
     return {
         "rounds_per_min": stats.rounds_per_minute,
         "evaluations_per_s": rate,
-        "simulations_per_s": stats.simulations / stats.seconds,
-        "evaluations_per_simulation": stats.evaluations / stats.simulations,
+        "simulations_per_s": stats.simulations / stats.seconds if stats.simulations else None,
+        "evaluations_per_simulation": stats.evaluations / stats.simulations if stats.simulations else None,
         "batch_fill_mean": float(fills.mean()),
         "batch_fill_p50": float(fills[len(fills) // 2]),
         "batch_fill_p01": float(fills[len(fills) // 100]),
@@ -119,7 +121,8 @@ def measure_selfplay(
         "between_batches_us": 1e6 * (serving.total - serving.evaluating) / stats.batches,
         "python_share": serving.python / serving.total,
         "inference_limit": limits.get("inference"),
-        "search_limit": limits["search"],
+        "search_limit": limits.get("search"),
+        "rounds_limit": limits.get("rounds"),
         "binding_limit": binding,
         "limit_share": rate / limits[binding],
         "gpu_use": sum(watch.uses) / len(watch.uses) if watch.uses else None,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import blob_zero as bz
 from blob_zero.bench.tables import Measurement
 from blob_zero.config.choices import Dtype, Switch
-from blob_zero.config.search_options import DEFAULT_SEARCH, SearchOptions
+from blob_zero.config.search_options import DEFAULT_SEARCH, PolicyOptions, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.selfplay.sizes import auto_batch_rows
@@ -30,10 +30,12 @@ class PlaySettings:
     Attributes:
         players: 3 to 8.
         cards: cards dealt to each.
+        agent: `search`, or `policy` for play without search by an OutcomeNet, as `selfplay.agent` of a run.
         search: how each decision is searched.
         rounds: rounds to play.
         evaluator: `network`, or `null`, which answers equal priors and values of 0 without computing anything.
-        network: a run or checkpoint; the full BlobNet with fresh weights if None.
+        network: a run or checkpoint; if None an untrained network, the full BlobNet or, for play without search, that
+            of the preset `quick`.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: threads of the search, and on a CPU of the network; one for each core if None.
         batch_rows: rows of a batch; `rows` is what is taken.
@@ -51,6 +53,7 @@ class PlaySettings:
 
     players: int = 4
     cards: int = 5
+    agent: Literal["search", "policy"] = "search"
     search: SearchOptions = DEFAULT_SEARCH
     rounds: int = 4000
     evaluator: Literal["network", "null"] = "network"
@@ -85,7 +88,13 @@ class PlaySettings:
         device = self.where.type
         # Rounds that the iteration before carried over are in progress too.
         in_progress = min(2 * self.rounds, self.rounds_in_flight or 2 * self.rounds)
-        return auto_batch_rows(device, workers=auto_workers(device), leaves=in_progress * self.search.leaves)
+        leaves = in_progress * (self.search.leaves if self.agent == "search" else 1)
+        return auto_batch_rows(device, workers=auto_workers(device), leaves=leaves)
+
+    @property
+    def play(self) -> str:
+        """How decisions are made, in words: `search 3x30`, or `without search`."""
+        return f"search {self.search}" if self.agent == "search" else "without search"
 
     @property
     def where(self) -> "torch.device":
@@ -100,7 +109,8 @@ class PlaySettings:
 
     def columns(self) -> Measurement:
         """The settings as columns."""
-        values = asdict(self) | asdict(self.search) | {"batch_rows": self.rows}
+        search = asdict(self.search) if self.agent == "search" else {}
+        values = asdict(self) | search | {"batch_rows": self.rows}
         del values["search"]
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
@@ -110,6 +120,7 @@ class PlaySettings:
             players=self.players,
             cards=self.cards,
             search=self.search,
+            policy=PolicyOptions() if self.agent == "policy" else None,
             rounds=self.rounds if rounds is None else rounds,
             first_round=first_round,
             carry_over=carry_over,
@@ -119,6 +130,10 @@ class PlaySettings:
             rounds_in_flight=self.rounds_in_flight,
             cache_entries=self.cache_entries,
         )
+
+    def even_evaluator(self) -> "NullEvaluator | str":
+        """An evaluator with equal priors and values of 0: the core's own where it can take it."""
+        return "uniform" if self.agent == "search" else NullEvaluator(self.rows)
 
 
 class NullEvaluator:
@@ -144,14 +159,25 @@ def build_network(settings: PlaySettings) -> "Network":
 
     Raises:
         CheckpointError: the path holds none.
+        ConfigError: the network is not one of the agent's.
     """
+    from blob_zero.config.load import load_config, preset_path
     from blob_zero.config.schema import Config
     from blob_zero.model.networks import configured_shape, seeded_network
+    from blob_zero.model.outcome_net import OutcomeNet
     from blob_zero.run.checkpoint import load_network
 
-    if settings.network is not None:
-        return load_network(settings.network)
-    return seeded_network(configured_shape(Config()), seed=settings.seed)
+    if settings.network is None:
+        config = Config() if settings.agent == "search" else load_config(preset_path("quick"))
+        return seeded_network(configured_shape(config), seed=settings.seed)
+    net = load_network(settings.network)
+    agent = "policy" if isinstance(net, OutcomeNet) else "search"
+    if agent != settings.agent:
+        raise ConfigError(
+            f"agent is {settings.agent}, and {settings.network} holds a network ({type(net).__name__}) of {agent}: "
+            f"set agent to {agent}"
+        )
+    return net
 
 
 def build_evaluator(

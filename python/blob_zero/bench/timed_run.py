@@ -68,5 +68,5 @@ def begun_rounds(
     if in_flight < 2:
         return settings.self_play(rounds=rounds), None
     quick = replace(settings, search=SearchOptions(worlds=1, simulations=1), rounds_in_flight=None)
-    carried = quick.self_play(rounds=in_flight, carry_over=in_flight).run("uniform").carry_over
+    carried = quick.self_play(rounds=in_flight, carry_over=in_flight).run(quick.even_evaluator()).carry_over
     return settings.self_play(rounds=rounds, first_round=in_flight, carry_over=in_flight), carried

@@ -1,9 +1,9 @@
 """`bench train`: the training step against the device's limit, its own matrix products with nothing around them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from blob_zero.learning.learner import Learner
-    from blob_zero.learning.replay import ReplayRing
+    from blob_zero.learning.played import Replay
 
 COLUMNS = {
     "examples_per_s": "examples/s",
@@ -37,7 +37,7 @@ COLUMNS = {
     "device": "device",
 }
 
-# Batches in the ring that is learned from: more than caches hold of the full batch, few enough to be played at once.
+# Batches in the replay that is learned from: more than caches hold of the full batch, few enough to be played at once.
 _BATCHES = 8
 # Steps between two waits for a GPU, without which its queue would grow without end.
 _STEPS_A_WAIT = 16
@@ -54,9 +54,9 @@ def bench_training(
 ) -> Measurement:
     """Times training and its matrix products alternately, on rows of real rounds, after warm-up and compilation.
 
-    A step is all that training does with a batch: gathering it, forward, loss, backward, clipping
-    and the optimizer. The limit is forward and backward of the linear layers at the same precision, one matrix product
-    after the other on random numbers; on a GPU they are launched all at once by a CUDA graph.
+    A step is all that training does with a batch: gathering it or rebuilding it from rounds, forward, loss, backward,
+    clipping and the optimizer. The limit is forward and backward of the linear layers at the same precision, one matrix
+    product after the other on random numbers; on a GPU they are launched all at once by a CUDA graph.
 
     Args:
         config: batch size, precision, compilation and the rest.
@@ -81,10 +81,10 @@ def bench_training(
         if play.threads is not None:
             torch.set_num_threads(play.threads)
         notice("playing rounds to learn from")
-        ring = _ring(play, rows=_BATCHES * config.batch_size)
+        replay = _replay(play, rows=_BATCHES * config.batch_size)
         learner = Learner(build_network(play), config, device=device, iterations=100)
         notice("warming up, and compiling where asked for")
-        learn = warm_up(learner, ring, notice)
+        learn = warm_up(learner, replay, notice)
         precision = learner.gradients.precision
         products = matrix_products(learner.net.shape, config.batch_size, device=device, precision=precision)
         for _ in range(_WARM_UP_STEPS):
@@ -117,36 +117,43 @@ def bench_training(
     }
 
 
-def _ring(play: PlaySettings, *, rows: int) -> "ReplayRing":
-    """A ring of at least `rows` rows, from quick rounds of the settings' players and cards."""
+def _replay(play: PlaySettings, *, rows: int) -> "Replay":
+    """A replay of at least `rows` rows to train on, from quick rounds of the settings' players and cards."""
     from blob_zero.learning.replay import ReplayRing, columns_of
+    from blob_zero.learning.round_replay import RoundReplay
 
-    ring = ReplayRing(rows)
     quick = replace(
         play, search=SearchOptions(worlds=1, simulations=8), batch_rows=256, threads=None, rounds_in_flight=None
     )
-    turn, rounds = 0, max(64, rows // (4 * play.players))
-    while len(ring) < rows:
-        ring.append(columns_of(replace(quick, seed=play.seed + turn).self_play(rounds=rounds).run("uniform")))
+    # One round in twenty is held out.
+    replay = ReplayRing(rows) if play.agent == "search" else RoundReplay(2 * rows)
+    turn, rounds, there = 0, max(64, rows // (4 * play.players)), 0
+    while there < rows:
+        # The numbers of rounds go on, since they decide which are held out.
+        played = quick.self_play(rounds=rounds, first_round=turn * rounds).run(quick.even_evaluator())
+        if isinstance(replay, RoundReplay):
+            replay.append(played.rounds)
+            there += replay.newest
+        else:
+            replay.append(columns_of(played))
+            there = len(replay)
         turn += 1
-    return ring
+    return replay
 
 
-def warm_up(learner: "Learner", ring: "ReplayRing", notice: Callable[[str], None]) -> Callable[[], object]:
+def warm_up(learner: "Learner", replay: "Replay", notice: Callable[[str], None]) -> Callable[[], object]:
     """Takes a few steps, which compile the step where asked for, and returns a function that takes the next one."""
-    from blob_zero.learning.minibatches import DeviceRows
-
     rng = np.random.default_rng(0)
-    rows = DeviceRows(ring, device=learner.device, notice=notice)
-    config = learner.config
+
+    def endless() -> Iterator[Any]:
+        while True:
+            yield from learner.minibatches(replay, rng, iteration=0, notice=notice).batches
+
+    batches = endless()
     learner.net.train()
-    left: list[torch.Tensor] = []
 
     def step() -> object:
-        if not left:
-            epoch = ring.epoch(rng, config.batch_size)
-            left.extend(rows.upload(epoch))
-        return learner.step(rows.batch(left.pop()), rate=config.learning_rate, notice=notice)
+        return learner.step(next(batches), rate=learner.config.learning_rate, notice=notice)
 
     for _ in range(_WARM_UP_STEPS):
         step()

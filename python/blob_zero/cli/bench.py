@@ -9,6 +9,7 @@ import typer
 from blob_zero.bench.settings import PlaySettings, check_at_least_1
 from blob_zero.bench.tables import Measurement
 from blob_zero.cli.bench_options import (
+    Agent,
     BatchRows,
     CacheEntries,
     Cards,
@@ -41,6 +42,7 @@ app = typer.Typer(
 def selfplay(
     players: Players = 4,
     cards: Cards = 5,
+    agent: Agent = "search",
     search: Search = "3x30",
     rounds: Rounds = 4000,
     device: Device = "auto",
@@ -60,6 +62,7 @@ def selfplay(
 
     settings = replace(
         _settings(players=players, cards=cards, search=search, device=device, threads=threads, net=net),
+        agent=agent,
         rounds=rounds,
         evaluator=evaluator,
         batch_rows=batch_rows,
@@ -70,7 +73,7 @@ def selfplay(
     )
     with BenchReport(out, json=json) as report:
         row = bench_selfplay(settings, notice=report.notice, progress=report.progress)
-        report.one(row, COLUMNS, settings=settings.columns(), title=f"Self-play, {players} x {cards}, {search}")
+        report.one(row, COLUMNS, settings=settings.columns(), title=f"Self-play, {players} x {cards}, {settings.play}")
 
 
 @app.command(name="search")
@@ -106,6 +109,7 @@ def inference(
     device: Device = "auto",
     threads: Threads = None,
     batch_rows: BatchRows = None,
+    agent: Agent = "search",
     net: Network = None,
     seconds: Annotated[float, typer.Option(help="Seconds for each step in each of three passes.")] = 1.0,
     json: Json = False,
@@ -116,7 +120,7 @@ def inference(
 
     check_at_least_1(threads=threads, batch_rows=batch_rows)
     settings = _settings(players=players, cards=cards, device=device, threads=threads, net=net)
-    settings = replace(settings, batch_rows=batch_rows)
+    settings = replace(settings, agent=agent, batch_rows=batch_rows)
     settings.self_play()
     with BenchReport(out, json=json) as report:
         rows = bench_inference(settings, seconds=seconds, notice=report.notice)
@@ -126,6 +130,7 @@ def inference(
 @app.command()
 def train(
     device: Device = "auto",
+    agent: Agent = "search",
     net: Network = None,
     batch_size: Annotated[int, typer.Option(help="Rows of an optimizer step.")] = 2048,
     precision: Dtype = "auto",
@@ -143,7 +148,7 @@ def train(
     from blob_zero.bench.training import COLUMNS, bench_training
 
     check_at_least_1(batch_size=batch_size, passes=passes, threads=threads)
-    settings = PlaySettings(device=device, network=net, threads=threads)
+    settings = PlaySettings(device=device, agent=agent, network=net, threads=threads)
     learning = TrainingConfig(
         batch_size=batch_size, precision=precision, compile="auto" if compile_ is None else compile_
     )

@@ -7,6 +7,10 @@ import typer
 
 Players = Annotated[int, typer.Option(help="Seats, 3 to 8.")]
 Cards = Annotated[int, typer.Option(help="Cards dealt to each, 1 to 13.")]
+Agent = Annotated[
+    Literal["search", "policy"],
+    typer.Option(help="policy plays without search, by a network that judges outcomes.", show_choices=True),
+]
 Search = Annotated[str, typer.Option(metavar="WxS", help="Worlds x simulations in each.")]
 Rounds = Annotated[int, typer.Option(help="Rounds to play.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")]
@@ -22,7 +26,10 @@ CacheEntries = Annotated[
     int | None, typer.Option(help="Evaluations that a round remembers, 0 for none. (default: enough for one decision)")
 ]
 Network = Annotated[
-    Path | None, typer.Option("--net", help="A run or checkpoint. (default: the full BlobNet, untrained)")
+    Path | None,
+    typer.Option(
+        "--net", help="A run or checkpoint. (default: untrained; full BlobNet, or with --agent policy quick's)"
+    ),
 ]
 Evaluator = Annotated[
     Literal["network", "null"], typer.Option(help="null returns at once and computes nothing.", show_choices=True)

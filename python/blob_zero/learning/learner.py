@@ -82,7 +82,7 @@ class Learner:
         started = time.perf_counter()
         results = StepResults(self.gradients.objective, device=self.device)
         reading = _STEPS_A_READING if self.device.type == "cuda" else 1
-        total, size, batches = self._minibatches(replay, rng, iteration=iteration, notice=notice)
+        total, size, batches = self.minibatches(replay, rng, iteration=iteration, notice=notice)
         self.net.train()
         for batch in batches:
             done = (len(results) + 1) / total
@@ -103,9 +103,10 @@ class Learner:
                 return measure_values(net, rows, has_bid_chances=has_bid_chances)
         raise TypeError(f"{type(self.net).__name__} does not learn from {type(replay).__name__}")
 
-    def _minibatches(
-        self, replay: ReplayRing | RoundReplay, rng: np.random.Generator, *, iteration: int, notice: Notice
+    def minibatches(
+        self, replay: ReplayRing | RoundReplay, rng: np.random.Generator, *, iteration: int, notice: Notice = silent
     ) -> Minibatches:
+        """The minibatches of an iteration, on the learner's device; arguments as in `train`."""
         if isinstance(replay, RoundReplay):
             assert isinstance(self.net, OutcomeNet)
             return replay.minibatches(rng, self.config, net=self.net, device=self.device)

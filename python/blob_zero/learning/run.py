@@ -17,8 +17,8 @@ from blob_zero.config.schema import Config
 from blob_zero.errors import CheckpointError
 from blob_zero.learning.display import Notice
 from blob_zero.learning.learner import Learner
-from blob_zero.learning.replay import Columns, ReplayRing, columns_of
-from blob_zero.learning.round_replay import RoundReplay
+from blob_zero.learning.played import count_rows, new_replay, rows_to_learn
+from blob_zero.learning.replay import Columns
 from blob_zero.metrics.log import MetricsLog, MetricsRow
 from blob_zero.metrics.steps import STEPS, keep_steps_until, write_steps
 from blob_zero.model.networks import Network, configured_shape, copy_network, seeded_network
@@ -83,7 +83,7 @@ class Run:
         self.sizes: Sizes | None = None
         self.measured_iteration = -1
         self.ratings = Ratings()
-        self.replay = _new_replay(config)
+        self.replay = new_replay(config)
         self.metrics = MetricsLog(folder / METRICS)
         self.commit_seconds: float | None = None
         self._replay_files: list[ReplayFile] = []
@@ -101,12 +101,9 @@ class Run:
 
     def add_rows(self, records: Records) -> int:
         """Adds an iteration's records to the replay; the next commit writes them. Returns the number of rows."""
-        if isinstance(self.replay, RoundReplay):
-            self._new_rows = records.rounds
-        else:
-            self._new_rows = columns_of(records, root_value_weight=self.config.training.root_value_weight)
+        self._new_rows = rows_to_learn(self.config, records)
         self.replay.append(self._new_rows)
-        return len(records.features) or int(records.rounds["decisions"].sum(dtype=np.int64))
+        return count_rows(records)
 
     def commit(self, row: MetricsRow | None = None, steps: pl.DataFrame | None = None) -> None:
         """Writes the run as it is: once this returns, the iteration cannot be lost.
@@ -208,7 +205,7 @@ class Run:
         keep_steps_until(self.folder, self.iteration)
 
     def _restore_replay(self, files: list[ReplayFile], notice: Notice) -> None:
-        self.replay = _new_replay(self.config)
+        self.replay = new_replay(self.config)
         self._replay_files = []
         for file in files_in_ring(files, capacity=self.replay.capacity):
             try:
@@ -256,8 +253,3 @@ def _tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
 
 def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
     return {name: tensor.numpy() for name, tensor in tensors.items()}
-
-
-def _new_replay(config: Config) -> ReplayRing | RoundReplay:
-    kind = RoundReplay if config.selfplay.agent == "policy" else ReplayRing
-    return kind(config.training.replay_rows)

@@ -8,6 +8,9 @@ from blob_zero.analysis.analyze import Analysis, Request, analyze
 from blob_zero.analysis.judge import Judge, Judgement
 from blob_zero.notation.rounds import RoundText, action_name
 
+CLOSE = 0.1
+"""An action within this many expected points of the best is as good: judges are no more exact than that."""
+
 _WORLDS = 4
 """Example worlds of each decision."""
 
@@ -48,7 +51,7 @@ class Decision:
         """What was done, and what was worth more."""
         verb = "bid" if self.round.phase == "bidding" else "played"
         chosen, best, make = self.name(self.chosen), self.name(self.judgement.best), self.judgement.make
-        if self.lost < 0.05:
+        if self.lost <= CLOSE:
             return f"you {verb} {chosen}, as good as any"
         aim, best_make, own_make = "it" if verb == "bid" else "your bid", make[self.judgement.best], make[self.chosen]
         return (

@@ -5,15 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blob_zero.analysis.judge import Judge
-from blob_zero.analysis.review import Decision, review_round
+from blob_zero.analysis.review import CLOSE, Decision, review_round
 from blob_zero.play.session import Session
 from blob_zero.play.table import YOU
 
 MISTAKE = 0.5
 """Expected points that a decision must have lost to be drilled."""
-
-CLOSE = 0.1
-"""An action within this many points of the best counts as right."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,7 @@
+import html
 import importlib.util
+import re
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +14,9 @@ from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.learning.loop import train
 from blob_zero.metrics.calibration import CHANCE_BINS, calibration, chance_of_bid
 from blob_zero.report import charts, drawing, page, write_report
+from blob_zero.report.calibration import held_out_calibration
 from blob_zero.report.captions import captioned_charts
+from blob_zero.run.checkpoint import latest_checkpoint
 
 PNG = b"\x89PNG"
 
@@ -48,6 +53,50 @@ def test_a_run_becomes_one_page_with_its_charts_in_it_and_beside_it(tmp_path):
 def test_what_was_not_measured_has_no_chart(tmp_path):
     train(small_config(), tmp_path, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
     assert 'id="promotion"' not in write_report(tmp_path).read_text()
+
+
+@pytest.fixture(scope="module")
+def without_search(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "run"
+    config = small_config(
+        game={"players": 3, "cards": 3},
+        selfplay={"agent": "policy", "rounds": 100, "batch_rows": 64},
+        network={"kind": "outcome", "width": 16, "layers": 1},
+        training={"batch_size": 64, "replay_rows": 2500},
+        evaluation={"every": 3, "deals": 4, "final_deals": 4, "opponents": ["rollout:1x4"]},
+    )
+    train(config, folder, display=SilentDisplay(), device="cpu")
+    return folder
+
+
+def test_the_page_of_a_run_without_search_shows_what_it_learns(without_search, tmp_path):
+    path = write_report(without_search, tmp_path)
+    text = path.read_text()
+    shown = {"strength", "losses", "selfplay", "ratings", "value_calibration", "bid_calibration", "speed"}
+    assert {file.stem for file in tmp_path.glob("*.png")} == shown
+    assert "3 players, 3 cards, without search" in text
+    words = re.sub('base64,[^"]*', "", text.partition("Settings of the run")[0])
+    for word in ("the run's search", "visits", "x30", "playouts may judge", "policy loss"):
+        assert word not in html.unescape(words)
+    assert "a search with random playouts" in words
+    assert "points a seat and round in self-play" in words
+
+
+def test_calibration_of_chances_is_that_of_the_runs_own_metrics(without_search, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(without_search, run)
+    checkpoint, _ = latest_checkpoint(run / "checkpoints")
+    found = held_out_calibration(run, checkpoint)
+    last = pl.read_parquet(run / "metrics.parquet").row(-1, named=True)
+    assert found.rows == last["held_out_rows"] > 50
+    assert found.bids.error == pytest.approx(last["held_out_bid_calibration"], abs=1e-6)
+
+    # A damaged file costs its rounds alone.
+    (run / "replay" / "000002.safetensors").write_bytes(b"")
+    assert 0 < held_out_calibration(run, checkpoint).rows < found.rows
+    for file in (run / "replay").iterdir():
+        file.unlink()
+    assert held_out_calibration(run, checkpoint) is None
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):

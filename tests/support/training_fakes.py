@@ -62,6 +62,9 @@ def small_config(**sections: dict[str, object]) -> Config:
         "evaluation": {"every": 1, "deals": 11, "final_deals": 22},
         "promotion": {"enabled": False},
     }
+    # Sizes of BlobNet mean nothing to networks of another kind.
+    if "kind" in sections.get("network", {}):
+        settings["network"] = {}
     for name, values in sections.items():
         settings[name] = settings.get(name, {}) | values
     return parse_config(settings, source="test")

@@ -63,10 +63,10 @@ def train(
 ) -> None:
     """Train a network by self-play, or go on with a run.
 
-    The same command goes on from the run's last checkpoint; Ctrl-C can stop
-    it at any time. It ends with a table: the trained network against its
-    untrained self, random play and the rule bot, with the same search, on
-    fresh deals.
+    Self-play is with a search that the network guides, or without one, as
+    the preset says. The same command goes on from the run's last checkpoint;
+    Ctrl-C can stop it at any time. It ends with a table: the trained network
+    against the opponents of the settings, on fresh deals.
     """
     # PyTorch takes seconds to import, and help and presets need none of it.
     from blob_zero.cli.display import open_display
@@ -87,13 +87,13 @@ def train(
     except KeyboardInterrupt as stop:
         console.print(stopped, soft_wrap=True)
         raise typer.Exit(exit_status(stop)) from None
-    game, search = settings.game, settings.search
+    game = settings.game
     table = matches_table(
         [(comparison.opponent, comparison.match) for comparison in comparisons],
         first="the trained network",
         title=(
             f"The trained network after {settings.run.iterations} iterations: {game.players} players, "
-            f"{game.cards_text()}, search {search.worlds}x{search.simulations}, {settings.evaluation.final_deals:,} "
+            f"{game.cards_text()}, {settings.play_text()}, {settings.evaluation.final_deals:,} "
             f"fresh {'games' if game.whole_games else 'deals'} from every seat"
         ),
     )

@@ -391,6 +391,12 @@ class Config(_Section):
         of_blobnet = {f"network.{name}" for name in NetworkConfig.model_fields} - _OF_EVERY_NETWORK
         return _OF_SEARCHES | of_search | of_blobnet
 
+    def play_text(self) -> str:
+        """How decisions are made outside of self-play, in words."""
+        if self.selfplay.agent == "policy":
+            return "without search"
+        return f"search {self.search.worlds}x{self.search.simulations}"
+
     @model_validator(mode="after")
     def _network_fits_agent(self) -> "Config":
         policy, outcome = self.selfplay.agent == "policy", self.network.kind == "outcome"

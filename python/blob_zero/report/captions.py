@@ -42,34 +42,49 @@ def captioned_charts(
     frame: pl.DataFrame, calibrated: NetworkCalibration | None, *, blended: float, has_bid_chances: bool
 ) -> Iterator[CaptionedChart]:
     """The charts that the run has numbers for."""
-    yield from _strength_and_losses(frame)
+    policy = charts.without_search(frame)
+    yield from _strength(frame)
+    yield from _learning_without_search(frame) if policy else _losses(frame)
     yield from _matches_in_the_run(frame)
     if calibrated is not None:
-        yield from _calibration(calibrated, blended=blended, has_bid_chances=has_bid_chances)
+        yield _value_calibration(calibrated, blended=blended, scores_alone=has_bid_chances)
+        if policy or has_bid_chances:
+            yield _bid_calibration(calibrated, policy=policy)
+    playouts = (
+        ""
+        if policy
+        else "In the first iterations random playouts may judge positions instead of the network. They need no batches "
+        "and are many times faster. Where they would compress the network's line, their marks stand above it, not to "
+        "scale. "
+    )
     yield CaptionedChart(
         "speed",
         "Speed",
-        "Self-play alone, without training and matches. In the first iterations random playouts may judge positions "
-        "instead of the network. They need no batches and are many times faster. Where they would compress the "
-        "network's line, their marks stand above it, not to scale. Batches should be nearly full: the network takes "
+        f"Self-play alone, without training and matches. {playouts}Batches should be nearly full: the network takes "
         "the same time for a half-empty one.",
         lambda: charts.speed(frame),
     )
 
 
-def _strength_and_losses(frame: pl.DataFrame) -> Iterator[CaptionedChart]:
+def _strength(frame: pl.DataFrame) -> Iterator[CaptionedChart]:
     met = charts.opponents(frame)
+    policy = charts.without_search(frame)
+    played = "without search" if policy else "with the run's search"
+    names = _OPPONENTS | ({"rollout": "a search with random playouts"} if policy else {})
     if met:
         yield CaptionedChart(
             "strength",
             "Strength",
-            "The best network, with the run's search, against fixed opponents: "
-            + "; ".join(f"{name}, {_OPPONENTS[name]}" for name in met)
+            f"The best network, {played}, against fixed opponents: "
+            + "; ".join(f"{name}, {names[name]}" for name in met)
             + ". The network has one seat and the opponent all others, always on the same deals. Training never uses "
             "these matches. Above zero the network scores more. If an interval contains zero, the match does not show "
             "which of the two is stronger.",
             lambda: charts.strength(frame),
         )
+
+
+def _losses(frame: pl.DataFrame) -> Iterator[CaptionedChart]:
     yield CaptionedChart(
         "losses",
         "Losses",
@@ -78,6 +93,29 @@ def _strength_and_losses(frame: pl.DataFrame) -> Iterator[CaptionedChart]:
         "learned. The value learns the result of each seat. With hidden cards its error cannot fall to zero. Both "
         "losses may rise again when the search gets stronger and its rounds change." + _undone(frame),
         lambda: charts.losses(frame),
+    )
+
+
+def _learning_without_search(frame: pl.DataFrame) -> Iterator[CaptionedChart]:
+    yield CaptionedChart(
+        "losses",
+        "Losses",
+        "The distance of the network's predictions from what came of the actions taken; lower is better. Above, the "
+        "chance that the bid is made: with hidden cards its loss cannot fall to zero. If the loss on held-out rows, "
+        "which are never trained on, rises while the other falls, the network memorizes its rows. In the middle, how "
+        "much better than a single chance for all actions the network predicts made bids: 0 % is no better, 100 % is "
+        "always right. Below, the value, which is the result of each seat. Losses rise in the first iterations: an "
+        "untrained network makes hardly any bid, which is easy to predict. Later they may rise when play gets stronger."
+        + _undone(frame),
+        lambda: charts.losses(frame),
+    )
+    yield CaptionedChart(
+        "selfplay",
+        "Self-play",
+        "The mean points of a seat in a round in which the network has all seats, and the share of bids made exactly. "
+        "A share of random actions is among them (selfplay.random_share), and the network has learned to stop the "
+        "others too: points in self-play show that a run learns, not how strong the network is.",
+        lambda: charts.selfplay(frame),
     )
 
 
@@ -104,35 +142,47 @@ def _matches_in_the_run(frame: pl.DataFrame) -> Iterator[CaptionedChart]:
         )
 
 
-def _calibration(of: NetworkCalibration, *, blended: float, has_bid_chances: bool) -> Iterator[CaptionedChart]:
-    yield CaptionedChart(
+def _value_calibration(of: NetworkCalibration, *, blended: float, scores_alone: bool) -> CaptionedChart:
+    return CaptionedChart(
         "value_calibration",
         "Do its values come true?",
         "The network predicts the result of each seat, from -1 (no points) to 1 (the most that the hand allows)"
-        f"{'' if has_bid_chances else ', mixed with the place in the game'}. Each point is a group of similar "
+        f"{'' if scores_alone else ', mixed with the place in the game'}. Each point is a group of similar "
         "predictions: their mean on the horizontal axis, the mean result on the vertical one. On the dashed line "
         "predictions came true; above it they were too low, below it too high. The mean distance from the line is "
         f"{of.value.error:.3f}. The bars below count the predictions of each group. {_about_rows(of, blended)}",
         lambda: charts.value_calibration(of.value),
     )
-    if has_bid_chances:
-        yield CaptionedChart(
-            "bid_calibration",
-            "Does it know which bids will be made?",
-            "A bid that is made scores 10 points plus the bid, and any other scores 0. So a seat's expected points, "
-            "divided by the score of its bid, are its chance of making the bid. Of the bids with a predicted chance "
-            "of about 70 %, seven in ten should have been made: then the point lies on the dashed line. Above it the "
-            "network's chances were too low, below it too high. The mean distance from the line is "
-            f"{of.bids.error:.1%}. A row counts if its decision is in the play of cards, for the seat that decides. "
-            "The rows are from the same rounds as in the chart above.",
-            lambda: charts.bid_calibration(of.bids),
+
+
+def _bid_calibration(of: NetworkCalibration, *, policy: bool) -> CaptionedChart:
+    if policy:
+        about = (
+            "The network predicts for each action the chance that the seat makes its bid after it; here for the action "
+            "that was taken, in bidding and in the play of cards. "
         )
+        counted = ""
+    else:
+        about = (
+            "A bid that is made scores 10 points plus the bid, and any other scores 0. So a seat's expected points, "
+            "divided by the score of its bid, are its chance of making the bid. "
+        )
+        counted = "A row counts if its decision is in the play of cards, for the seat that decides. "
+    return CaptionedChart(
+        "bid_calibration",
+        "Does it know which bids will be made?",
+        f"{about}Of the bids with a predicted chance "
+        "of about 70 %, seven in ten should have been made: then the point lies on the dashed line. Above it the "
+        "network's chances were too low, below it too high. The mean distance from the line is "
+        f"{of.bids.error:.1%}. {counted}The rows are from the same rounds as in the chart above.",
+        lambda: charts.bid_calibration(of.bids),
+    )
 
 
 def _about_rows(calibrated: NetworkCalibration, blended: float) -> str:
     text = (
         f"The best network predicts without search, for {calibrated.rows:,} held-out rows of the newest checkpoint's "
-        "replay ring: the run played these rounds with exploration and never trained on them."
+        "replay: the run played these rounds with exploration and never trained on them."
     )
     if blended:
         text += (

@@ -26,20 +26,39 @@ from blob_zero.report.drawing import (
 
 
 def losses(frame: pl.DataFrame) -> Figure:
-    """Policy loss above its floor, or the loss of the chance of a bid, and value loss, by iteration."""
+    """Policy loss above its floor, and value loss, by iteration; of play without search what it learns instead."""
+    if without_search(frame):
+        return _outcome_losses(frame)
     figure, (policy, value) = new_figure(frame, panels=2)
-    if has(frame, "make_loss"):
-        line(policy, frame, "make_loss", "rows learned from", 0)
-        line(policy, frame, "held_out_make_loss", "held-out rows", 1)
-        line(value, frame, "value_loss", "value loss", 0)
-        finish(policy, "Chance that the bid is made: cross-entropy", "nats", legend=True)
-        finish(value, "Value: error against the results of the rounds", "squared error, mean\n(results: -1 to 1)")
-        return figure
     line(policy, frame, "policy_loss", "policy loss", 0)
     line(policy, frame, "policy_entropy", "entropy of the visits: the least it can be", 1)
     line(value, frame, "value_loss", "value loss", 0)
     finish(policy, "Policy: cross-entropy against the search's visits", "nats", legend=True)
     finish(value, "Value: error against the results of the rounds", "squared error, mean\n(results: -1 to 1)")
+    return figure
+
+
+def _outcome_losses(frame: pl.DataFrame) -> Figure:
+    figure, (make, explained, value) = new_figure(frame, panels=3)
+    for axes, column in ((make, "make_loss"), (value, "value_loss")):
+        line(axes, frame, column, "rows learned from", 0)
+        line(axes, frame, f"held_out_{column}", "held-out rows", 1)
+    line(explained, frame, "held_out_bid_explained", "held-out rows", 1)
+    explained.yaxis.set_major_formatter(PercentFormatter(1))
+    finish(make, "Chance that the bid is made: cross-entropy", "nats", legend=True)
+    finish(explained, "Chance that the bid is made: variance explained", "share, held-out rows")
+    finish(value, "Value: error against the results of the rounds", "squared error, mean\n(results: -1 to 1)")
+    return figure
+
+
+def selfplay(frame: pl.DataFrame) -> Figure:
+    """Points a seat and round in self-play, and the share of bids made."""
+    figure, (scored, made) = new_figure(frame, panels=2)
+    line(scored, frame, "selfplay_points", "points", 0)
+    line(made, frame, "selfplay_exact", "bids made", 0)
+    made.yaxis.set_major_formatter(PercentFormatter(1))
+    finish(scored, "Points in self-play, a seat and round", "points, mean")
+    finish(made, "Bids made exactly in self-play", "share of bids")
     return figure
 
 
@@ -182,3 +201,8 @@ def judged_by_network(frame: pl.DataFrame) -> pl.DataFrame:
     if "batch_fill" not in frame.columns:  # metrics of an older version
         return frame
     return frame.filter(pl.col("batch_fill").is_not_null())
+
+
+def without_search(frame: pl.DataFrame) -> bool:
+    """Whether the run plays without search, and learns what comes of each action."""
+    return has(frame, "make_loss")

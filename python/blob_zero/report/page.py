@@ -68,7 +68,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         png = _png(chart.draw())
         write_atomically(folder / f"{chart.name}.png", png)
         figures.append(_figure(chart, png))
-    game, search = config.game, config.search
+    game = config.game
     unit = "games" if game.whole_games else "rounds"
     sizes = f"self-play of {len(game.played())} sizes of round, matches of " if game.shapes else ""
     iterations, rounds = (int(frame[name].to_numpy().max()) for name in ("iteration", "rounds"))
@@ -77,7 +77,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         title=html.escape(f"Run {run.resolve().name}"),
         subtitle=html.escape(
             f"{iterations} of {config.run.iterations} iterations, {rounds:,} {unit}: "
-            f"{sizes}{game.players} players, {game.cards_text()}, search {search.worlds}x{search.simulations}"
+            f"{sizes}{game.players} players, {game.cards_text()}, {config.play_text()}"
         ),
         tables=_last_numbers(frame) + _final_table(run / FINAL_TABLE),
         figures="\n".join(figures),
@@ -131,6 +131,8 @@ def _last_numbers(frame: pl.DataFrame) -> str:
         ("value loss", "value_loss", ".3f"),
         ("bids made exactly in self-play", "selfplay_exact", ".1%"),
     ]
+    if charts.without_search(frame):
+        shown.append(("points a seat and round in self-play", "selfplay_points", ".2f"))
     shown += [(f"points a round more than {name}", f"{name}_difference", "+.2f") for name in charts.opponents(frame)]
     rows = []
     for text, column, form in shown:

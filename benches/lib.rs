@@ -29,6 +29,7 @@ pub fn reference_plan(rounds: u64) -> Plan {
         first_round: 0,
         rounds,
         carry_over: 0,
+        range_end: None,
         agents: vec![reference_agent(LeafEvaluator::Model(0))],
         seating: Seating::One,
     }

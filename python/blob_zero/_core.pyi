@@ -326,6 +326,7 @@ class Plan:
         result_share: float | None = None,
         first_round: int = 0,
         carry_over: int = 0,
+        range_end: int | None = None,
         seating: Literal["one", "rotate", "field"] = "one",
         rules: RoundRules | None = None,
         threads: int | None = None,

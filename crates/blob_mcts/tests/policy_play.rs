@@ -22,6 +22,7 @@ fn plan(mix: RoundMix, rounds: u64, exploration: Exploration) -> Plan {
         first_round: 0,
         rounds,
         carry_over: 0,
+        range_end: None,
         agents: vec![Agent::Policy { model: 0, exploration }],
         seating: Seating::One,
     }

@@ -28,7 +28,7 @@ pub(crate) struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, result_share = None, first_round = 0, carry_over = 0, seating = "one", rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, evaluator_threads = 2, cache_entries = None, record = true))]
+    #[pyo3(signature = (*, agents, rounds, seed, players = None, cards = None, shapes = None, result_share = None, first_round = 0, carry_over = 0, range_end = None, seating = "one", rules = None, threads = None, batch_rows = 1024, rounds_in_flight = None, evaluator_threads = 2, cache_entries = None, record = true))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python constructor.
     fn new(
         agents: Vec<AgentSpec>,
@@ -40,6 +40,7 @@ impl Plan {
         result_share: Option<f64>,
         #[pyo3(from_py_with = int)] first_round: i64,
         #[pyo3(from_py_with = int)] carry_over: i64,
+        #[pyo3(from_py_with = optional_int)] range_end: Option<i64>,
         seating: &str,
         rules: Option<RoundRules>,
         #[pyo3(from_py_with = optional_int)] threads: Option<i64>,
@@ -61,6 +62,7 @@ impl Plan {
             first_round: number("first_round", first_round)?,
             rounds: number("rounds", rounds)?,
             carry_over: number("carry_over", carry_over)?,
+            range_end: range_end.map(|end| number("range_end", end)).transpose()?,
             agents: agents.into_iter().map(|agent| agent.0).collect(),
             seating: match seating {
                 "one" => Seating::One,

@@ -41,6 +41,8 @@ class SelfPlay:
             `rounds`, the last K - 1 rounds pause part way, to be finished by a later call: the round at distance e from
             the end of the range pauses once e / K of its bids and cards are played. K near the number of rounds in
             flight keeps batches full.
+        range_end: number after the last round of the range that these rounds are a part of; None if they are all of it.
+            `carry_over` then counts from the end of that range, so that any split of a range plays the same rounds.
         rules: rule variants; Blob's own if None.
         threads: worker threads; one for each core if None.
         batch_rows: rows of a batch.
@@ -66,6 +68,7 @@ class SelfPlay:
         seed: int = 0,
         first_round: int = 0,
         carry_over: int = 0,
+        range_end: int | None = None,
         rules: _core.RoundRules | None = None,
         threads: int | None = None,
         batch_rows: int = 1024,
@@ -86,6 +89,7 @@ class SelfPlay:
             seed=seed,
             first_round=first_round,
             carry_over=carry_over,
+            range_end=range_end,
             rules=rules,
             threads=threads,
             batch_rows=batch_rows,

@@ -6,7 +6,7 @@ on weights, seed and round numbers alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -36,9 +36,25 @@ class SelfPlayResult:
     batch_fill: float | None
     """Share of the batches' rows that were filled; None where no batch was sent."""
     points: float
-    """Mean points a seat and round."""
+    """Mean points a seat and round; 0 without a finished round."""
     exact: float
     """Share of bids made exactly."""
+
+    @classmethod
+    def of(cls, records: Records) -> Self:
+        """The result that these records amount to."""
+        in_play = np.arange(records.points.shape[1]) < records.players[:, None]
+        # A shard may end without a finished round: all of them pause.
+        seats = max(int(records.players.sum()), 1)
+        return cls(
+            records=records,
+            rounds=records.stats.rounds,
+            carry_over=records.carry_over if len(records.carry_over) else None,
+            seconds=records.stats.seconds,
+            batch_fill=records.stats.batch_fill,
+            points=float(records.points.sum() / seats),
+            exact=float((records.bids == records.tricks)[in_play].sum() / seats),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +69,9 @@ class RoundRange:
         simulations: simulations in each world; None for the configured number.
         carried: rounds that the range before left unfinished; they are finished first.
         carry_over: rounds at the end of this range that may be left unfinished; see `SelfPlay`.
+        range_end: number after the last round of the range that this one is a shard of (`blob_zero.selfplay.shards`),
+            from which `carry_over` counts; None for a range that is no shard.
+        batch_rows: rows of a batch; None chooses by the settings, the device and the number of rounds.
     """
 
     seed: int
@@ -62,6 +81,8 @@ class RoundRange:
     simulations: int | None = None
     carried: CarryOver | None = None
     carry_over: int = 0
+    range_end: int | None = None
+    batch_rows: int | None = None
 
 
 class SelfPlayWorker(Protocol):
@@ -115,16 +136,7 @@ class LocalWorker:
             inference = self._evaluator(net)
             inference.load(net)
             records = session.run(inference, carried=rounds.carried, progress=progress)
-        in_play = np.arange(records.points.shape[1]) < records.players[:, None]
-        return SelfPlayResult(
-            records=records,
-            rounds=records.stats.rounds,
-            carry_over=records.carry_over if len(records.carry_over) else None,
-            seconds=records.stats.seconds,
-            batch_fill=records.stats.batch_fill,
-            points=float(records.points.sum() / records.players.sum()),
-            exact=float((records.bids == records.tricks)[in_play].mean()),
-        )
+        return SelfPlayResult.of(records)
 
     def _evaluator(self, net: Network) -> Inference:
         """A network of this shape on the device. One is kept, so that compiled code is reused."""
@@ -148,6 +160,7 @@ def configured_self_play(config: Config, rounds: RoundRange, *, device: torch.de
         seed=rounds.seed,
         first_round=rounds.first_round,
         carry_over=rounds.carry_over,
+        range_end=rounds.range_end,
         threads=options.threads,
         batch_rows=_batch_rows(config, rounds, device),
         rounds_in_flight=options.rounds_in_flight,
@@ -174,7 +187,7 @@ def sizes_of(config: Config, rounds: RoundRange, *, device: torch.device) -> Siz
 
 
 def _batch_rows(config: Config, rounds: RoundRange, device: torch.device) -> int:
-    wanted = config.selfplay.batch_rows
+    wanted = rounds.batch_rows or config.selfplay.batch_rows
     if wanted != "auto":
         return wanted
     in_progress = _in_progress(rounds)

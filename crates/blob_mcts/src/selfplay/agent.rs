@@ -113,8 +113,10 @@ pub struct Plan {
     pub first_round: u64,
     /// Number of rounds.
     pub rounds: u64,
-    /// The last `carry_over - 1` rounds of the plan pause part way, for a later run to continue; 0 or 1 for none.
+    /// The last `carry_over - 1` rounds of the range pause part way, for a later run to continue; 0 or 1 for none.
     pub carry_over: u64,
+    /// The number after the last round of the range that this plan is a part of; `None` where the plan is all of it.
+    pub range_end: Option<u64>,
     /// The agents that [`Seating`] names by number.
     pub agents: Vec<Agent>,
     /// Which agent sits where.
@@ -144,8 +146,17 @@ impl Plan {
             self.first_round,
             "first_round + rounds stays below 2^64",
         )?;
+        let end = self.first_round + self.rounds;
         ConfigError::check(
-            self.carry_over <= self.rounds && self.carry_over <= MAX_CARRY_OVER,
+            self.range_end.is_none_or(|range_end| range_end >= end),
+            "range_end",
+            self.range_end.unwrap_or(end),
+            "the range ends at or after first_round + rounds",
+        )?;
+        // A part does not know where its range begins.
+        let most = self.range_end.unwrap_or(self.rounds);
+        ConfigError::check(
+            self.carry_over <= most && self.carry_over <= MAX_CARRY_OVER,
             "carry_over",
             self.carry_over,
             "it is 0 to the number of rounds, and at most 1048576",

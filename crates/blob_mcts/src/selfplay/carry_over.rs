@@ -2,8 +2,8 @@
 //!
 //! Near the end of a run no new rounds replace finished ones, and batches empty. Dropping unfinished rounds would
 //! favour short ones. So the last rounds of a plan pause instead, at turns spread evenly from the end of a round to its
-//! beginning: about where they stand when the last one begins. The turn follows from the round's number, never from the
-//! clock. So does the run, and with it the weights, that takes each of its decisions.
+//! beginning: about where they stand when the last one begins. The turn follows from the round's number in its range,
+//! never from the clock or from how the range is split into plans. So does the run, and with it the weights, that takes each of its decisions.
 
 use blob_engine::{Action, RulesError};
 
@@ -76,9 +76,10 @@ impl RoundSoFar {
 
 /// The turn, in bids and cards, from which round `index` of a plan pauses; `None` if it is played to its end.
 ///
-/// The round at distance e from the end of the plan, 1 for the last, pauses at turn `turns * e / carry_over`.
+/// The round at distance e from the end of its range, 1 for the last, pauses at turn `turns * e / carry_over`.
 pub(crate) fn pause_turn(plan: &Plan, index: u64) -> Option<u64> {
-    let distance = (plan.first_round + plan.rounds).checked_sub(index)?;
+    let end = plan.range_end.unwrap_or(plan.first_round + plan.rounds);
+    let distance = end.checked_sub(index)?;
     (distance < plan.carry_over).then(|| plan.mix.turns(plan.shape(index)) * distance / plan.carry_over)
 }
 
@@ -98,6 +99,7 @@ mod tests {
             first_round: 1000,
             rounds: 100,
             carry_over,
+            range_end: None,
             agents: vec![Agent::Rule],
             seating: Seating::One,
         }
@@ -110,6 +112,8 @@ mod tests {
         assert_eq!(turns(1), [None; 5]);
         assert_eq!(turns(0), [None; 5]);
         assert_eq!(pause_turn(&plan(100), 1001), Some(23));
+        let part = Plan { first_round: 1090, rounds: 7, range_end: Some(1100), ..plan(4) };
+        assert_eq!([1090, 1096, 1097].map(|index| pause_turn(&part, index)), [None, None, Some(18)]);
         // Rounds of earlier runs are played to their end.
         assert_eq!([999, 0].map(|index| pause_turn(&plan(100), index)), [None; 2]);
     }

@@ -115,6 +115,7 @@ mod tests {
             first_round: 0,
             rounds: 1,
             carry_over: 0,
+            range_end: None,
             agents: vec![Agent::Rule],
             seating: Seating::One,
         }

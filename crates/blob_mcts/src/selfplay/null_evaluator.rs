@@ -72,6 +72,7 @@ mod tests {
             agents: vec![agent],
             seating: Seating::One,
             carry_over: 0,
+            range_end: None,
         }
     }
 

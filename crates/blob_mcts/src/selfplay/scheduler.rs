@@ -318,6 +318,7 @@ mod tests {
             first_round: 0,
             rounds: 1 << 20,
             carry_over: 0,
+            range_end: None,
             agents: vec![agent],
             seating: Seating::One,
         };

@@ -28,6 +28,7 @@ pub fn plan(players: usize, cards: usize, rounds: u64, agents: Vec<Agent>) -> Pl
         first_round: 100,
         rounds,
         carry_over: 0,
+        range_end: None,
         agents,
         seating,
     }

@@ -37,7 +37,7 @@ SETTINGS = {
 
 def player(name):
     config = parse_config({**SETTINGS[name], "inference": {"dtype": "fp32"}}, source="test")
-    return LocalWorker(config, device="cpu"), seeded_network(configured_shape(config.network), seed=1)
+    return LocalWorker(config, device="cpu"), seeded_network(configured_shape(config), seed=1)
 
 
 PLAYERS = {name: player(name) for name in SETTINGS}

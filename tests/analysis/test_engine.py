@@ -63,6 +63,12 @@ def test_examples_of_the_document_fit_the_schema_and_are_answered():
     ]  # fmt: skip
 
 
+def test_the_python_of_the_document_runs(capsys):
+    (snippet,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    exec(compile(snippet, "docs/analyze.md", "exec"), {})
+    assert capsys.readouterr().out
+
+
 def test_tables_of_the_document_name_the_fields_of_the_schema():
     for kind in ("request", "answer"):
         fields = set(SCHEMA["$defs"][kind]["properties"]) - {"phase"}

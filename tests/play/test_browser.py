@@ -103,6 +103,15 @@ def test_a_whole_round_by_clicks_and_its_review(open_page):
     assert re.search(r"[0-9a-f]{32}", page.locator("dialog").inner_text())
 
 
+def test_a_dialog_opened_at_once_after_another_is_not_empty(open_page):
+    page = open_page()
+    begin(page)
+    assert not at_end(page)
+    page.evaluate("showHelp(); document.querySelector('dialog').close(); showScore();")
+    page.wait_for_timeout(100)
+    assert page.locator("dialog table").is_visible()
+
+
 def test_a_drill_that_was_closed_is_not_found_by_keys(open_page):
     page = open_page()
     for _ in range(3):
@@ -225,6 +234,15 @@ def test_nothing_sticks_out_of_the_window(open_page, width, height, players, car
             .filter((box) => box.width && (box.left < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1))
             .length""")
     assert outside == 0
+    page.keyboard.press("h")
+    for dialog in ("showHelp()", "showScore()", "showFairness()"):
+        page.evaluate(dialog)
+        page.locator("dialog .body").wait_for()
+        sides = page.evaluate(
+            "[...document.querySelectorAll('dialog .body')].map((one) => one.scrollWidth - one.clientWidth)"
+        )
+        if dialog != "showScore()" or players < 8:  # a sheet of eight scrolls in its dialog on a phone
+            assert max(sides) <= 0, dialog
 
 
 def test_every_control_has_a_name_and_targets_are_large_enough(open_page):

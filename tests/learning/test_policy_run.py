@@ -1,5 +1,7 @@
 """A run that learns from play without search: bit-exact however it is cut and threaded, and it learns."""
 
+from dataclasses import asdict, replace
+
 import polars as pl
 import pytest
 from support.run_equality import assert_same_end
@@ -10,6 +12,8 @@ from blob_zero.errors import ConfigError
 from blob_zero.learning.loop import train
 from blob_zero.model.networks import configured_shape
 from blob_zero.model.outcome_net import OutcomeShape
+from blob_zero.run.checkpoint import latest_checkpoint, save_checkpoint
+from blob_zero.run.replay_files import read_replay_file, replay_files, write_replay_file
 from blob_zero.selfplay.worker import LocalWorker
 
 SETTINGS = {
@@ -49,6 +53,35 @@ def test_a_run_that_was_stopped_ends_with_the_same_bytes(tmp_path):
         run(tmp_path / "stopped", worker=Stopping(settings(), device="cpu"))
     run(tmp_path / "stopped")
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "no rounds"])
+def test_rounds_that_are_damaged_are_named_and_cost_nothing_else(tmp_path, damage):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, worker=Stopping(settings(), device="cpu"))
+    path = tmp_path / "replay" / "000001.safetensors"
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "changed":
+        path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    else:
+        # Whole by its hash, and not to be played: as another version might write it.
+        checkpoint, _ = latest_checkpoint(tmp_path / "checkpoints")
+        columns = read_replay_file(tmp_path, replay_files(checkpoint)[0])
+        columns["hands"][0] = 0
+        path.unlink()
+        file = write_replay_file(tmp_path, 1, columns, rows=checkpoint.state["replay"][0]["rows"])
+        named = [asdict(file), *checkpoint.state["replay"][1:]]
+        save_checkpoint(tmp_path / "checkpoints", replace(checkpoint, state={**checkpoint.state, "replay": named}))
+    display = SilentDisplay()
+    train(settings(), tmp_path, display=display, device="cpu")
+    frame = pl.read_parquet(tmp_path / "metrics.parquet")
+    (line,) = [line for line in display.messages if "000001.safetensors" in line]
+    assert f"going on without its {frame['rows'][0]:,} rows" in line
+    assert frame["replay_rows"][1] == frame["rows"][0] + frame["rows"][1]
+    assert frame["replay_rows"][2] == frame["rows"][1] + frame["rows"][2]
+    assert frame["training_undone"].to_list() == [False] * 4
 
 
 @pytest.mark.parametrize("threads", [1, 8])

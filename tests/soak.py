@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from support.crash_trials import CONFIG, KINDS, Trials
+from support.crash_trials import CONFIGS, KINDS, Trials
 from support.write_trials import every_moment
 
 
@@ -27,16 +27,21 @@ def main() -> None:
         tried, moments = every_moment(folder / "writes", end=time.monotonic() + 30 * options.minutes)
         table.add_row("writes tried: death there, or the disk fails", f"{tried:,} of {moments:,}")
         console.print(table)
-        trials = Trials(folder, seed=options.seed)
+        trials = {
+            name: Trials(folder / name.replace(" ", "-"), config, seed=options.seed) for name, config in CONFIGS.items()
+        }
         while time.monotonic() < end:
-            trials.one_run()
-    tally = trials.tally
-    table = Table(box=None, show_header=False)
-    table.add_row("runs brought to their end, all the same", f"{tally.runs:,}")
-    table.add_row(f"iterations committed ({CONFIG.run.iterations} a run), none lost", f"{tally.commits:,}")
+            for each in trials.values():
+                each.one_run()
+    tallies = [each.tally for each in trials.values()]
+    table = Table(box=None, pad_edge=False)
+    for heading in ("self-play", *trials):
+        table.add_column(heading, justify="left" if heading == "self-play" else "right")
+    table.add_row("runs brought to their end, all the same", *(f"{tally.runs:,}" for tally in tallies))
+    table.add_row("iterations committed, none lost", *(f"{tally.commits:,}" for tally in tallies))
     for kind in KINDS:
-        table.add_row(f"hit by: {kind}", f"{tally.faults[kind]:,}")
-    table.add_row("slowest end after Ctrl-C or SIGTERM", f"{tally.slowest_stop:.2f} s")
+        table.add_row(f"hit by: {kind}", *(f"{tally.faults[kind]:,}" for tally in tallies))
+    table.add_row("slowest end after Ctrl-C or SIGTERM", *(f"{tally.slowest_stop:.2f} s" for tally in tallies))
     console.print(table)
 
 

@@ -1,12 +1,12 @@
 """Real self-play in real processes that are killed, stopped and hurt. `make soak` goes on for minutes."""
 
 import pytest
-from support.crash_trials import KINDS, Trials
+from support.crash_trials import CONFIGS, KINDS, Trials
 
 
-@pytest.fixture(scope="module")
-def trials(tmp_path_factory):
-    return Trials(tmp_path_factory.mktemp("trials"), seed=1)
+@pytest.fixture(scope="module", params=CONFIGS)
+def trials(tmp_path_factory, request):
+    return Trials(tmp_path_factory.mktemp("trials"), CONFIGS[request.param], seed=1)
 
 
 def test_a_run_that_is_hurt_again_and_again_ends_the_same(trials):

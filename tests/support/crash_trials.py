@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blob_zero.config.schema import Config
 from blob_zero.errors import CheckpointError
 from blob_zero.run.checkpoint import checkpoint_paths
 from blob_zero.run.signals import COMMIT_GRACE, GRACE, Stopped, exit_status, stoppable
@@ -24,16 +25,28 @@ from support.disk_faults import BrokenDisk, Disk
 from support.run_equality import assert_same_end, committed
 from support.training_fakes import SilentDisplay, small_config
 
-CONFIG = small_config(
-    game={"players": 3, "cards": 3},
-    search={"worlds": 2, "simulations": 8},
-    selfplay={"rounds": 30, "batch_rows": 32, "playout_iterations": 1},
-    inference={"dtype": "fp32"},
-    training={"replay_rows": 500},
-    evaluation={"every": 2, "deals": 5, "final_deals": 8, "batch_rows": 32},
-    promotion={"enabled": True, "deals": 6, "margin": -10.0},
-    run={"iterations": 3},
-)
+_COMMON = {
+    "game": {"players": 3, "cards": 3},
+    "inference": {"dtype": "fp32"},
+    "evaluation": {"every": 2, "deals": 5, "final_deals": 8, "batch_rows": 32},
+    "run": {"iterations": 3},
+}
+
+CONFIGS = {
+    "search": small_config(
+        search={"worlds": 2, "simulations": 8},
+        selfplay={"rounds": 30, "batch_rows": 32, "playout_iterations": 1},
+        training={"replay_rows": 500},
+        promotion={"enabled": True, "deals": 6, "margin": -10.0},
+        **_COMMON,
+    ),
+    "without search": small_config(
+        selfplay={"agent": "policy", "rounds": 80, "batch_rows": 32, "rounds_in_flight": 40, "carry_over": 40},
+        network={"kind": "outcome", "width": 16, "layers": 2},
+        training={"replay_rows": 1200},
+        **_COMMON,
+    ),
+}
 
 DIED, DISK_FAILED = 99, 74
 """Statuses of a process that a fault ended, and of one that said that its disk fails."""
@@ -64,7 +77,7 @@ class DyingDisk(Disk):
             os._exit(DIED)
 
 
-def play(folder: Path, disk: Disk | None) -> None:
+def play(config: Config, folder: Path, disk: Disk | None) -> None:
     """The whole run, or the rest of it; the body of a process."""
     from blob_zero.learning.loop import train
 
@@ -73,10 +86,10 @@ def play(folder: Path, disk: Disk | None) -> None:
     try:
         with stoppable("ended by the watching thread"):
             if disk is None:
-                train(CONFIG, folder, display=SilentDisplay(), device="cpu")
+                train(config, folder, display=SilentDisplay(), device="cpu")
             else:
                 with disk.watched():
-                    train(CONFIG, folder, display=SilentDisplay(), device="cpu")
+                    train(config, folder, display=SilentDisplay(), device="cpu")
     except Stopped as stop:
         os._exit(exit_status(stop))
     except CheckpointError as error:
@@ -104,11 +117,14 @@ class Trials:
 
     Args:
         folder: where the runs are.
+        config: of the runs, one of `CONFIGS`.
         seed: what happens follows from it, but for the timing.
     """
 
-    def __init__(self, folder: Path, *, seed: int):
+    def __init__(self, folder: Path, config: Config, *, seed: int):
+        folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.config = config
         self.random = random.Random(seed)
         self.tally = Tally()
         self.whole = folder / "whole"
@@ -119,7 +135,7 @@ class Trials:
             from blob_zero.learning.loop import train
 
             began = time.monotonic()
-            train(CONFIG, folder / "counted", display=SilentDisplay(), device="cpu")
+            train(config, folder / "counted", display=SilentDisplay(), device="cpu")
             self.seconds = time.monotonic() - began
         assert_same_end(folder / "counted", self.whole)
         self.calls = counting.count
@@ -144,7 +160,7 @@ class Trials:
             assert status == 0, self._said(run, "nothing", status)
         assert_same_end(run, self.whole)
         self.tally.runs += 1
-        self.tally.commits += CONFIG.run.iterations
+        self.tally.commits += self.config.run.iterations
         shutil.rmtree(run)
 
     def one_damaged_run(self) -> None:
@@ -152,7 +168,7 @@ class Trials:
         run = self.folder / "damaged"
         shutil.copytree(self.whole, run)
         self._damage(run)
-        assert committed(run) >= CONFIG.run.iterations - 1
+        assert committed(run) >= self.config.run.iterations - 1
         status = self._process(run).wait()
         assert status == 0, self._said(run, "damage", status)
         assert_same_end(run, self.whole)
@@ -222,15 +238,15 @@ class Trials:
         return f"{kind}: the process ended with status {status}\n{run.with_suffix('.log').read_text()}"
 
     def _process(self, run: Path, disk: Disk | None = None) -> "_Started":
-        return _Started(run, disk)
+        return _Started(self.config, run, disk)
 
 
 class _Started:
     """A process at work on a run."""
 
-    def __init__(self, run: Path, disk: Disk | None):
+    def __init__(self, config: Config, run: Path, disk: Disk | None):
         self.run = run
-        self.process = _PROCESSES.Process(target=play, args=(run, disk))
+        self.process = _PROCESSES.Process(target=play, args=(config, run, disk))
         self.process.start()
 
     def ready(self) -> None:

@@ -9,14 +9,18 @@ import numpy.typing as npt
 
 import blob_zero as bz
 from blob_zero.bench.tables import Measurement
+from blob_zero.config.choices import Dtype
 from blob_zero.gpu_check.place import Place, little_memory, positions, require
 from blob_zero.inference.compilation import padded_rows
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
-from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.networks import Network
 
 TOLERANCES = {"fp32": 1e-3, "fp16": 0.01, "bf16": 0.03}
 """Largest difference of a policy or a value. A GPU rounds fp32 products to TF32 where it may."""
+
+OUTCOME_TOLERANCES: dict[Dtype, float] = {"fp16": 0.02, "bf16": 0.15, "fp32": 0.02}
+"""The same of OutcomeNet, whose policy is steep: a difference of 0.01 points changes it by up to 0.02."""
 
 
 def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Measurement:
@@ -27,6 +31,21 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Measureme
     inference.prepare(rows)
     found = _compare(inference.evaluate_batch(features, legal), _plain(net, features, legal), legal, TOLERANCES[dtype])
     return {**found, "form": inference.form, "rows": rows}
+
+
+def outcomes(place: Place) -> Measurement:
+    """OutcomeNet in each precision, compiled and not: the same function as in fp32 on the CPU."""
+    net, rows = place.outcome_network(), place.size(4096, 128)
+    features, legal = positions(rows)
+    expected = _plain(net, features, legal)
+    found: Measurement = {"rows": rows}
+    for dtype, tolerance in OUTCOME_TOLERANCES.items():
+        for compile_ in (False, True):
+            inference = Inference(net, device=place.device, dtype=dtype, compile=compile_)
+            inference.prepare(rows)
+            off = _compare(inference.evaluate_batch(features, legal), expected, legal, tolerance)
+            found |= {f"{inference.form}, {name}": difference for name, difference in off.items()}
+    return found
 
 
 def forms(place: Place) -> Measurement:
@@ -143,7 +162,7 @@ def short_memory(place: Place) -> Measurement:
     return {**found, "said": " / ".join(said)}
 
 
-def _plain(net: BlobNet, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> Outputs:
+def _plain(net: Network, features: npt.NDArray[np.uint8], legal: npt.NDArray[np.bool_]) -> Outputs:
     return Inference(net, device="cpu", dtype="fp32", fold=False, compile=False).evaluate_batch(features, legal)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from blob_zero.model.blobnet import BlobNet
+    from blob_zero.model.outcome_net import OutcomeNet
 
 SMALL_NETWORK = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "policy_hidden": 16, "value_hidden": 8}
 
@@ -49,6 +50,20 @@ class Place:
         if layers is not None:
             sizes = sizes | {"layers": layers}
         return seeded_network(NetworkShape(values=SEATS, **sizes), seed=seed)
+
+    def outcome_network(self, *, seed: int = 1, width: int = 512) -> "OutcomeNet":
+        """An untrained OutcomeNet with weights that make its actions differ, or a tiny one."""
+        import torch
+
+        from blob_zero.model.networks import seeded_network
+        from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape
+
+        net = seeded_network(OutcomeShape(width=self.size(width, 16), layers=self.size(3, 2)), seed=seed)
+        assert isinstance(net, OutcomeNet)
+        with torch.no_grad():
+            net.play.weight.normal_(std=0.02, generator=torch.Generator().manual_seed(seed))
+            net.play.bias.zero_()
+        return net
 
 
 def require(condition: object, message: str) -> None:

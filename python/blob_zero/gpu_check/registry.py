@@ -41,6 +41,8 @@ def all_checks() -> list[Check]:
             Check(f"training in {dtype}", "checks", 120, partial(training_checks.precision, dtype=dtype))
             for dtype in ("bf16", "fp16", "fp32")
         ),
+        Check("outcomes", "checks", 120, inference_checks.outcomes),
+        Check("learning outcomes", "checks", 150, training_checks.outcomes),
         Check("forms of inference", "checks", 90, inference_checks.forms),
         Check("batches in place", "checks", 60, inference_checks.in_place),
         Check("new weights under graphs", "checks", 60, inference_checks.reload),
@@ -48,7 +50,8 @@ def all_checks() -> list[Check]:
         Check("memory short in capture", "checks", 60, inference_checks.short_memory, needs_gpu=True),
         Check("memory short in a step", "checks", 60, training_checks.short_memory, needs_gpu=True),
         Check("ten shapes", "checks", 120, inference_checks.ten_shapes),
-        Check("a run continued", "checks", 90, training_checks.continued),
+        Check("a run continued", "checks", 90, partial(training_checks.continued, agent="search")),
+        Check("a run without search continued", "checks", 60, partial(training_checks.continued, agent="policy")),
         Check("bench inference", "bench", 120, speed_checks.inference),
         *(
             Check(f"bench selfplay, {rows:,} rows", "bench", 60, partial(speed_checks.selfplay, rows=rows))
@@ -58,6 +61,8 @@ def all_checks() -> list[Check]:
             Check(f"bench train, {rows:,} rows", "bench", 90, partial(speed_checks.training, rows=rows))
             for rows in (2048, 8192)
         ),
+        Check("bench selfplay without search", "bench", 60, speed_checks.selfplay_without_search),
+        Check("bench train, outcomes", "bench", 60, speed_checks.training_of_outcomes),
         Check("bench iteration", "bench", 120, speed_checks.iteration),
         Check("bench compare", "bench", 90, speed_checks.compare),
         Check("training, five minutes", "training", 330, speed_checks.run),

@@ -1,5 +1,6 @@
 """The benchmarks and a training run, with sizes that fit into a few minutes."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,21 @@ def selfplay(place: Place, rows: int) -> Measurement:
     return measure_selfplay(settings, build_evaluator(settings), limit_seconds=0.04 if place.small else 1.0)
 
 
+def selfplay_without_search(place: Place) -> Measurement:
+    """`bench selfplay --agent policy` with the network of `quick`."""
+    settings = _without_search(place)
+    settings = replace(settings, batch_rows=place.size(16_384, 32), rounds=place.size(200_000, 60))
+    return measure_selfplay(settings, build_evaluator(settings), limit_seconds=0.04 if place.small else 1.0)
+
+
+def training_of_outcomes(place: Place) -> Measurement:
+    """`bench train --agent policy` with the batches of `quick`."""
+    passes, seconds = (1, 0.02) if place.small else (3, 1.0)
+    return bench_training(
+        TrainingConfig(batch_size=place.size(4096, 64)), _without_search(place), passes=passes, seconds=seconds
+    )
+
+
 def training(place: Place, rows: int) -> Measurement:
     """`bench train` with steps of `rows` rows."""
     config = TrainingConfig(batch_size=place.size(rows, 32))
@@ -61,12 +77,12 @@ def iteration(place: Place) -> Measurement:
 
 
 def run(place: Place) -> Measurement:
-    """A training run of about five minutes, or the time that is left, with the table that ends it."""
-    config = _standard(place)
+    """`quick` for about five minutes, or the time that is left, with the table that ends it."""
+    config = _quick(place)
     measured = bench_iteration(config, device=place.device)
     seconds = measured["iteration_seconds"]
     assert isinstance(seconds, float)
-    iterations = 2 if place.small else max(3, min(200, int(_ITERATIONS_SHARE * place.seconds / seconds)))
+    iterations = 2 if place.small else max(3, min(1000, int(_ITERATIONS_SHARE * place.seconds / seconds)))
     config = config.model_copy(update={"run": config.run.model_copy(update={"iterations": iterations})})
     table = train_quietly(config, place.folder / "run", place.device)
     row: Measurement = {"iterations": iterations}
@@ -87,6 +103,30 @@ def _settings(place: Place) -> PlaySettings:
         return PlaySettings(device=place.device)
     net = _small_network(place)
     return PlaySettings(device=place.device, network=net, batch_rows=32, threads=1, players=3, cards=2)
+
+
+def _without_search(place: Place) -> PlaySettings:
+    """Play without search by an untrained network of `quick`."""
+    if not place.small:
+        return PlaySettings(device=place.device, agent="policy")
+    return PlaySettings(device=place.device, agent="policy", batch_rows=32, threads=1, players=3, cards=2)
+
+
+def _quick(place: Place) -> Config:
+    """The preset `quick`, measured at its end alone, or a tiny run of its kind."""
+    changes: Mapping[str, object] = {"evaluation.every": 10_000}
+    if place.small:
+        changes = {
+            **changes,
+            "selfplay.rounds": 60,
+            "selfplay.batch_rows": 32,
+            "network.width": 16,
+            "training.batch_size": 32,
+            "evaluation.final_deals": 4,
+            "evaluation.batch_rows": 32,
+            "evaluation.opponents": ["random", "rule"],
+        }
+    return load_config(preset_path("quick"), [f"{name}={json.dumps(value)}" for name, value in changes.items()])
 
 
 def _small_network(place: Place) -> Path:
@@ -123,4 +163,4 @@ def _standard(place: Place, *, iterations: int | None = None) -> Config:
     if iterations is not None:
         changes = {**changes, "run.iterations": iterations}
     text = [f"{name}={str(value).lower()}" for name, value in changes.items()]
-    return load_config(preset_path("quick" if place.small else "standard"), text)
+    return load_config(preset_path("standard"), text)

@@ -12,11 +12,13 @@ from blob_zero.bench.tables import Measurement
 from blob_zero.config.choices import Dtype
 from blob_zero.config.load import parse_config
 from blob_zero.config.schema import Config, TrainingConfig
+from blob_zero.config.search_options import PolicyOptions
 from blob_zero.gpu_check.place import SMALL_NETWORK, Place, little_memory, require
 from blob_zero.inference.devices import resolve_device
 from blob_zero.learning.learner import Learner
 from blob_zero.learning.loop import train
 from blob_zero.learning.replay import ReplayRing, columns_of
+from blob_zero.learning.round_replay import RoundReplay
 from blob_zero.metrics.log import MetricsRow
 
 LOSS_TOLERANCES = {"fp32": 0.01, "fp16": 0.02, "bf16": 0.02}
@@ -48,6 +50,36 @@ def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Measureme
     }
 
 
+def outcomes(place: Place) -> Measurement:
+    """OutcomeNet learns from rounds in each precision, step by step and on a GPU as a captured CUDA graph."""
+    replay = _rounds(place.size(65_536, 512))
+    expected = _losses_of_outcomes(place, replay, "cpu", "fp32", graph=False)
+    found: Measurement = {}
+    dtypes: tuple[Dtype, ...] = ("bf16", "fp16", "fp32")
+    for dtype in dtypes:
+        for graph in (False, True):
+            name = f"{dtype}{', graph' if graph else ''}"
+            losses = _losses_of_outcomes(place, replay, place.device, dtype, graph=graph)
+            off = {loss: abs(value - expected[loss]) for loss, value in losses.items()}
+            worst = max(off, key=lambda loss: off[loss])
+            require(
+                off[worst] <= LOSS_TOLERANCES[dtype],
+                f"{worst} in {name} is {off[worst]:.4g} from fp32 on the CPU; should be at most "
+                f"{LOSS_TOLERANCES[dtype]}",
+            )
+            found[f"{name}, difference of losses"] = off[worst]
+    return found
+
+
+def _losses_of_outcomes(
+    place: Place, replay: RoundReplay, device: str, dtype: Dtype, *, graph: bool
+) -> dict[str, float]:
+    # The step is captured where it is compiled.
+    config = TrainingConfig(batch_size=place.size(4096, 64), precision=dtype, compile=graph)
+    learner = Learner(place.outcome_network(), config, device=resolve_device(device), iterations=10)
+    return learner.train(replay, np.random.default_rng(0), iteration=1).losses
+
+
 def short_memory(place: Place) -> Measurement:
     """Memory that is too small for a batch: it is learned in parts, with the same losses."""
     ring = _ring(65_536)
@@ -64,10 +96,10 @@ def short_memory(place: Place) -> Measurement:
     return {"parts": learner.gradients.parts, "policy_loss_difference": off, "said": " / ".join(said)}
 
 
-def continued(place: Place) -> Measurement:
+def continued(place: Place, agent: Literal["search", "policy"]) -> Measurement:
     """A run that is stopped after an iteration and continued ends as one that was not stopped."""
-    whole, parts = place.folder / "whole", place.folder / "parts"
-    config = _run_config(place, iterations=3)
+    whole, parts = (place.folder / f"{agent}-{name}" for name in ("whole", "parts"))
+    config = _run_config(place, iterations=3, agent=agent)
     train_quietly(config, whole, place.device)
     with contextlib.suppress(KeyboardInterrupt):
         train_quietly(config, parts, place.device, stop_after=1)
@@ -110,7 +142,7 @@ def train_quietly(config: Config, folder: Path, device: str, *, stop_after: int 
     return train(config, folder, display=_Quiet(stop_after), device=device)
 
 
-def _run_config(place: Place, *, iterations: int) -> Config:
+def _run_config(place: Place, *, iterations: int, agent: Literal["search", "policy"]) -> Config:
     settings: dict[str, dict[str, object]] = {
         "run": {"seed": 5, "iterations": iterations},
         "game": {"players": 3, "cards": 3},
@@ -121,6 +153,10 @@ def _run_config(place: Place, *, iterations: int) -> Config:
         "evaluation": {"every": 9, "deals": 4, "final_deals": 4, "batch_rows": place.size(512, 32)},
         "promotion": {"enabled": False},
     }
+    if agent == "policy":
+        settings["selfplay"] |= {"agent": "policy", "rounds": place.size(2000, 60)}
+        settings["network"] = {"kind": "outcome", "width": place.size(256, 16), "layers": 2}
+        del settings["search"]
     return parse_config(settings, source="gpu_check")
 
 
@@ -132,6 +168,20 @@ def _weights(folder: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 def _learner(place: Place, config: TrainingConfig, device: str) -> Learner:
     return Learner(place.network(), config, device=resolve_device(device), iterations=10)
+
+
+def _rounds(rows: int) -> RoundReplay:
+    import blob_zero as bz
+    from blob_zero.bench.settings import NullEvaluator
+
+    replay = RoundReplay(2 * rows)
+    while len(replay) < rows:
+        first = 40 * len(replay)
+        play = bz.SelfPlay(
+            players=4, cards=5, policy=PolicyOptions(), rounds=max(rows // 20, 40), first_round=first, batch_rows=256
+        )
+        replay.append(play.run(NullEvaluator(256)).rounds)
+    return replay
 
 
 def _ring(rows: int) -> ReplayRing:

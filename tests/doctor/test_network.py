@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 import torch
 from support.examinations import failures, findings_of, run_doctor
+from support.training_fakes import SilentDisplay, small_config
 
+from blob_zero.config.load import to_toml
+from blob_zero.doctor.needs import Needs
 from blob_zero.inference.host_lane import HostLane
 from blob_zero.inference.inference import Inference
+from blob_zero.learning.loop import train
 
 
 def test_outputs_that_are_not_finite_are_a_failure(monkeypatch, capsys, tmp_path, settings):
@@ -87,3 +91,34 @@ def test_a_batch_too_large_for_the_memory_is_a_warning_of_its_own(monkeypatch, t
     assert found["network", "memory"].mark == "warning"
     assert "rows at a time" in found["network", "memory"].found
     assert ("network", "compilation") not in found
+
+
+def test_a_run_without_search_is_examined_with_its_own_network(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "policy.toml"
+    config = small_config(
+        game={"players": 3, "cards": 2},
+        selfplay={"agent": "policy", "batch_rows": 16},
+        network={"kind": "outcome", "width": 16, "layers": 2},
+    )
+    path.write_text(to_toml(config))
+    status, found = run_doctor(monkeypatch, capsys, "--config", path, "--run-dir", tmp_path / "run", "--device", "cpu")
+    assert (status, failures(found)) == (0, set())
+    assert "without search, by" in found["use", "self-play"].found
+    assert found["network", "self-play"].figures["rows"] > 16
+    assert found["network", "precision"].figures["policy"] < 0.2
+    assert ("network", "folding") not in found
+
+
+def test_needs_of_a_run_without_search_hold_for_a_real_one(tmp_path):
+    config = small_config(
+        selfplay={"agent": "policy", "rounds": 2000, "batch_rows": 256},
+        network={"kind": "outcome", "width": 16, "layers": 1},
+        training={"replay_rows": 100_000, "batch_size": 1024},
+        evaluation={"deals": 2, "final_deals": 2, "opponents": ["random"]},
+        run={"iterations": 2},
+    )
+    train(config, tmp_path, display=SilentDisplay(), device="cpu")
+    needs = Needs(config, device=torch.device("cpu"))
+    replay = sum(file.stat().st_size for file in (tmp_path / "replay").iterdir())
+    assert replay <= needs.memory["replay ring"] < 10 * replay
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < needs.disk

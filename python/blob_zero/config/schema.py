@@ -299,7 +299,8 @@ class TrainingConfig(_Section):
     batch_size: int = Field(default=2048, ge=1)
     """Rows in one optimizer step."""
     replay_rows: int = Field(default=500_000, ge=1)
-    """Capacity of the replay ring. Of searches 448 bytes each; of policies about ten, since rounds are kept."""
+    """Capacity of the replay. Of searches 448 bytes each; of policies about 30 in memory and 10 on disk (4 x 5), since
+    whole rounds are kept."""
     root_value_weight: float = Field(default=0.0, ge=0, le=1)
     """Share of the search's own expectation in the value target; the rest is how the round ended."""
     learning_rate: float = Field(default=1e-3, gt=0)

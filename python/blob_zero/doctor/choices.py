@@ -46,7 +46,7 @@ def list_choices(known: Known) -> Iterator[Finding]:
 def _self_play(config: Config, sizes: Sizes) -> Finding:
     first = first_rounds(config)
     in_flight = min(sizes.rounds_in_flight, first.rounds)
-    search = "no search" if config.selfplay.agent == "policy" else f"search {first.worlds}x{first.simulations}"
+    search = "without search," if config.selfplay.agent == "policy" else f"search {first.worlds}x{first.simulations}"
     return Finding(
         "self-play",
         "ok",

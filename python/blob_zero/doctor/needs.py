@@ -31,7 +31,7 @@ _CARRIED_ROW_BYTES = FEATURES + ACTIONS + 2 * ACTIONS + 4 * SEATS + 2
 _RECORD_BYTES = _CARRIED_ROW_BYTES + 4 * SEATS + 8
 """A decision in a checkpoint's unfinished rounds, and in the records of self-play (docstrings of both)."""
 
-_KEPT_ROUND_BYTES, _ROUND_RECORD_BYTES = 800, 2000
+_KEPT_ROUND_BYTES, _ROUND_RECORD_BYTES = 1000, 2000
 """A round that a policy learns from, in the replay and in the records of self-play; at most."""
 
 _CLOSE = 0.8

@@ -1,4 +1,4 @@
-"""BlobNet on the device: how far its answers are from plain fp32 on the CPU, and a few rounds of self-play with it."""
+"""The network on the device: how far its answers are from plain fp32 on the CPU, and some rounds of self-play."""
 
 import math
 import time
@@ -18,7 +18,7 @@ from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
 from blob_zero.inference.lane import Legal
 from blob_zero.learning.setup import configure_torch
-from blob_zero.model.blobnet import SEATS
+from blob_zero.model.blobnet import SEATS, BlobNet
 from blob_zero.model.networks import Network, configured_shape, seeded_network
 from blob_zero.model.outcome_net import OutcomeNet
 from blob_zero.seeds import Purpose, stream_seed
@@ -65,7 +65,7 @@ def _precision(known: Known, config: Config, device: torch.device, net: Network)
     reference = Inference(net, dtype="fp32", fold=False, compile=False)
     plain = reference.evaluate_batch(features, legal)
 
-    if options.fold:
+    if options.fold and isinstance(net, BlobNet):
         folded = Inference(net, dtype="fp32", pack=False, compile=False).evaluate_batch(features, legal)
         yield _difference("folding", "folded, fp32 on the CPU", folded, plain, legal, in_play, bounds=FP32_BOUNDS)
     with warnings.catch_warnings(record=True) as caught:  # of a network that cannot be compiled

@@ -61,7 +61,9 @@ class OutcomeBatch(NamedTuple):
 
 
 class RoundReplay:
-    """The newest rounds of at most `capacity` decisions, about ten bytes each; the oldest make room.
+    """The newest rounds of at most `capacity` decisions; the oldest make room.
+
+    A decision takes about 30 bytes, and 10 on disk, at 4 players with 5 cards (docs/training.md).
 
     Minibatches depend on the rounds and their order alone, so a replay that is filled again from files goes on like the
     one that wrote them.

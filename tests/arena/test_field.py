@@ -90,6 +90,7 @@ def test_the_tables_name_agents_shapes_and_speed():
     shown = console.file.getvalue()
     assert all(words in shown for words in ("In a field of ismcts:10: 4 x 1, 4 x 2", "ms: of a decision", "the field"))
     assert shown.count("4 x 2 ") == 2
+    assert "search 1x2" not in shown  # no network searches
 
 
 def test_pairs_have_one_number_of_players(monkeypatch, capsys):

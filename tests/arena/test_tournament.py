@@ -134,6 +134,15 @@ def test_networks_search_as_their_run_did_with_the_worlds_asked_for(tmp_path):
     assert len(tournament.pairings) == 3
 
 
+def test_titles_name_a_search_where_a_network_searches(tmp_path):
+    def title(*agents):
+        return next(iter(tournament_tables(play(settings(*agents, deals=2))))).title
+
+    run = trained(tmp_path / "run")
+    assert title(str(run), "rule").endswith("from every seat, search 1x2")
+    assert title(f"{run}:policy", "rollout:2x2").endswith("from every seat")
+
+
 def test_a_checkpoint_without_its_settings_is_named(tmp_path):
     run = trained(tmp_path / "run")
     checkpoint = run / "checkpoints" / "000003"

@@ -44,6 +44,11 @@ def test_reference_is_the_published_run():
     assert configured_shape(config) == BlobNet().shape
 
 
+def test_a_run_says_how_it_plays():
+    played = {name: load_config(preset_path(name)).play_text() for name in ("quick", "standard", "reference")}
+    assert played == {"quick": "without search", "standard": "search 3x30", "reference": "search 3x30"}
+
+
 def test_the_sizes_of_a_network_have_one_set_of_defaults():
     assert configured_shape(Config()) == BlobNet().shape
 

@@ -21,6 +21,7 @@ from blob_zero.arena.entrant import Entrant, read_entrant
 from blob_zero.arena.judge import LocalJudge
 from blob_zero.arena.match import MatchRecord, play_in_field
 from blob_zero.arena.statistics import bootstrap_interval
+from blob_zero.config.bots import Bot
 from blob_zero.config.load import parse_config
 from blob_zero.config.rules import parse_rules
 from blob_zero.config.schema import BatchRows, InferenceConfig
@@ -114,6 +115,8 @@ class FieldMatch:
     settings: FieldSettings
     shapes: tuple[Shape, ...]
     guests: tuple[Guest, ...]
+    search: str | None
+    """`WxS` of the networks that search; None where none does."""
     milliseconds: dict[str, float]
     """By agent, the milliseconds of a decision at the first shape: wall time over decisions, all threads at work."""
     seconds: float
@@ -154,7 +157,15 @@ def play_field(settings: FieldSettings, *, on_match: Callable[[str], None] = lam
     for name, entrant in entrants.items():
         on_match(f"timing {name}")
         milliseconds[name] = judges.milliseconds(entrant, shapes[0])
-    return FieldMatch(settings, shapes, tuple(guests), milliseconds, time.perf_counter() - started)
+    searching = any(not isinstance(entrant, Bot) and entrant.search is not None for entrant in entrants.values())
+    return FieldMatch(
+        settings=settings,
+        shapes=shapes,
+        guests=tuple(guests),
+        search=settings.search if searching else None,
+        milliseconds=milliseconds,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def field_to_json(match: FieldMatch) -> str:

@@ -10,6 +10,7 @@ from blob_zero.arena.field import FieldMatch, FieldResult
 from blob_zero.arena.ratings import INTERVAL_SIGMAS
 from blob_zero.arena.statistics import MatchSummary, Side
 from blob_zero.arena.tournament import Tournament
+from blob_zero.config.bots import find_bot
 
 _TRUMP_NAMES = {"S": "spades", "H": "hearts", "C": "clubs", "D": "diamonds", "none": "no trump"}
 
@@ -19,11 +20,13 @@ def tournament_tables(tournament: Tournament) -> Iterator[Table]:
     settings = tournament.settings
     sizes = ", ".join(map(str, settings.cards))
     of_games = settings.result_share is not None
+    # A bot's search is in its name.
+    searching = any(find_bot(name) is None for name in tournament.searches)
     title = (
         f"{settings.players} players, {'whole games from ' if of_games else ''}"
         f"{sizes} card{'s' if settings.cards != (1,) else ''}, {settings.deals:,} {'games' if of_games else 'deals'}"
-        f"{' of each size' if len(settings.cards) > 1 else ''} from every seat, "
-        f"search {settings.search}"
+        f"{' of each size' if len(settings.cards) > 1 else ''} from every seat"
+        f"{f', search {settings.search}' if searching else ''}"
     )
     for first in dict.fromkeys(pairing.first for pairing in tournament.pairings):
         pairings = [pairing for pairing in tournament.pairings if pairing.first == first]
@@ -73,7 +76,8 @@ def field_tables(match: FieldMatch) -> Iterator[Table]:
     deals = f"{settings.deals:,} deals{' of each shape' if len(shapes) > 1 else ''} in every seat"
     played = ", ".join(f"{shape.players} x {shape.cards}" for shape in shapes)
     headings = ("points", "difference (95 %)", "exact", "ms", "verdict")
-    table = _table(f"In a field of {settings.field}: {played}; {deals}, search {settings.search}", ("", *headings))
+    search = f", search {match.search}" if match.search else ""
+    table = _table(f"In a field of {settings.field}: {played}; {deals}{search}", ("", *headings))
     for guest in match.guests:
         result = guest.all
         milliseconds = f"{match.milliseconds[guest.name]:.3g}"

@@ -28,6 +28,7 @@ from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import (
     BlobError,
     CheckpointError,
+    ClusterError,
     ConfigError,
     DeviceError,
     EvaluatorError,
@@ -56,6 +57,7 @@ __all__ = [
     "BlobNet",
     "CarryOver",
     "CheckpointError",
+    "ClusterError",
     "ConfigError",
     "DeviceError",
     "Evaluator",

@@ -41,3 +41,7 @@ class MissingPackageError(BlobError, ImportError):
     def of(cls, what: str, package: str, *, extra: str) -> Self:
         """`what` needs `package`, which comes with an extra of blob-zero."""
         return cls(f"{what} needs {package}, which is not installed: pip install 'blob-zero[{extra}]'")
+
+
+class ClusterError(BlobError):
+    """The workers on other machines cannot be used, or none is left."""

@@ -64,12 +64,41 @@ class LocalJudge:
     def match(self, net: Network, opponent: Network | str, *, deals: int, seed: int) -> MatchSummary:
         """Plays the network against another, or against a bot by name, on the deals of a seed."""
         met = read_bot(opponent) if isinstance(opponent, str) else NetworkEntrant(opponent, self.search)
-        first, second = self.agent(NetworkEntrant(net, self.search), side=0), self.agent(met, side=1)
-        return summarize(self.records(first, second, cards=self.cards, deals=deals, seed=seed), seed=seed)
+        record = self.meet(NetworkEntrant(net, self.search), met, cards=self.cards, deals=deals, seed=seed)
+        return summarize(record, seed=seed)
 
-    def records(self, first: bz.Agent, second: bz.Agent, *, cards: int, deals: int, seed: int) -> bz.MatchRecord:
+    def meet(
+        self,
+        first: Entrant,
+        second: Entrant,
+        *,
+        cards: int,
+        deals: int,
+        seed: int,
+        first_deal: int = 0,
+        batch_rows: int | None = None,
+    ) -> bz.MatchRecord:
+        """The records of a match between two entrants, or of a part of its deals from `first_deal` on."""
+        agents = self.agent(first, side=0), self.agent(second, side=1)
+        return self.records(*agents, cards=cards, deals=deals, seed=seed, first_deal=first_deal, batch_rows=batch_rows)
+
+    def batch_rows_of(self, entrants: Sequence[Entrant], *, deals: int) -> int:
+        """The rows of a batch in a match of these entrants."""
+        return self._rows([self.agent(entrant, side=0) for entrant in entrants], rounds=self.players * deals)
+
+    def records(
+        self,
+        first: bz.Agent,
+        second: bz.Agent,
+        *,
+        cards: int,
+        deals: int,
+        seed: int,
+        first_deal: int = 0,
+        batch_rows: int | None = None,
+    ) -> bz.MatchRecord:
         """The records of a match between any two agents, with this number of cards dealt to each player."""
-        rows = self.prepare((first, second), rounds=self.players * deals)
+        rows = self.prepare((first, second), rounds=self.players * deals, batch_rows=batch_rows)
         return bz.play_match(
             first,
             second,
@@ -77,15 +106,16 @@ class LocalJudge:
             cards=cards,
             deals=deals,
             seed=seed,
+            first_deal=first_deal,
             result_share=self.result_share,
             rules=self.rules,
             threads=self.threads,
             batch_rows=rows,
         )
 
-    def prepare(self, agents: Sequence[bz.Agent], *, rounds: int) -> int:
+    def prepare(self, agents: Sequence[bz.Agent], *, rounds: int, batch_rows: int | None = None) -> int:
         """Warms the agents' networks up, so that it is not timed; returns the rows of a batch."""
-        rows = self._rows(agents, rounds=rounds)
+        rows = batch_rows or self._rows(agents, rounds=rounds)
         for agent in agents:
             if isinstance(agent.evaluator, Inference):
                 agent.evaluator.prepare(rows)

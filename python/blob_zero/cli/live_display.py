@@ -14,6 +14,7 @@ from blob_zero._core import Progress
 from blob_zero.cli.clock import Clock
 from blob_zero.cli.metrics_text import OPPONENTS, fill_text, interval_text, number, promotion_text, rating_text
 from blob_zero.metrics.log import MetricsRow
+from blob_zero.selfplay.serving import Counts
 
 _SHOWN_ITERATIONS, _SHOWN_MEASUREMENTS = 8, 4
 """Rows of the live screen's two tables; with the lines below them they fit a terminal of 24 lines."""
@@ -38,7 +39,7 @@ class LiveDisplay:
         self.clock.started(iteration, iterations)
         self._show("self-play", 0, 1)
 
-    def self_play(self, progress: Progress, *, batch_rows: int | None, unit: str = "rounds") -> None:
+    def self_play(self, progress: Progress | Counts, *, batch_rows: int | None, unit: str = "rounds") -> None:
         """Shows rounds, speed and batch fill."""
         speed = 60 * progress.rounds_done / max(self.clock.iteration_seconds(), 1e-9)
         text = f"self-play  {progress.rounds_done:,} of {progress.rounds:,} {unit}  {speed:,.0f} {unit}/min"

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -43,6 +44,19 @@ Device = Annotated[
     str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N. Never replaced by another.")
 ]
 
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="WHERE",
+        help="Play on a Ray cluster: auto (the one of this machine), HOST:PORT of its head, or local, which starts Ray "
+        "here.",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="With --ray: workers, one a GPU or one a machine. (default: all)")
+]
+
 
 @app.command()
 def train(
@@ -60,6 +74,8 @@ def train(
     override: Annotated[
         bool, typer.Option("--override", metavar="", help="Go on with a run although its settings differ.")
     ] = False,
+    ray: Ray = None,
+    workers: Workers = None,
 ) -> None:
     """Train a network by self-play, or go on with a run.
 
@@ -76,6 +92,7 @@ def train(
 
     if (preset is None) == (config is None):
         raise ConfigError("give one of --preset NAME and --config FILE")
+    _check_workers(ray, workers)
     path = config if config is not None else preset_path(str(preset))
     settings = load_config(path, set_ or ())
     folder = run_dir or Path("runs") / path.stem
@@ -83,7 +100,15 @@ def train(
     stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"
     try:
         with stoppable(stopped), open_display(console) as display:
-            comparisons = run_training(settings, folder, display=display, device=device, override=override)
+            train_run = partial(run_training, settings, folder, display=display, device=device, override=override)
+            if ray is None:
+                comparisons = train_run()
+            else:
+                from blob_zero.cluster.players import players_of_run
+
+                notice = display.message
+                with players_of_run(settings, ray, workers=workers, device=device, notice=notice) as (worker, judge):
+                    comparisons = train_run(worker=worker, judge=judge)
     except KeyboardInterrupt as stop:
         console.print(stopped, soft_wrap=True)
         raise typer.Exit(exit_status(stop)) from None
@@ -302,6 +327,11 @@ def doctor(
         show(diagnosis, Console())
     if not diagnosis.healthy:
         raise typer.Exit(1)
+
+
+def _check_workers(ray: str | None, workers: int | None) -> None:
+    if workers is not None and ray is None:
+        raise ConfigError(f"--workers {workers} needs --ray auto, local or HOST:PORT")
 
 
 @app.command(name="presets")

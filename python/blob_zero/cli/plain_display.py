@@ -6,6 +6,7 @@ from blob_zero._core import Progress
 from blob_zero.cli.clock import Clock
 from blob_zero.cli.metrics_text import OPPONENTS, fill_text, interval_text, number, promotion_text, rating_text
 from blob_zero.metrics.log import MetricsRow
+from blob_zero.selfplay.serving import Counts
 
 
 class PlainDisplay:
@@ -23,7 +24,7 @@ class PlainDisplay:
         """Starts the clock of the iteration."""
         self.clock.started(iteration, iterations)
 
-    def self_play(self, progress: Progress, *, batch_rows: int | None, unit: str = "rounds") -> None:
+    def self_play(self, progress: Progress | Counts, *, batch_rows: int | None, unit: str = "rounds") -> None:
         """Prints nothing."""
 
     def training(self, step: int, steps: int, loss: float) -> None:

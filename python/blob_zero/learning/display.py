@@ -5,6 +5,7 @@ from typing import Protocol
 
 from blob_zero._core import Progress
 from blob_zero.metrics.log import MetricsRow
+from blob_zero.selfplay.serving import Counts
 
 Notice = Callable[[str], None]
 """Takes one line of text for the user."""
@@ -23,7 +24,7 @@ class Display(Protocol):
     def iteration_started(self, iteration: int, iterations: int) -> None:
         """Iteration `iteration`, from 1, of `iterations` begins."""
 
-    def self_play(self, progress: Progress, *, batch_rows: int | None, unit: str = "rounds") -> None:
+    def self_play(self, progress: Progress | Counts, *, batch_rows: int | None, unit: str = "rounds") -> None:
         """Reports the progress of self-play.
 
         Args:

@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 from blob_zero import _core
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, InPlaceEvaluator, serving_threads
 
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How far the shards of a range are, in the words of `Progress`."""
+
+    rounds_done: int
+    rounds: int
+    batches: int
+    rows: int
+
+
 OnProgress = Callable[[_core.Progress], None]
+OnCounts = Callable[[_core.Progress | Counts], None]
 
 PROGRESS_INTERVAL = 0.25
 """Seconds between two calls of a progress callback."""

@@ -65,7 +65,7 @@ def merge_records(parts: Sequence[Records], *, seconds: float) -> Records:
         **_taken(results, by_round),
         rounds=_with_parts(_joined([part.rounds for part in parts]), by_round, {"decisions": ("action",)}),
         carry_over=_merge_carried([part.carry_over for part in parts]),
-        stats=_merge_stats([part.stats for part in parts], seconds=seconds),
+        stats=merge_stats([part.stats for part in parts], seconds=seconds),
     )
 
 
@@ -84,7 +84,8 @@ def _carried(columns: Columns, order: NDArray[np.intp]) -> CarryOver:
     return CarryOver(**_with_parts(columns, order, {"decisions": ("action",), "recorded": of_recorded}))
 
 
-def _merge_stats(parts: Sequence[Stats], *, seconds: float) -> Stats:
+def merge_stats(parts: Sequence[Stats], *, seconds: float) -> Stats:
+    """The statistics of a range, or a match, from those of its parts."""
     counted = ("rounds", "decisions", "simulations", "evaluations", "repeats", "batches", "rows")
     timed = ("threads", "total", "waiting", "evaluating", "handing_over")
     return Stats(

@@ -19,7 +19,7 @@ from blob_zero.inference.inference import Inference
 from blob_zero.model.networks import Network
 from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.records import Records
-from blob_zero.selfplay.serving import OnProgress
+from blob_zero.selfplay.serving import OnCounts, OnProgress
 from blob_zero.selfplay.sizes import Sizes, auto_batch_rows
 
 
@@ -91,7 +91,7 @@ class SelfPlayWorker(Protocol):
     def prepare(self, net: Network, rounds: RoundRange) -> Sizes:
         """Prepares for these rounds and networks of this shape, so that the time of `play` is playing time alone."""
 
-    def play(self, net: Network | None, rounds: RoundRange, *, progress: OnProgress | None = None) -> SelfPlayResult:
+    def play(self, net: Network | None, rounds: RoundRange, *, progress: OnCounts | None = None) -> SelfPlayResult:
         """Plays a range of rounds.
 
         Args:

@@ -1,0 +1,81 @@
+"""Trains a run on a Ray cluster of one machine, in which a worker's machine dies and another one stops.
+
+Run by test_cluster.py with the run's folder. A process of its own, since Ray leaves threads and handlers behind.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+from ray.cluster_utils import Cluster
+
+from blob_zero.cluster.players import players_of_run
+from blob_zero.config.load import parse_config
+from blob_zero.learning.loop import train
+from support.training_fakes import SilentDisplay
+
+CONFIG = parse_config(
+    {
+        "run": {"seed": 5, "iterations": 3, "keep_checkpoints": 2, "torch_threads": 1},
+        "game": {"shapes": [{"players": [3, 4], "cards": [2, 3]}], "players": 3, "cards": 3},
+        "selfplay": {"agent": "policy", "rounds": 300, "batch_rows": 32, "carry_over": 60, "rounds_in_flight": 20},
+        "network": {"kind": "outcome", "width": 32, "layers": 2},
+        "training": {"batch_size": 64, "replay_rows": 3000, "precision": "fp32"},
+        "inference": {"dtype": "fp32"},
+        "evaluation": {"every": 2, "deals": 12, "final_deals": 12, "opponents": ["random"]},
+        "promotion": {"enabled": False},
+    },
+    source="test",
+)
+
+
+class Trial:
+    """In the second iteration, after the first shard, a machine dies and another one stops."""
+
+    def __init__(self, worker, cluster, nodes):
+        self.worker = worker
+        self.cluster = cluster
+        self.nodes = nodes
+        self.calls = 0
+        self.stopped = []
+
+    def prepare(self, net, rounds):
+        return self.worker.prepare(net, rounds)
+
+    def play(self, net, rounds, *, progress):
+        self.calls += 1
+
+        def hurting(counts):
+            if self.calls == 2 and not self.stopped:
+                self.stop(self.nodes[2])
+                self.cluster.remove_node(self.nodes[1], allow_graceful=False)
+            progress(counts)
+
+        return self.worker.play(net, rounds, progress=hurting)
+
+    def stop(self, node):
+        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+        self.stopped = [raylet, *raylet.children(recursive=True)]
+        for process in self.stopped:
+            process.send_signal(signal.SIGSTOP)
+
+
+def main(folder):
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+    display = SilentDisplay()
+    with players_of_run(CONFIG, cluster.address, workers=None, device="cpu", notice=display.message) as (worker, judge):
+        trial = Trial(worker, cluster, nodes)
+        train(CONFIG, folder, display=display, device="cpu", worker=trial, judge=judge)
+    sys.stdout.write("\n".join(display.messages))
+    sys.stdout.flush()
+    for process in trial.stopped:
+        process.kill()
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    main(Path(sys.argv[1]))

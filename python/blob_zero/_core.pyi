@@ -33,6 +33,7 @@ __all__ = [
     "card_text",
     "feature_scale",
     "ismcts",
+    "look_ahead",
     "rule_action",
     "search",
     "search_many",
@@ -52,6 +53,16 @@ def card_index(text: str) -> int: ...
 def card_text(index: int) -> str: ...
 def feature_scale() -> NDArray[np.float32]: ...
 def rule_action(observation: Observation) -> int: ...
+def look_ahead(
+    roots: Sequence[Round | Observation],
+    /,
+    evaluator: Evaluator,
+    *,
+    seeds: Sequence[int],
+    worlds: int,
+    own_share: float,
+    policy_temperature: float,
+) -> list[tuple[int, list[tuple[int, float]], int]]: ...
 def action_playouts(
     observations: Sequence[Observation], *, seeds: Sequence[int], worlds: int
 ) -> list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float64]]]: ...
@@ -226,6 +237,8 @@ class AgentSpec:
     def ismcts(simulations: int) -> AgentSpec: ...
     @staticmethod
     def flat(worlds: int) -> AgentSpec: ...
+    @staticmethod
+    def look_ahead(model: int, *, worlds: int, own_share: float, policy_temperature: float) -> AgentSpec: ...
     @staticmethod
     def policy(model: int, *, temperature: float = 0.0, random_share: float = 0.0) -> AgentSpec: ...
     @staticmethod

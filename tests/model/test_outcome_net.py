@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import blob_zero as bz
+from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.errors import ConfigError
 from blob_zero.inference.inference import Inference
 from blob_zero.model.networks import copy_network, describe, seeded_network, shape_of
 from blob_zero.model.outcome_net import (
-    POLICY_TEMPERATURE,
     OutcomeNet,
     OutcomeShape,
     bids_of_actions,

@@ -16,8 +16,9 @@ pub use error::{ConfigError, EvaluationError, RoundColumnsError, SchedulerError}
 pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, MemoryBlock, NextBatch};
 pub use replay::{Decision, Extra, Part, PlayedRound, RoundColumns, RoundStore, Rows, With};
 pub use search::{
-    ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, Outcome, Rollout, RootNoise, Search,
-    SearchConfig, Temperature, Uniform, YARDSTICK_VERSION, action_playouts, choose, flat_search, puct,
+    ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, LookAhead, LookAheadConfig,
+    LookAheadOutcome, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, Waiting,
+    YARDSTICK_VERSION, action_playouts, choose, flat_search, puct,
 };
 pub use selfplay::{
     Agent, DecisionRecord, Exploration, LeafEvaluator, Plan, Progress, RoundMix, RoundRecord, RoundShape, RoundSoFar,

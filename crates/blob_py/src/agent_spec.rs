@@ -1,6 +1,6 @@
 //! `AgentSpec`: a way to choose actions.
 
-use blob_mcts::{Agent, Exploration, LeafEvaluator, Temperature};
+use blob_mcts::{Agent, Exploration, LeafEvaluator, LookAheadConfig, Temperature};
 use pyo3::prelude::*;
 
 use crate::error::{config, config_fault, count, int, optional_int};
@@ -41,11 +41,21 @@ impl AgentSpec {
     #[staticmethod]
     #[pyo3(signature = (model, *, temperature = 0.0, random_share = 0.0))]
     fn policy(#[pyo3(from_py_with = int)] model: i64, temperature: f32, random_share: f32) -> PyResult<Self> {
-        let model = match count("model", model)? {
-            model if model < 64 => model,
-            model => return Err(config(format!("model is {model}; it is the number of a model below 64"))),
-        };
+        let model = model_number(model)?;
         Self::checked(Agent::Policy { model, exploration: Exploration { temperature, random_share } })
+    }
+
+    /// One step ahead by the policy and the values of a model, in `worlds` worlds; `model` is its number, below 64.
+    #[staticmethod]
+    #[pyo3(signature = (model, *, worlds, own_share, policy_temperature))]
+    fn look_ahead(
+        #[pyo3(from_py_with = int)] model: i64,
+        #[pyo3(from_py_with = int)] worlds: i64,
+        own_share: f32,
+        policy_temperature: f32,
+    ) -> PyResult<Self> {
+        let config = LookAheadConfig { worlds: count("worlds", worlds)?, own_share, policy_temperature };
+        Self::checked(Agent::LookAhead { model: model_number(model)?, config })
     }
 
     /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that evaluates its
@@ -109,5 +119,12 @@ impl AgentSpec {
     fn checked(agent: Agent) -> PyResult<Self> {
         agent.check().map_err(config_fault)?;
         Ok(Self(agent))
+    }
+}
+
+fn model_number(model: i64) -> PyResult<usize> {
+    match count("model", model)? {
+        model if model < 64 => Ok(model),
+        model => Err(config(format!("model is {model}; it is the number of a model below 64"))),
     }
 }

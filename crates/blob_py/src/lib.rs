@@ -6,6 +6,7 @@ mod carry_over;
 mod error;
 mod evaluator;
 mod game;
+mod look_ahead;
 mod observation;
 mod plan;
 mod playouts;
@@ -39,6 +40,8 @@ mod _core {
     use crate::batch::{Batch, MemoryBlock};
     #[pymodule_export]
     use crate::game::Game;
+    #[pymodule_export]
+    use crate::look_ahead::look_ahead;
     #[pymodule_export]
     use crate::observation::Observation;
     #[pymodule_export]

@@ -79,7 +79,7 @@ pub(crate) enum Root<'py> {
 }
 
 impl Root<'_> {
-    fn observe(&self) -> PyResult<blob_engine::Observation> {
+    pub(crate) fn observe(&self) -> PyResult<blob_engine::Observation> {
         match self {
             Self::Round(round) => match round.0.to_play() {
                 Some(seat) => Ok(round.0.observe(seat)),
@@ -229,10 +229,10 @@ impl From<EvaluationError> for SearchFault {
 }
 
 /// A Python callable (features, legal) -> (policy, values).
-struct CallableEvaluator<'a, 'py>(&'a Bound<'py, PyAny>);
+pub(crate) struct CallableEvaluator<'a, 'py>(pub(crate) &'a Bound<'py, PyAny>);
 
 impl CallableEvaluator<'_, '_> {
-    fn call(
+    pub(crate) fn call(
         &self,
         features: &[Features],
         legal: &[EncodedActionSet],

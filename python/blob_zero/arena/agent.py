@@ -9,7 +9,7 @@ import numpy as np
 
 from blob_zero import _core
 from blob_zero.config.bots import Bot, BotKind
-from blob_zero.config.search_options import DEFAULT_SEARCH, SearchChanges, SearchOptions
+from blob_zero.config.search_options import DEFAULT_SEARCH, LookAhead, SearchChanges, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
 from blob_zero.inference.onnx_evaluator import open_evaluator
@@ -23,8 +23,8 @@ class Agent:
     """A way to choose actions. Agents that search play the most visited action, without noise.
 
     Attributes:
-        kind: the kind of a bot; "network" for a search whose positions an evaluator judges; "policy" for the policy of
-            an evaluator, without search; "function" for a Python function.
+        kind: the kind of a bot; "network" for a search or a look-ahead whose positions an evaluator judges; "policy"
+            for the policy of an evaluator, without search; "function" for a Python function.
         search: the search of an agent that searches, with its exploration taken out; None for others.
         evaluator: the evaluator of a network or a policy.
         size: simulations of "ismcts", worlds of "flat"; None for others.
@@ -32,7 +32,7 @@ class Agent:
     """
 
     kind: BotKind | Literal["network", "policy", "function"]
-    search: SearchOptions | None = None
+    search: SearchOptions | LookAhead | None = None
     evaluator: Evaluator | BatchEvaluator | None = None
     size: int | None = None
     function: AgentFunction | None = None
@@ -83,6 +83,13 @@ class Agent:
         return cls(kind="policy", evaluator=_opened(evaluator))
 
     @classmethod
+    def look_ahead(
+        cls, evaluator: Evaluator | BatchEvaluator | str | PathLike[str], *, worlds: int = 64, own_share: float = 0.5
+    ) -> Self:
+        """One step ahead by an evaluator's policy and values; `worlds` and `own_share` as in `LookAhead`."""
+        return cls(kind="network", search=LookAhead(worlds=worlds, own_share=own_share), evaluator=_opened(evaluator))
+
+    @classmethod
     def of_function(cls, function: AgentFunction) -> Self:
         """Your own bot: a function of an observation and a random generator that returns an action.
 
@@ -115,7 +122,7 @@ class Agent:
                 return _core.AgentSpec.rule()
             case "rollout", SearchOptions() as search:
                 return search.spec("rollout")
-            case "network", SearchOptions() as search:
+            case "network", (SearchOptions() | LookAhead()) as search:
                 return search.spec(model)
             case "policy", None:
                 return _core.AgentSpec.policy(model)

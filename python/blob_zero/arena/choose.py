@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from blob_zero import _core
 from blob_zero.arena.agent import Agent, AgentFunction
-from blob_zero.config.search_options import SearchOptions
+from blob_zero.config.search_options import POLICY_TEMPERATURE, LookAhead, SearchOptions
 from blob_zero.errors import ConfigError, IllegalActionError
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator, Outputs
 
@@ -64,6 +64,16 @@ def _decide(agent: Agent, observations: Sequence[_core.Observation], seeds: Sequ
             evaluate = _callable(agent.evaluator)
             if isinstance(search, SearchOptions):
                 return _by_search(evaluate, search, observations, seeds)
+            if isinstance(search, LookAhead):
+                found = _core.look_ahead(
+                    observations,
+                    evaluate,
+                    seeds=seeds,
+                    worlds=search.worlds,
+                    own_share=search.own_share,
+                    policy_temperature=POLICY_TEMPERATURE,
+                )
+                return [action for action, _, _ in found]
             return _by_policy(evaluate, observations)
 
 

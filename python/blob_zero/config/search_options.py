@@ -11,6 +11,9 @@ from typing import Self, TypedDict
 from blob_zero import _core
 from blob_zero.errors import ConfigError
 
+POLICY_TEMPERATURE = 0.12
+"""Points a round by which an action must be better to be e times as likely in OutcomeNet's policy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
@@ -83,6 +86,49 @@ class SearchOptions:
             temperature=self.temperature,
             final_temperature=self.final_temperature,
             temperature_decisions=self.temperature_decisions,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAhead:
+    """Options of one step ahead with a network that plays well without search.
+
+    Each promising action is tried in the same sampled worlds; the other seats play on by the network's policy until the
+    searcher decides again, and the network judges there.
+
+    Attributes:
+        worlds: worlds in which each promising action is tried, 1 to 65,536; twice as many cost twice the time.
+        own_share: weight of the network's own judgement of the actions beside that of the worlds, 0 to 1.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    worlds: int = 64
+    own_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        self.spec(0)  # refuses what is out of range
+
+    def __str__(self) -> str:
+        """The look-ahead by its worlds."""
+        return str(self.worlds)
+
+    @property
+    def leaves(self) -> int:
+        """Rows of one round that may wait for an evaluation at the same time: some three actions in each world."""
+        return 3 * self.worlds
+
+    def greedy(self) -> Self:
+        """The same: a look-ahead takes the best action and does not explore."""
+        return self
+
+    def spec(self, evaluator: str | int) -> _core.AgentSpec:
+        """The agent as the core takes it; `evaluator` is the number of the model that its batches name."""
+        if isinstance(evaluator, str):
+            raise ConfigError(f"a look-ahead needs a network; the judge {evaluator!r} of the core has no policy")
+        return _core.AgentSpec.look_ahead(
+            evaluator, worlds=self.worlds, own_share=self.own_share, policy_temperature=POLICY_TEMPERATURE
         )
 
 

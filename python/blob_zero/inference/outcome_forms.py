@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import blob_zero as bz
+from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.inference.packing import Packed, pack
 from blob_zero.model.blobnet import ACTIONS, SEATS
 from blob_zero.model.outcome_net import (
-    POLICY_TEMPERATURE,
     TRICKS,
     OutcomeNet,
     expected_points,

@@ -13,11 +13,12 @@ import blob_zero as bz
 from blob_zero import _core
 from blob_zero._core import PLAYERS_FEATURE
 from blob_zero.config.schema import TrainingConfig
+from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.inference.outcome_forms import OutcomeForm
 from blob_zero.learning.minibatches import Minibatches
 from blob_zero.learning.replay import HELD_OUT_EVERY
-from blob_zero.model.outcome_net import POLICY_TEMPERATURE, OutcomeNet
+from blob_zero.model.outcome_net import OutcomeNet
 
 Rounds = Mapping[str, npt.NDArray[Any]]
 """Finished rounds by column, as `Records.rounds` has them."""

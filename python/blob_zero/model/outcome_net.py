@@ -13,9 +13,6 @@ from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
 TRICKS = 14
 """Possible numbers of tricks, 0 to 13."""
 
-POLICY_TEMPERATURE = 0.12
-"""Points a round by which an action must be better to be e times as likely in the network's policy."""
-
 _UNTRAINED_CHANCE = -5.0
 
 # Places in the encoding (docs/observation.md).

@@ -10,6 +10,7 @@ use crate::search::config::SearchConfig;
 use crate::search::determinized::{Leaf, Outcome, Search};
 use crate::search::evaluate::Evaluation;
 use crate::search::interrupt::Interrupt;
+use crate::search::look_ahead::Waiting;
 use crate::search::tree::LeafNames;
 
 /// A leaf that waits for its evaluation.
@@ -21,11 +22,13 @@ pub(crate) struct PendingLeaf {
     pub(crate) source: EvaluationSource,
 }
 
-/// A decision that waits for its own evaluation, without a search.
+/// A decision of a policy that waits for its evaluation: that of a round, or one in a look-ahead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PendingDecision {
     /// The task of its group that requested it.
     pub(crate) task: u32,
+    /// Its place in the look-ahead; `None` for the round's own decision.
+    pub(crate) waiting: Option<Waiting>,
     /// The requested row.
     pub(crate) row: u32,
 }

@@ -8,6 +8,7 @@ pub(crate) mod exploration;
 pub(crate) mod flat;
 pub(crate) mod interrupt;
 pub(crate) mod ismcts;
+pub(crate) mod look_ahead;
 mod node;
 pub(crate) mod playouts;
 pub mod puct;
@@ -21,6 +22,7 @@ pub use exploration::choose;
 pub use flat::flat_search;
 pub use interrupt::Interrupt;
 pub use ismcts::Ismcts;
+pub use look_ahead::{LookAhead, LookAheadConfig, LookAheadOutcome, Waiting};
 pub use playouts::{ActionPlayouts, action_playouts};
 pub use run::EvaluateBatch;
 

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use crate::error::ConfigError;
 use crate::search::config::{SearchConfig, Temperature};
+use crate::search::look_ahead::LookAheadConfig;
 use crate::selfplay::policy_play::Exploration;
 use crate::selfplay::round_mix::{RoundMix, RoundShape};
 
@@ -36,6 +37,13 @@ pub enum Agent {
         model: usize,
         /// How its policy becomes an action.
         exploration: Exploration,
+    },
+    /// One step ahead by the policy and the values of a model.
+    LookAhead {
+        /// The model with this number, through the batch queue.
+        model: usize,
+        /// Its settings.
+        config: LookAheadConfig,
     },
     /// The visits of a search.
     Search {
@@ -72,6 +80,7 @@ impl Agent {
                 temperature.check()
             }
             Self::Policy { exploration, .. } => exploration.check(),
+            Self::LookAhead { config, .. } => config.check(),
             &Self::Ismcts { simulations } => ConfigError::check(
                 (1..=MAX_YARDSTICK).contains(&simulations),
                 "simulations",
@@ -170,7 +179,9 @@ impl Plan {
     /// Number of models that the agents use.
     pub fn models(&self) -> usize {
         let model = |agent: &Agent| match agent {
-            Agent::Policy { model, .. } | Agent::Search { evaluator: LeafEvaluator::Model(model), .. } => model + 1,
+            Agent::Policy { model, .. }
+            | Agent::LookAhead { model, .. }
+            | Agent::Search { evaluator: LeafEvaluator::Model(model), .. } => model + 1,
             _ => 0,
         };
         self.agents.iter().map(model).max().unwrap_or(0)

@@ -9,6 +9,7 @@ use crate::evaluation::batch_buffer::Row;
 use crate::evaluation::requests::{PendingDecision, Requests};
 use crate::search::evaluate::Evaluation;
 use crate::search::exploration::choose_by;
+use crate::search::look_ahead::Waiting;
 
 /// How a policy becomes an action.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,13 +38,13 @@ impl Exploration {
     }
 }
 
-/// Requests the evaluation of a decision of task `task`.
-pub(crate) fn request(task: usize, observation: &Observation, requests: &mut Requests) {
+/// Requests the evaluation of a decision of task `task`, or of one in its look-ahead.
+pub(crate) fn request(task: usize, waiting: Option<Waiting>, observation: &Observation, requests: &mut Requests) {
     let row = requests.rows.len();
     let legal = observation.card_names().actions(observation.legal_actions());
     requests.rows.push(Row { features: [0; blob_engine::FEATURES], legal });
     encode(observation, &mut requests.rows[row].features);
-    requests.decisions.push(PendingDecision { task: task as u32, row: row as u32 });
+    requests.decisions.push(PendingDecision { task: task as u32, waiting, row: row as u32 });
 }
 
 /// Chooses an action by the evaluation of the seat to play.

@@ -111,10 +111,11 @@ impl RoundGroup {
                 let (row, evaluation) = evaluation_of(rows, row);
                 task.receive(&pending, &evaluation).map_err(|error| SchedulerError::Evaluation { row, error })?;
             }
-            for PendingDecision { task, row } in decisions.drain(..) {
+            for PendingDecision { task, waiting, row } in decisions.drain(..) {
                 let task = self.tasks[task as usize].as_mut().expect("a task with a decision in flight is there");
                 let (row, evaluation) = evaluation_of(rows, row as usize);
-                task.decide_by(plan, &evaluation).map_err(|error| SchedulerError::Evaluation { row, error })?;
+                task.decide_by(plan, waiting, &evaluation)
+                    .map_err(|error| SchedulerError::Evaluation { row, error })?;
             }
             self.read.append(rows);
         }

@@ -12,6 +12,7 @@ use crate::search::evaluate::{Evaluation, Rollout, Uniform};
 use crate::search::exploration::choose;
 use crate::search::flat::flat_search;
 use crate::search::interrupt::Interrupt;
+use crate::search::look_ahead::{LookAhead, LookAheadConfig, Waiting};
 use crate::selfplay::agent::{Agent, LeafEvaluator, Plan};
 use crate::selfplay::carry_over::{RoundSoFar, pause_turn};
 use crate::selfplay::episode::Episode;
@@ -68,6 +69,8 @@ pub(crate) struct RoundTask {
     searching: bool,
     /// The action that a policy chose for the decision in progress.
     chosen: Option<Action>,
+    /// The look-ahead of the decision in progress.
+    look_ahead: Option<LookAhead>,
 }
 
 impl RoundTask {
@@ -81,6 +84,7 @@ impl RoundTask {
             searches: (0..plan.agents.len()).map(|_| None).collect(),
             searching: false,
             chosen: None,
+            look_ahead: None,
             so_far: start,
         })
     }
@@ -93,6 +97,7 @@ impl RoundTask {
         self.pause_turn = pause_turn(plan, start.index);
         self.searching = false;
         self.chosen = None;
+        self.look_ahead = None;
         self.so_far = start;
         self.searches.iter_mut().flatten().for_each(RequestingSearch::clear_cache);
         Ok(())
@@ -136,11 +141,12 @@ impl RoundTask {
             Agent::Rule => rule_action(&self.episode.round().observe(seat)),
             Agent::Policy { model, .. } => {
                 if self.chosen.is_none() {
-                    policy_play::request(run.task, &self.episode.round().observe(seat), &mut run.requests[model]);
+                    policy_play::request(run.task, None, &self.episode.round().observe(seat), &mut run.requests[model]);
                     run.counts.evaluations += 1;
                 }
                 self.chosen.take()
             }
+            Agent::LookAhead { model, config } => self.look_ahead(seat, model, config, run),
             Agent::Search { config, evaluator, temperature } => {
                 let observation = self.episode.round().observe(seat);
                 let is_done = self.search(agent, &observation, config, evaluator, run)?;
@@ -170,6 +176,32 @@ impl RoundTask {
                 action
             }
         })
+    }
+
+    /// Starts the look-ahead of the decision or goes on with it; returns its action once it is done.
+    fn look_ahead(
+        &mut self,
+        seat: Seat,
+        model: usize,
+        config: LookAheadConfig,
+        run: &mut TaskRun<'_>,
+    ) -> Option<Action> {
+        let decision = self.decision();
+        let search = self.look_ahead.get_or_insert_with(|| {
+            let rng = stream(run.context.plan.seed, Purpose::Search, &decision);
+            LookAhead::new(&self.episode.round().observe(seat), config, rng)
+        });
+        let requests = &mut run.requests[model];
+        let ask = |waiting, observation: &Observation| {
+            policy_play::request(run.task, Some(waiting), observation, requests);
+        };
+        if search.each_waiting(ask) {
+            return None;
+        }
+        let outcome = search.outcome();
+        run.counts.evaluations += outcome.evaluations;
+        self.look_ahead = None;
+        Some(outcome.action)
     }
 
     /// Starts the search of the decision or goes on with it; returns whether it is done.
@@ -216,8 +248,20 @@ impl RoundTask {
         }
     }
 
-    /// Takes the evaluation of the decision in progress, whose agent plays by its policy.
-    pub(crate) fn decide_by(&mut self, plan: &Plan, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
+    /// Takes the evaluation of the decision in progress, whose agent plays by its policy, or of one in its look-ahead.
+    pub(crate) fn decide_by(
+        &mut self,
+        plan: &Plan,
+        waiting: Option<Waiting>,
+        row: &Evaluation<'_>,
+    ) -> Result<(), EvaluationError> {
+        if let Some(waiting) = waiting {
+            return self
+                .look_ahead
+                .as_mut()
+                .expect("a position is out, so its look-ahead exists")
+                .receive(waiting, row);
+        }
         let seat = self.episode.to_decide().expect("a decision is out, so a seat is to play");
         let Agent::Policy { exploration, .. } = plan.agents[usize::from(self.seats[seat])] else {
             unreachable!("a decision is out, so a policy plays")

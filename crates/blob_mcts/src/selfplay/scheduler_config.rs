@@ -102,6 +102,8 @@ fn rows_in_flight(agent: &Agent) -> usize {
             worlds * config.leaves_in_flight
         }
         Agent::Policy { .. } => 1,
+        // About three promising actions in each world.
+        Agent::LookAhead { config, .. } => 3 * config.worlds,
         _ => 0,
     }
 }

@@ -1,0 +1,317 @@
+//! One step ahead by a network that plays well without search.
+//!
+//! Each promising action is tried in the same sampled worlds. The other seats play on by the network's policy, each
+//! from what it knows in that world, until the searcher decides again or the round ends; there the network judges from
+//! what the searcher knows. So every evaluation is of a position as its own mover sees it, which is what the network has
+//! learned. This is one step of policy iteration by rollouts (Tesauro and Galperin 1996, "On-line policy improvement
+//! using Monte-Carlo search"), cut off at the next own decision.
+
+use blob_engine::rng::Xoshiro;
+use blob_engine::{Action, BySeat, Observation, Round, WorldSampler};
+use rand::{Rng, SeedableRng};
+
+use crate::error::{ConfigError, EvaluationError};
+use crate::search::evaluate::Evaluation;
+use crate::search::exploration::choose_by;
+
+/// Settings of a look-ahead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LookAheadConfig {
+    /// Worlds in which each promising action is tried, 1 to 65536.
+    pub worlds: usize,
+    /// Weight of the policy's own judgement beside that of the worlds, in [0, 1].
+    pub own_share: f32,
+    /// Points by which an action must be better to be e times as likely in the policy, above 0.
+    pub policy_temperature: f32,
+}
+
+/// Most worlds of a decision.
+const MAX_WORLDS: usize = 1 << 16;
+
+/// Actions whose probability is below this share of the likeliest one's are not tried.
+const PROMISING: f64 = 1e-4;
+
+impl LookAheadConfig {
+    /// # Errors
+    /// The first setting out of its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check(
+            (1..=MAX_WORLDS).contains(&self.worlds),
+            "worlds",
+            self.worlds,
+            "a look-ahead has 1 to 65536 worlds",
+        )?;
+        ConfigError::check((0.0..=1.0).contains(&self.own_share), "own_share", self.own_share, "it is 0 to 1")?;
+        let temperature = self.policy_temperature;
+        ConfigError::check(
+            temperature.is_finite() && temperature > 0.0,
+            "policy_temperature",
+            temperature,
+            "it is a finite number above 0",
+        )
+    }
+}
+
+/// A position of a look-ahead that waits for its evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting(u32);
+
+impl Waiting {
+    /// The decision itself.
+    const ROOT: Self = Self(u32::MAX);
+}
+
+/// One action in one world.
+#[derive(Clone, Debug)]
+struct Playout {
+    round: Round,
+    /// The action's place among the promising ones.
+    place: usize,
+    rng: Xoshiro,
+}
+
+/// What a look-ahead found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LookAheadOutcome {
+    /// The best action, the lowest of several.
+    pub action: Action,
+    /// The promising actions with their values in [-1, 1] to the searcher, up to a constant that they share where
+    /// `own_share` is above 0. One alone is not tried.
+    pub values: Vec<(Action, f64)>,
+    /// Evaluations requested.
+    pub evaluations: u64,
+}
+
+/// A look-ahead in progress, as a state machine that knows no thread and no evaluator.
+///
+/// [`Self::each_waiting`] hands out the positions to evaluate now. When each has gone through [`Self::receive`], call it
+/// again, until it hands out none.
+#[derive(Debug)]
+pub struct LookAhead {
+    observation: Observation,
+    config: LookAheadConfig,
+    rng: Xoshiro,
+    /// The promising actions, with the logarithm of their probability.
+    actions: Vec<(Action, f64)>,
+    /// Sum over worlds of the searcher's value, for each of them.
+    sums: Vec<f64>,
+    playouts: Vec<Playout>,
+    waiting: Vec<Waiting>,
+    evaluations: u64,
+}
+
+impl LookAhead {
+    /// Starts a look-ahead of the observer's decision.
+    pub fn new(observation: &Observation, config: LookAheadConfig, rng: Xoshiro) -> Self {
+        Self {
+            observation: *observation,
+            config,
+            rng,
+            actions: Vec::new(),
+            sums: Vec::new(),
+            playouts: Vec::new(),
+            waiting: vec![Waiting::ROOT],
+            evaluations: 0,
+        }
+    }
+
+    /// Hands out the positions that wait; returns whether there are any. If there are none, the look-ahead is done.
+    pub fn each_waiting(&mut self, mut ask: impl FnMut(Waiting, &Observation)) -> bool {
+        self.evaluations += self.waiting.len() as u64;
+        for &waiting in &self.waiting {
+            if waiting == Waiting::ROOT {
+                ask(waiting, &self.observation);
+            } else {
+                let round = &self.playouts[waiting.0 as usize].round;
+                ask(waiting, &round.observe(round.to_play().expect("a playout that waits is not done")));
+            }
+        }
+        !std::mem::take(&mut self.waiting).is_empty()
+    }
+
+    /// Takes an evaluation. The order among those handed out together is the caller's, and the same gives the same
+    /// bytes.
+    ///
+    /// # Errors
+    /// If the evaluation breaks the contract.
+    pub fn receive(&mut self, waiting: Waiting, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        if waiting == Waiting::ROOT {
+            return self.begin(evaluation);
+        }
+        let searcher = self.observation.seat();
+        let playout = &mut self.playouts[waiting.0 as usize];
+        let mover = playout.round.to_play().expect("a playout that waits is not done");
+        if mover == searcher {
+            let values = evaluation.absolute_values(mover, self.observation.public().players())?;
+            self.sums[playout.place] += f64::from(values[searcher]);
+            return Ok(());
+        }
+        let observation = playout.round.observe(mover);
+        let (legal, names) = (observation.legal_actions(), observation.card_names());
+        evaluation.legal_mass(names.actions(legal))?;
+        let probability = |action| f64::from(evaluation.policy[names.action(action).index()]);
+        let action = choose_by(probability, legal, 1.0, &mut playout.rng);
+        playout.round.play_unchecked(action);
+        self.go_on(waiting);
+        Ok(())
+    }
+
+    /// What was found, once nothing waits.
+    ///
+    /// # Panics
+    /// If the decision itself was not evaluated.
+    pub fn outcome(&self) -> LookAheadOutcome {
+        let points = f64::from(10 + self.observation.public().cards() as u8);
+        // A value of 1 more is half of the points of the highest score.
+        let of_policy = f64::from(self.config.policy_temperature) * 2.0 / points;
+        let own = f64::from(self.config.own_share);
+        let values: Vec<(Action, f64)> = self
+            .actions
+            .iter()
+            .zip(&self.sums)
+            .map(|(&(action, log), sum)| {
+                (action, own * of_policy * log + (1.0 - own) * sum / self.config.worlds as f64)
+            })
+            .collect();
+        let mut best = values[0];
+        for &(action, value) in &values {
+            if value > best.1 {
+                best = (action, value);
+            }
+        }
+        LookAheadOutcome { action: best.0, values, evaluations: self.evaluations }
+    }
+
+    /// Finds the promising actions by the policy, and starts each of them in each world.
+    fn begin(&mut self, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let (legal, names) = (self.observation.legal_actions(), self.observation.card_names());
+        let mass = f64::from(evaluation.legal_mass(names.actions(legal))?);
+        let probability = |action: Action| f64::from(evaluation.policy[names.action(action).index()]) / mass;
+        let most = legal.iter().map(probability).fold(0.0, f64::max);
+        self.actions = legal
+            .iter()
+            .filter(|&action| probability(action) >= PROMISING * most)
+            .map(|action| (action, libm::log(probability(action))))
+            .collect();
+        self.sums = vec![0.0; self.actions.len()];
+        if self.actions.len() == 1 {
+            return Ok(());
+        }
+        let sampler = WorldSampler::new(&self.observation);
+        for _ in 0..self.config.worlds {
+            let world = sampler.sample(&mut self.rng);
+            // The same luck for every action, so that their difference varies less.
+            let luck = Xoshiro::seed_from_u64(self.rng.next_u64());
+            for (place, &(action, _)) in self.actions.iter().enumerate() {
+                let mut round = world;
+                round.play_unchecked(action);
+                self.playouts.push(Playout { round, place, rng: luck.clone() });
+            }
+        }
+        (0..self.playouts.len()).for_each(|playout| self.go_on(Waiting(playout as u32)));
+        Ok(())
+    }
+
+    /// Plays forced actions of a playout; it then waits, or its round is done and has its value.
+    fn go_on(&mut self, waiting: Waiting) {
+        let playout = &mut self.playouts[waiting.0 as usize];
+        playout.round.skip_forced();
+        if playout.round.to_play().is_some() {
+            self.waiting.push(waiting);
+            return;
+        }
+        let values: BySeat<f32> = playout.round.public().values().expect("the round is done");
+        self.sums[playout.place] += f64::from(values[self.observation.seat()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::rng::{Purpose, stream};
+    use blob_engine::{ACTIONS, CardSet, MAX_PLAYERS, RoundSpec, Seat};
+
+    use super::*;
+
+    const CONFIG: LookAheadConfig = LookAheadConfig { worlds: 20, own_share: 0.0, policy_temperature: 0.12 };
+
+    fn hand(text: &str) -> CardSet {
+        text.split(' ').map(|card| card.parse().expect("a card")).collect()
+    }
+
+    /// Runs a look-ahead with equal policies and values of 0, counting what is asked for by seat.
+    fn run(observation: &Observation, config: LookAheadConfig, seed: u64) -> (LookAheadOutcome, Vec<Seat>) {
+        let mut search = LookAhead::new(observation, config, stream(seed, Purpose::Search, &[]));
+        let (policy, values) = ([1.0; ACTIONS], [0.0; MAX_PLAYERS]);
+        let mut movers = Vec::new();
+        loop {
+            let mut asked = Vec::new();
+            if !search.each_waiting(|waiting, observation| asked.push((waiting, observation.seat()))) {
+                return (search.outcome(), movers);
+            }
+            for (waiting, seat) in asked {
+                movers.push(seat);
+                search.receive(waiting, &Evaluation { policy: &policy, values: &values }).expect("a sound evaluation");
+            }
+        }
+    }
+
+    #[test]
+    fn a_forced_decision_is_not_tried() {
+        // The others have bid 0 of one trick, so the hook leaves the dealer a bid of 0.
+        let spec = RoundSpec::new(3, 1, Some(blob_engine::Suit::ALL[0]), Seat::FIRST);
+        let mut round = Round::from_hands(&spec, &[hand("AS"), hand("2H"), hand("3C")], None).expect("a legal deal");
+        for _ in 0..2 {
+            round.play(Action::bid(0)).expect("a legal bid");
+        }
+        let seat = round.to_play().expect("the dealer bids");
+        let (outcome, movers) = run(&round.observe(seat), CONFIG, 1);
+        assert_eq!(outcome.values.len(), 1);
+        assert_eq!(outcome.evaluations, movers.len() as u64);
+        assert_eq!(movers, [seat]);
+    }
+
+    #[test]
+    fn a_trick_too_many_is_avoided() {
+        let spec = RoundSpec::new(3, 2, Some(blob_engine::Suit::ALL[0]), Seat::FIRST);
+        let hands = [hand("AS 2D"), hand("KH 4C"), hand("3C 5C")];
+        let mut round = Round::from_hands(&spec, &hands, None).expect("a legal deal");
+        let leader = round.to_play().expect("the bidding");
+        for _ in 0..3 {
+            round.play(Action::bid(1)).expect("a legal bid");
+        }
+        assert_eq!(round.to_play(), Some(leader));
+        let seat = Seat::FIRST;
+        while round.to_play() != Some(seat) {
+            let action = round.legal_actions().first().expect("a card");
+            round.play(action).expect("legal");
+        }
+        // One trick is bid. After the ace of trumps the deuce would be led, and most worlds let it win as well; the
+        // ace takes the last trick in all of them.
+        let (outcome, _) = run(&round.observe(seat), CONFIG, 3);
+        assert_eq!(outcome.action, Action::play("2D".parse().expect("a card")));
+        assert_eq!(outcome.values.len(), 2);
+    }
+
+    #[test]
+    fn others_play_until_the_searcher_decides_again() {
+        let mut rng = stream(5, Purpose::Test, &[]);
+        let round = Round::deal(&RoundSpec::new(4, 5, None, Seat::FIRST), &mut rng).expect("a deal");
+        let seat = round.to_play().expect("the bidding");
+        let (outcome, movers) = run(&round.observe(seat), CONFIG, 7);
+        let playouts = CONFIG.worlds * outcome.values.len();
+        assert_eq!(outcome.values.len(), 6);
+        // The root, three bids of others and the first card, which the first bidder leads.
+        assert_eq!(movers.iter().filter(|&&mover| mover == seat).count(), 1 + playouts);
+        assert_eq!(movers.len(), 1 + 4 * playouts);
+        assert_eq!(outcome, run(&round.observe(seat), CONFIG, 7).0, "the same seed finds the same");
+        assert_ne!(outcome, run(&round.observe(seat), LookAheadConfig { worlds: 21, ..CONFIG }, 7).0);
+    }
+
+    #[test]
+    fn settings_have_ranges() {
+        assert!(CONFIG.check().is_ok());
+        assert!(LookAheadConfig { worlds: 0, ..CONFIG }.check().is_err());
+        assert!(LookAheadConfig { own_share: 1.5, ..CONFIG }.check().is_err());
+        assert!(LookAheadConfig { policy_temperature: 0.0, ..CONFIG }.check().is_err());
+    }
+}

@@ -24,7 +24,7 @@ from blob_zero._core import (
 )
 from blob_zero.arena.agent import Agent
 from blob_zero.arena.match import MatchRecord, play_match
-from blob_zero.config.search_options import SearchOptions
+from blob_zero.config.search_options import LookAhead, SearchOptions
 from blob_zero.errors import (
     BlobError,
     CheckpointError,
@@ -45,6 +45,7 @@ from blob_zero.selfplay.records import Records
 if TYPE_CHECKING:
     from blob_zero.arena.player import Player
     from blob_zero.model.blobnet import BlobNet
+    from blob_zero.run.weights_file import load_network
 
 __all__ = [
     "ACTIONS",
@@ -64,6 +65,7 @@ __all__ = [
     "EvaluatorError",
     "Game",
     "IllegalActionError",
+    "LookAhead",
     "MatchRecord",
     "MissingPackageError",
     "Observation",
@@ -79,6 +81,7 @@ __all__ = [
     "card_index",
     "card_text",
     "feature_scale",
+    "load_network",
     "play_match",
     "rule_action",
     "search",
@@ -94,4 +97,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute of any t
         from blob_zero.arena.player import Player
 
         return Player
+    if name == "load_network":
+        from blob_zero.run.weights_file import load_network
+
+        return load_network
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ def test_agents_are_named(tmp_path):
     assert parse_agent("rollout:9x10") == Bot("rollout", SearchOptions(worlds=9, simulations=10))
     assert parse_agent(str(tmp_path)) == NetworkName(tmp_path, "")
     assert parse_agent(f"{tmp_path}:policy") == NetworkName(tmp_path, "policy")
+    assert parse_agent(f"{tmp_path}:64") == NetworkName(tmp_path, "64")
     assert parse_agent(f"{tmp_path}:9x10") == NetworkName(tmp_path, "9x10")
 
 

@@ -27,8 +27,8 @@ from blob_zero.learning.loop import train
 from blob_zero.model.networks import seeded_network
 from blob_zero.model.outcome_net import OutcomeShape
 from blob_zero.run import onnx_export
-from blob_zero.run.checkpoint import load_network
 from blob_zero.run.onnx_export import TOLERANCE, export_onnx
+from blob_zero.run.weights_file import load_network
 
 SMALL = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "policy_hidden": 16, "value_hidden": 16}
 

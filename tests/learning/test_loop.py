@@ -6,7 +6,8 @@ from support.training_fakes import SMALL, FakeJudge, FakeWorker, SilentDisplay, 
 from blob_zero.errors import CheckpointError, ConfigError, DeviceError
 from blob_zero.learning.loop import train
 from blob_zero.model.blobnet import BlobNet
-from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint, load_network
+from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint
+from blob_zero.run.weights_file import load_network
 
 TIMES = ("selfplay_seconds", "training_seconds", "judging_seconds", "commit_seconds", "examples_per_second")
 

@@ -6,7 +6,8 @@ from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_c
 
 from blob_zero.errors import CheckpointError
 from blob_zero.learning.loop import train
-from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint, load_network, save_checkpoint
+from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint, save_checkpoint
+from blob_zero.run.weights_file import load_network
 
 
 def run(folder, *, worker=None, **training):

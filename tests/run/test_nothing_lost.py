@@ -17,8 +17,9 @@ from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.learning.learner import Learner
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.run.atomic_files import write_atomically
-from blob_zero.run.checkpoint import Checkpoint, load_network, save_checkpoint
+from blob_zero.run.checkpoint import Checkpoint, save_checkpoint
 from blob_zero.run.lock import lock_run
+from blob_zero.run.weights_file import load_network
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from support.training_fakes import SMALL, SilentDisplay, small_config
 from blob_zero.config.load import load_config, to_toml
 from blob_zero.errors import RunLockedError
 from blob_zero.learning.loop import train
-from blob_zero.run.checkpoint import load_network
 from blob_zero.run.signals import COMMIT_GRACE
+from blob_zero.run.weights_file import load_network
 
 LIMIT = 2.0
 """Seconds from the signal to the end of a process that is not in the middle of a commit."""

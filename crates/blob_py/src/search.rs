@@ -220,7 +220,7 @@ fn run_all(py: Python<'_>, searches: &mut [Search], evaluator: &Bound<'_, PyAny>
 }
 
 /// Why a search with a Python evaluator failed.
-struct SearchFault(PyErr);
+pub(crate) struct SearchFault(PyErr);
 
 impl From<EvaluationError> for SearchFault {
     fn from(error: EvaluationError) -> Self {

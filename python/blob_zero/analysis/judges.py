@@ -56,7 +56,7 @@ def read_judge(name: str) -> Judge:
     # PyTorch takes seconds to import, and playouts need none of it.
     from blob_zero.analysis.network import NetworkJudge
     from blob_zero.model.outcome_net import OutcomeNet
-    from blob_zero.run.checkpoint import load_network
+    from blob_zero.run.weights_file import load_network
 
     net = load_network(path)
     if not isinstance(net, OutcomeNet):

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from blob_zero import _core
 from blob_zero.analysis.judge import Floats, Judgement
+from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
-from blob_zero.model.outcome_net import POLICY_TEMPERATURE, OutcomeNet, bids_of_actions, trick_chances
+from blob_zero.model.outcome_net import OutcomeNet, bids_of_actions, trick_chances
 
 _BATCH_ROWS = 32
 """Rows of every batch: one shape, so that a judgement does not depend on the positions beside it."""

@@ -65,7 +65,7 @@ def _decide(agent: Agent, observations: Sequence[_core.Observation], seeds: Sequ
             if isinstance(search, SearchOptions):
                 return _by_search(evaluate, search, observations, seeds)
             if isinstance(search, LookAhead):
-                found = _core.look_ahead(
+                ahead = _core.look_ahead(
                     observations,
                     evaluate,
                     seeds=seeds,
@@ -73,7 +73,7 @@ def _decide(agent: Agent, observations: Sequence[_core.Observation], seeds: Sequ
                     own_share=search.own_share,
                     policy_temperature=POLICY_TEMPERATURE,
                 )
-                return [action for action, _, _ in found]
+                return [action for action, _, _ in ahead]
             return _by_policy(evaluate, observations)
 
 

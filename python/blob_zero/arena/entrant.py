@@ -11,25 +11,26 @@ from blob_zero.arena.agent import Agent
 from blob_zero.arena.bot_file import read_bot_file
 from blob_zero.config.bots import ARENA_BOT_NAMES, Bot, find_bot
 from blob_zero.config.load import parse_config
-from blob_zero.config.search_options import SearchOptions, parse_search
+from blob_zero.config.search_options import LookAhead, SearchOptions, parse_search
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.model.networks import Network
-from blob_zero.run.checkpoint import STATE, load_network, network_folder
+from blob_zero.run.checkpoint import STATE, network_folder
+from blob_zero.run.weights_file import SHIPPED, load_network
 
 
 class NetworkEntrant(NamedTuple):
     """A network and the search that it plays with; None plays by its policy alone."""
 
     net: Network
-    search: SearchOptions | None
+    search: SearchOptions | LookAhead | None
 
 
 class ReadyEntrant(NamedTuple):
     """An agent that plays as it is, from an .onnx file or a function, and its search if it has one."""
 
     agent: Agent
-    search: SearchOptions | None
+    search: SearchOptions | LookAhead | None
 
 
 Entrant = Bot | NetworkEntrant | ReadyEntrant
@@ -40,7 +41,7 @@ def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> E
 
     Args:
         name: the name of a bot, `FILE.py:FUNCTION`, or the path of a run, a checkpoint or an .onnx file; `PATH:policy`
-            plays by the policy alone, and `PATH:WxS` with a search of this size.
+            plays by the policy alone, `PATH:W` looks one step ahead in W worlds, and `PATH:WxS` searches W worlds.
         search: worlds and simulations of networks that are trained with a search, where the name gives none. The other
             options are those of the training. Networks that are trained without a search play without.
         device: where an .onnx file computes.
@@ -61,6 +62,8 @@ def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> E
     net = load_network(path)
     if play == "policy":
         return NetworkEntrant(net, None)
+    if play.isdecimal():
+        return NetworkEntrant(net, LookAhead(worlds=int(play)))
     size = parse_search(play) if play else search
     trained = trained_search(path, worlds=size.worlds, simulations=size.simulations)
     return NetworkEntrant(net, size if trained is None and play else trained)
@@ -70,13 +73,19 @@ def _read_onnx(path: Path, play: str, search: SearchOptions, *, device: str) -> 
     evaluator = OnnxEvaluator(path, device=device)
     if play == "policy" or (evaluator.search is None and not play):
         return ReadyEntrant(Agent.policy(evaluator), None)
+    if play.isdecimal():
+        return ReadyEntrant(Agent.look_ahead(evaluator, worlds=int(play)), LookAhead(worlds=int(play)))
     size = parse_search(play) if play else search
     trained = _of_size(evaluator.search or size, size.worlds, size.simulations)
     return ReadyEntrant(Agent.network(evaluator, search=trained), trained)
 
 
+SHIPPED_NAME = "shipped"
+"""The name of the network that comes with the package."""
+
+
 class NetworkName(NamedTuple):
-    """A network as an agent's name gives it: its path, and `policy`, `WxS`, or nothing for how it was trained."""
+    """A network as an agent's name gives it: its path, and `policy`, `W`, `WxS`, or nothing for how it was trained."""
 
     path: Path
     play: str
@@ -94,10 +103,12 @@ def parse_agent(text: str) -> Bot | NetworkName:
     path, colon, play = text.rpartition(":")
     if not colon or Path(text).exists():
         path, play = text, ""
-    if not Path(path).exists() or (play and play != "policy" and not re.fullmatch(r"\d+x\d+", play)):
+    if path == SHIPPED_NAME and not Path(path).exists():
+        path = str(SHIPPED)
+    if not Path(path).exists() or (play and play != "policy" and not re.fullmatch(r"[1-9]\d*(x\d+)?", play)):
         raise ConfigError(
-            f"unknown agent {text!r}: should be {ARENA_BOT_NAMES}, FILE.py:FUNCTION, or PATH of a run, checkpoint or "
-            ".onnx file, PATH:policy or PATH:WxS"
+            f"unknown agent {text!r}: should be {ARENA_BOT_NAMES}, shipped, FILE.py:FUNCTION, or PATH of a run, "
+            "checkpoint or .onnx file, PATH:policy, PATH:W or PATH:WxS"
         )
     return NetworkName(Path(path), play)
 

@@ -129,7 +129,7 @@ class LocalJudge:
             evaluator = self._evaluator(entrant.net, side)
             if entrant.search is None:
                 return bz.Agent.policy(evaluator)
-            return bz.Agent.network(evaluator, search=entrant.search)
+            return bz.Agent(kind="network", search=entrant.search, evaluator=evaluator)
         return bz.Agent.bot(entrant)
 
     def _evaluator(self, net: Network, side: Literal[0, 1]) -> Inference:

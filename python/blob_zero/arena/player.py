@@ -13,13 +13,13 @@ from blob_zero import _core
 from blob_zero.arena.agent import Agent
 from blob_zero.arena.choose import choose
 from blob_zero.arena.entrant import trained_search
-from blob_zero.config.search_options import SearchOptions
+from blob_zero.config.search_options import LookAhead, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
 from blob_zero.model.networks import Network
 from blob_zero.model.outcome_net import OutcomeNet
-from blob_zero.run.checkpoint import load_network
+from blob_zero.run.weights_file import load_network
 
 _BATCH_ROWS = 32
 """Rows of every batch: few enough for a single decision, whose leaves are few, to cost little more than their own."""
@@ -32,15 +32,17 @@ class Player:
     beside it.
 
     Args:
-        net: a network, or the path of a run's folder, a checkpoint or a weights file.
-        search: `"default"` searches as the network was trained, and not at all where that was without a search;
-            3 worlds of 30 simulations where its file does not say; `SearchOptions` search with these, without their
-            exploration; None takes the likeliest action by the network's policy, at one evaluation a decision.
+        net: a network, the path of a run's folder, a checkpoint or a weights file, or None for the network that comes
+            with the package.
+        search: `"default"` is the best there is for the network: a `LookAhead` for one that plays without search, else
+            the search that it was trained with, 3 worlds of 30 simulations where its file does not say. `LookAhead` or
+            `SearchOptions`, without their exploration, or None for the likeliest action by the network's policy, at one
+            evaluation a decision.
         seed: of the searches, 0 to 2^63 - 1.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        ConfigError: no network is given, or a setting is out of its range.
+        ConfigError: a setting is out of its range.
         CheckpointError: the network cannot be read.
         DeviceError: the device is not there.
     """
@@ -48,30 +50,32 @@ class Player:
     def __init__(
         self,
         net: Network | str | PathLike[str] | None = None,
-        search: Literal["default"] | SearchOptions | None = "default",
+        search: Literal["default"] | LookAhead | SearchOptions | None = "default",
         seed: int = 0,
         *,
         device: str = "cpu",
     ) -> None:
-        if net is None:
+        if not (search is None or search == "default" or isinstance(search, SearchOptions | LookAhead)):
             raise ConfigError(
-                "net is None, and no network comes with blob-zero yet; give a network, or the path of a run, such as "
-                "runs/quick after make train, of a checkpoint or of a weights file"
+                f'search is {search!r}; it is "default", LookAhead or SearchOptions, or None to play without a search'
             )
-        if not (search is None or search == "default" or isinstance(search, SearchOptions)):
-            raise ConfigError(f'search is {search!r}; it is "default", SearchOptions, or None to play without a search')
         if not 0 <= seed < 2**63:
             raise ConfigError(f"seed is {seed}; it is 0 to 2^63 - 1")
+        default = search == "default"
         if search == "default":
-            options = SearchOptions()
-            search = trained_search(Path(net)) if isinstance(net, str | PathLike) else options
-            if isinstance(net, OutcomeNet):
-                search = None
+            search = trained_search(Path(net)) if isinstance(net, str | PathLike) else SearchOptions()
+        network = load_network(net) if net is None or isinstance(net, str | PathLike) else net
+        if default and isinstance(network, OutcomeNet):
+            search = LookAhead()
         self.search = None if search is None else search.greedy()
         self.seed = seed
-        self._inference = Inference(load_network(Path(net)) if isinstance(net, str | PathLike) else net, device=device)
+        self._inference = Inference(network, device=device)
         evaluate = self._evaluate
-        self._agent = Agent.policy(evaluate) if self.search is None else Agent.network(evaluate, search=self.search)
+        self._agent = (
+            Agent.policy(evaluate)
+            if self.search is None
+            else Agent(kind="network", search=self.search, evaluator=evaluate)
+        )
 
     def choose(self, observation: _core.Observation) -> int:
         """The action of the seat to play, as `Round.play` takes it: a bid, or the index of a card.

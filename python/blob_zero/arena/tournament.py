@@ -19,7 +19,7 @@ from blob_zero.arena.statistics import deal_differences
 from blob_zero.config.load import parse_config
 from blob_zero.config.rules import parse_rules
 from blob_zero.config.schema import BatchRows, InferenceConfig
-from blob_zero.config.search_options import SearchOptions, parse_search
+from blob_zero.config.search_options import LookAhead, SearchOptions, parse_search
 from blob_zero.errors import ConfigError
 from blob_zero.inference.devices import resolve_device
 from blob_zero.seeds import Purpose, stream_seed
@@ -58,7 +58,7 @@ class Tournament:
     """The results of all pairs."""
 
     settings: Settings
-    searches: dict[str, SearchOptions]
+    searches: dict[str, SearchOptions | LookAhead]
     """The search of each agent that searches."""
     pairings: tuple[Pairing, ...]
     ratings: dict[str, Rating]

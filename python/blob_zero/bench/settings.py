@@ -165,7 +165,7 @@ def build_network(settings: PlaySettings) -> "Network":
     from blob_zero.config.schema import Config
     from blob_zero.model.networks import configured_shape, seeded_network
     from blob_zero.model.outcome_net import OutcomeNet
-    from blob_zero.run.checkpoint import load_network
+    from blob_zero.run.weights_file import load_network
 
     if settings.network is None:
         config = Config() if settings.agent == "search" else load_config(preset_path("quick"))

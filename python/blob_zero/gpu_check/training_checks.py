@@ -161,7 +161,7 @@ def _run_config(place: Place, *, iterations: int, agent: Literal["search", "poli
 
 
 def _weights(folder: Path) -> dict[str, npt.NDArray[np.float32]]:
-    from blob_zero.run.checkpoint import load_network
+    from blob_zero.run.weights_file import load_network
 
     return {name: tensor.cpu().numpy() for name, tensor in load_network(folder).state_dict().items()}
 

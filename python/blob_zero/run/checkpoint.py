@@ -154,7 +154,7 @@ def prune_checkpoints(folder: Path, *, newest: int, keep: int, pinned: Collectio
     remove_partial(folder)
 
 
-def load_network(path: Path) -> Network:
+def read_network(path: Path) -> Network:
     """The trained network of a weights file, a checkpoint's folder, or a run's folder (see `network_folder`).
 
     Raises:
@@ -220,13 +220,19 @@ def _files(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
 
 def _contents(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     for name, net in checkpoint.networks.items():
-        about = {"encoding": bz.ENCODING_VERSION, **describe(net.shape)}
-        # A single entry: safetensors writes several in varying order, and the same weights should be the same bytes.
-        yield f"{name}.safetensors", _serialize(net.state_dict(), {"network": json.dumps(about)})
+        yield f"{name}.safetensors", serialize_network(net)
     for name, tensors in checkpoint.tensors.items():
         yield f"{name}.safetensors", _serialize(tensors, None)
     yield from checkpoint.files.items()
     yield STATE, json.dumps(checkpoint.state, indent=2).encode()
+
+
+def serialize_network(net: Network, *, dtype: torch.dtype = torch.float32) -> bytes:
+    """A network as the content of a weights file, which `read_network` reads; `dtype` is that of its numbers."""
+    about = {"encoding": bz.ENCODING_VERSION, **describe(net.shape)}
+    tensors = {name: tensor.to(dtype) for name, tensor in net.state_dict().items()}
+    # A single entry: safetensors writes several in varying order, and the same weights should be the same bytes.
+    return _serialize(tensors, {"network": json.dumps(about)})
 
 
 def _serialize(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None) -> bytes:

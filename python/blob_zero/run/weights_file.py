@@ -55,6 +55,7 @@ def write_weights(run: Path, path: Path) -> None:
 def _lineage(state: Any, metrics: Path) -> dict[str, Any]:  # noqa: ANN401 - JSON
     known = ("rounds", "steps", "best_iteration", "encoding_version", "versions", "hardware", "config")
     lineage = {name: state[name] for name in known if name in state}
+    lineage.get("hardware", {}).pop("system", None)
     if metrics.is_file():
         frame = pl.read_parquet(metrics).select(_CURVE)
         lineage["curve"] = frame.gather_every(max(len(frame) // 20, 1)).to_dict(as_series=False)

@@ -15,6 +15,7 @@ from blob_zero.config.search_options import LookAhead, SearchOptions, parse_sear
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.model.networks import Network
+from blob_zero.model.outcome_net import OutcomeNet
 from blob_zero.run.checkpoint import STATE, network_folder
 from blob_zero.run.weights_file import SHIPPED, load_network
 
@@ -60,7 +61,7 @@ def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> E
     if path.suffix == ".onnx":
         return _read_onnx(path, play, search, device=device)
     net = load_network(path)
-    if play == "policy":
+    if play == "policy" or (isinstance(net, OutcomeNet) and not play):
         return NetworkEntrant(net, None)
     if play.isdecimal():
         return NetworkEntrant(net, LookAhead(worlds=int(play)))

@@ -1,0 +1,87 @@
+"""The look-ahead: the same choices in a match and outside, and settings that are checked."""
+
+import numpy as np
+import pytest
+
+import blob_zero as bz
+from blob_zero.arena.choose import choose
+from blob_zero.errors import ConfigError
+from blob_zero.model.networks import seeded_network
+from blob_zero.model.outcome_net import OutcomeShape
+
+
+def hashed(features, legal):
+    """A policy and values that follow from the position alone."""
+    weights = (np.abs(np.sin(features @ np.arange(1, 257) + np.arange(52)[:, None]).T) + 0.1) * legal
+    values = np.sin(features @ np.arange(257, 1, -1))[:, None] * np.ones(8)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), values.astype(np.float32)
+
+
+def positions(count=12):
+    found = []
+    for seed in range(count):
+        position = bz.Round(players=3 + seed % 4, cards=1 + seed % 5, trump="H", dealer=0, seed=seed)
+        for _ in range(seed % 7):
+            if position.to_play is not None:
+                position.play(position.legal_actions()[0])
+        if position.to_play is not None:
+            found.append(position.observe(position.to_play))
+    return found
+
+
+def test_a_choice_does_not_depend_on_the_positions_beside_it():
+    agent = bz.Agent.look_ahead(hashed, worlds=7)
+    observations = positions()
+    together = choose(agent, observations, range(len(observations)))
+    alone = [choose(agent, [one], [seed])[0] for seed, one in enumerate(observations)]
+    assert together == alone
+    assert all(action in one.legal_actions() for action, one in zip(together, observations, strict=True))
+
+
+def test_threads_and_batches_change_no_result_of_a_match():
+    agent = bz.Agent.look_ahead(hashed, worlds=5)
+    results = [
+        bz.play_match(
+            agent, bz.Agent.rule(), players=4, cards=3, deals=6, seed=2, threads=threads, batch_rows=rows
+        ).points
+        for threads, rows in ((1, 16), (2, 100), (2, 1024))
+    ]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result.points, results[0].points)
+
+
+def test_a_judge_that_knows_the_result_is_followed():
+    def knowing(features, legal):
+        """Values a position by the trick the observer has won; the policy knows nothing."""
+        won = features[:, 193] * 13
+        values = np.zeros((len(features), 8), np.float32)
+        values[:, 0] = np.where(won == 1, 1, -1)
+        return legal / legal.sum(axis=1, keepdims=True).astype(np.float32), values
+
+    # The last to play to the first trick of three holds its only winner; one trick is bid.
+    hands = [["KS", "3D", "5D"], ["2S", "4H", "6H"], ["AS", "7S", "2C"]]
+    position = bz.Round(players=3, cards=3, trump="C", dealer=2, hands=hands)
+    for bid in (0, 0, 1):
+        position.play(bid)
+    for card in ("KS", "2S"):
+        position.play(bz.card_index(card))
+    agent = bz.Agent.look_ahead(knowing, worlds=20, own_share=0.0)
+    assert choose(agent, [position.observe(2)], [1]) == [bz.card_index("AS")]
+
+
+def test_settings_out_of_range_are_named():
+    with pytest.raises(ConfigError, match="worlds is 0"):
+        bz.LookAhead(worlds=0)
+    with pytest.raises(ConfigError, match=r"own_share is 2"):
+        bz.LookAhead(own_share=2.0)
+    with pytest.raises(ConfigError, match="needs a network"):
+        bz.LookAhead().spec("uniform")
+
+
+def test_a_player_looks_ahead_by_default_and_need_not():
+    net = seeded_network(OutcomeShape(width=16, layers=1), seed=1)
+    assert bz.Player(net).search == bz.LookAhead()
+    assert bz.Player(net, search=None).search is None
+    player = bz.Player(net, search=bz.LookAhead(worlds=3), seed=4)
+    observations = positions(5)
+    assert player.choose_many(observations) == [player.choose(one) for one in observations]

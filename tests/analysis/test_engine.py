@@ -272,8 +272,7 @@ def test_ctrl_c_ends_it_without_a_word():
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
-        assert process.returncode == 130
-        assert err.splitlines() == [b"blob-zero: flat:64 judges, by playouts without a network; --net names a run"]
+        assert (process.returncode, err) == (130, b"")
 
 
 def test_wrong_options_are_refused():

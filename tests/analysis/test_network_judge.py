@@ -89,6 +89,14 @@ def test_the_engine_takes_the_path_of_a_run(tmp_path):
     assert sum(action["visits"] for action in answer["actions"]) == 20
 
 
+def test_the_network_of_the_package_knows_the_ace_of_trumps():
+    position = {"id": 1, "players": 4, "cards": 1, "trump": "S", "dealer": 3, "hand": ["AS"]}
+    (answer,) = Engine().answer([json.dumps(position)])
+    assert answer["net"] == "shipped"
+    assert answer["actions"][0]["action"] == "1"
+    assert answer["actions"][0]["make"] > 0.95
+
+
 def test_other_networks_are_refused(tmp_path):
     train(small_config(), tmp_path, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
     with pytest.raises(bz.ConfigError, match="is a BlobNet; only an OutcomeNet"):

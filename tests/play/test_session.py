@@ -16,7 +16,7 @@ from blob_zero.play import levels
 from blob_zero.play.drill import exercises
 from blob_zero.play.duplicate import friends, play_for_you, result_of
 from blob_zero.play.fairness import hash_of, new_secret, seed_of_game
-from blob_zero.play.levels import LEVELS, act, add_network, find_level
+from blob_zero.play.levels import LEVELS, SHIPPED, act, add_network, find_level
 from blob_zero.play.saves import Saves, from_text, to_text
 from blob_zero.play.session import Session
 from blob_zero.play.view import table_view
@@ -120,7 +120,7 @@ def test_the_deal_follows_from_the_hash_shown_before():
     assert Session(free_table(secret=secret, cut="other", players=3, cards=4)).round != game.round
 
 
-@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.agent)
+@pytest.mark.parametrize("level", [*LEVELS, *SHIPPED], ids=lambda level: level.agent)
 def test_a_bot_acts_by_what_its_seat_knows(level):
     round_ = bz.Round(players=3, cards=4, trump="H", seed=5)
     seat = round_.to_play

@@ -1,16 +1,22 @@
 """Judges by name, each read once."""
 
 import re
+import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from blob_zero.analysis.judge import MAX_WORLDS, Judge, PlayoutJudge
+from blob_zero import _core
+from blob_zero.analysis.judge import MAX_WORLDS, Judge, Judgement, PlayoutJudge
 from blob_zero.errors import ConfigError
+from blob_zero.inference.evaluator import Evaluator
 
-DEFAULT_JUDGE = "flat:64"
+DEFAULT_JUDGE = "shipped"
+"""The network that comes with blob-zero."""
 
-REVIEW_JUDGE = "flat:400"
-"""The judge of hints and reviews: one decision at a time, so more worlds cost little."""
+PLAYOUTS = "flat:64"
+"""A judge that needs no network."""
 
 _KEPT = 4
 """Judges kept in memory; a network of another request is read again."""
@@ -38,7 +44,7 @@ class Judges:
 
 
 def read_judge(name: str) -> Judge:
-    """The judge of a name: `flat:W`, or the path of a network.
+    """The judge of a name: `shipped`, `flat:W`, or the path of a network.
 
     Raises:
         ConfigError: there is none of that name.
@@ -47,11 +53,11 @@ def read_judge(name: str) -> Judge:
     flat = re.fullmatch(r"flat:([1-9]\d{0,4})", name)
     if flat is not None:
         return PlayoutJudge(int(flat[1]))
-    path = Path(name)
-    if name.startswith("flat:") or "\0" in name or not path.exists():
+    path = None if name == DEFAULT_JUDGE else Path(name)
+    if path is not None and (name.startswith("flat:") or "\0" in name or not path.exists()):
         raise ConfigError(
-            f"unknown net {name[:80]!r}; it is the path of a run, a checkpoint or a weights file, or flat:W, such as "
-            f"{DEFAULT_JUDGE}, W at most {MAX_WORLDS}"
+            f"unknown net {name[:80]!r}; it is {DEFAULT_JUDGE}, the path of a run, a checkpoint or a weights file, or "
+            f"flat:W, such as {PLAYOUTS}, W at most {MAX_WORLDS}"
         )
     # PyTorch takes seconds to import, and playouts need none of it.
     from blob_zero.analysis.network import NetworkJudge
@@ -62,3 +68,31 @@ def read_judge(name: str) -> Judge:
     if not isinstance(net, OutcomeNet):
         raise ConfigError(f"{name[:80]} is a {type(net).__name__}; only an OutcomeNet says what comes of each action")
     return NetworkJudge(name, net)
+
+
+class DeferredJudge:
+    """A judge that is read when it is first asked, so that a game need not wait for PyTorch.
+
+    Args:
+        name: its name, which is not checked before.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+        self._judge: Judge | None = None
+
+    def read(self) -> Judge:
+        """Reads the judge, unless it was read before."""
+        with self._lock:
+            self._judge = self._judge or read_judge(self.name)
+            return self._judge
+
+    @property
+    def evaluator(self) -> Literal["rollout"] | Evaluator:
+        """The judge's own."""
+        return self.read().evaluator
+
+    def judge(self, observations: Sequence[_core.Observation]) -> list[Judgement]:
+        """The judgement of each observation."""
+        return self.read().judge(observations)

@@ -12,7 +12,7 @@ import typer
 def analyze(
     net: Annotated[
         str | None,
-        typer.Option(metavar="NET", help="The judge by default: a run, or flat:W. (default: flat:64)"),
+        typer.Option(metavar="NET", help="The judge by default: shipped, a run, or flat:W. (default: shipped)"),
     ] = None,
     search: Annotated[
         str | None, typer.Option(metavar="SEARCH", help="A search in addition: WxS or ismcts:N. (default: none)")
@@ -32,8 +32,6 @@ def analyze(
         typer.echo(resources.files("blob_zero.analysis").joinpath("schema.json").read_text(encoding="utf-8"), nl=False)
         return
     engine = Engine(net or DEFAULT_JUDGE, search)
-    if net is None:
-        typer.echo(f"blob-zero: {DEFAULT_JUDGE} judges, by playouts without a network; --net names a run", err=True)
     # While the command is being imported, Ctrl-C kills it; from now on it ends between two steps.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # A stream of its own: at Ctrl-C a thread still waits in it, and Python locks sys.stdin at its end.

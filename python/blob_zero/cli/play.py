@@ -4,14 +4,17 @@ import signal
 import threading
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from blob_zero.errors import ConfigError
 
-Net = Annotated[str | None, typer.Option(metavar="NET", help="Who gives hints and reviews. (default: flat:400)")]
+if TYPE_CHECKING:
+    from blob_zero.analysis.judge import Judge
+
+Net = Annotated[str | None, typer.Option(metavar="NET", help="Who gives hints and reviews. (default: shipped)")]
 
 
 def play(
@@ -39,7 +42,7 @@ def play(
     action. The options fill in the form of a new game; with --terminal they
     are the game.
     """
-    from blob_zero.analysis.judges import REVIEW_JUDGE, read_judge
+    from blob_zero.analysis.judges import DEFAULT_JUDGE, DeferredJudge, read_judge
     from blob_zero.play.saves import Saves, default_folder
 
     agents = [_level(agent.strip()) for agent in levels.split(",")]
@@ -58,7 +61,7 @@ def play(
     }
     # While the command is being imported, Ctrl-C kills it; from now on it ends the game.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    kept, judge = Saves(saves or default_folder()), read_judge(net or REVIEW_JUDGE)
+    kept, judge = Saves(saves or default_folder()), read_judge(net) if net is not None else DeferredJudge(DEFAULT_JUDGE)
     if terminal:
         from blob_zero.play.terminal import play_in_terminal
 
@@ -78,16 +81,26 @@ def play(
     console.print("Ctrl-C ends the server; games are saved.", highlight=False)
     if not no_browser:
         threading.Timer(0.5, webbrowser.open, (server.address,)).start()
+    threading.Thread(target=_warm_up, args=(judge,), daemon=True).start()
     try:
         server.run()
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
+def _warm_up(judge: "Judge") -> None:
+    from blob_zero.analysis.judges import DeferredJudge
+    from blob_zero.play.levels import warm_up
+
+    warm_up()
+    if isinstance(judge, DeferredJudge):
+        judge.read()
+
+
 def _level(text: str) -> str:
     """A level's name; the path of a network becomes a level."""
-    from blob_zero.play.levels import LEVELS, add_network, find_level
+    from blob_zero.play.levels import LEVELS, SHIPPED, add_network, find_level
 
-    if text not in {level.agent for level in LEVELS} and Path(text).exists():
+    if text not in {level.agent for level in (*LEVELS, *SHIPPED)} and Path(text).exists():
         return add_network(Path(text)).agent
     return find_level(text).agent

@@ -14,7 +14,7 @@ from blob_zero.errors import ConfigError
 def review(
     file: Annotated[Path, typer.Argument(help="A saved game, or rounds in the notation of docs/notation.md.")],
     seat: Annotated[int, typer.Option(min=0, max=7, help="Whose decisions.")] = 0,
-    net: Annotated[str | None, typer.Option(metavar="NET", help="The judge. (default: flat:400)")] = None,
+    net: Annotated[str | None, typer.Option(metavar="NET", help="The judge. (default: shipped)")] = None,
     most: Annotated[int, typer.Option(min=1, help="Decisions that are listed.")] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
 ) -> None:
@@ -22,7 +22,7 @@ def review(
 
     Each decision is judged by what the seat knew then.
     """
-    from blob_zero.analysis.judges import REVIEW_JUDGE, read_judge
+    from blob_zero.analysis.judges import DEFAULT_JUDGE, read_judge
     from blob_zero.analysis.review import review_round
     from blob_zero.notation import read_game
     from blob_zero.play.view import decision_view
@@ -31,7 +31,7 @@ def review(
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {file}: {error}") from error
-    rounds, judge = read_game(text).rounds, read_judge(net or REVIEW_JUDGE)
+    rounds, judge = read_game(text).rounds, read_judge(net or DEFAULT_JUDGE)
     if not rounds:
         raise ConfigError(f"{file} has no finished round")
     for number, played in enumerate(rounds, start=1):

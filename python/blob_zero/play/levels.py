@@ -1,6 +1,7 @@
 """Levels of the bots, the weakest first. Each is given an `Observation` and nothing else."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,26 @@ LEVELS = (
 )
 """The levels that need no network, the weakest first."""
 
+SHIPPED = (
+    Level(agent="shipped:policy", title="Master", rating=None, about="the trained network"),
+    Level(agent="shipped", title="Champion", rating=None, about="the trained network, looking ahead"),
+)
+"""The network that comes with blob-zero, without and with a look-ahead."""
+
 _networks: dict[str, tuple[Level, "Player"]] = {}
+
+
+@cache
+def _shipped(agent: str) -> "Player":
+    from blob_zero.arena.player import Player
+
+    return Player(search="default" if agent == "shipped" else None)
+
+
+def warm_up() -> None:
+    """Reads the network that comes with blob-zero, so that no person waits for it."""
+    for level in SHIPPED:
+        _shipped(level.agent)
 
 
 def add_network(path: Path) -> Level:
@@ -63,7 +83,7 @@ def add_network(path: Path) -> Level:
 
 def all_levels() -> tuple[Level, ...]:
     """All levels, the weakest first, and then your networks."""
-    return (*LEVELS, *(level for level, _ in _networks.values()))
+    return (*LEVELS, *SHIPPED, *(level for level, _ in _networks.values()))
 
 
 def find_level(agent: str) -> Level:
@@ -81,6 +101,8 @@ def find_level(agent: str) -> Level:
 
 def act(level: Level, observation: _core.Observation, seed: int) -> int:
     """The action of a level. It depends on what the seat knows and the bots' seed alone."""
+    if level in SHIPPED:
+        return _shipped(level.agent).choose(observation)
     if level.agent in _networks:
         return _networks[level.agent][1].choose(observation)
     return choose(Agent.bot(read_bot(level.agent)), [observation], [seed_of(observation, seed)])[0]

@@ -80,7 +80,6 @@ def test_runs_checkpoints_and_weights_files_are_read(net, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({}, "or the path of a run, such as runs/quick"),
         ({"search": "3x30"}, "search is '3x30'"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**63}, "seed is 9223372036854775808"),

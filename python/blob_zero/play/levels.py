@@ -44,8 +44,8 @@ LEVELS = (
 """The levels that need no network, the weakest first."""
 
 SHIPPED = (
-    Level(agent="shipped:policy", title="Master", rating=None, about="the trained network"),
-    Level(agent="shipped", title="Champion", rating=None, about="the trained network, looking ahead"),
+    Level(agent="shipped", title="Master", rating=None, about="the trained network"),
+    Level(agent="shipped:64", title="Champion", rating=None, about="the trained network, looking ahead"),
 )
 """The network that comes with blob-zero, without and with a look-ahead."""
 
@@ -56,7 +56,7 @@ _networks: dict[str, tuple[Level, "Player"]] = {}
 def _shipped(agent: str) -> "Player":
     from blob_zero.arena.player import Player
 
-    return Player(search="default" if agent == "shipped" else None)
+    return Player(search=None if agent == "shipped" else "default")
 
 
 def warm_up() -> None:

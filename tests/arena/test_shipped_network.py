@@ -39,9 +39,9 @@ def test_who_needs_every_trick_leads_no_low_trump(player):
 def test_a_sure_trick_that_is_needed_is_taken(player):
     hands = [["KH", "2H"], ["4H", "5C"], ["QH", "6C"]]
     position = deal(hands, trump=None)
-    for bid in (0, 0, 1):
+    for bid in (0, 1, 2):
         position.play(bid)
     for card in ("4H", "QH"):
         position.play(bz.card_index(card))
-    # The king takes this trick for sure. In the next one it needs a lead of hearts without the ace.
+    # Both tricks are bid: the king takes this one for sure, and with the deuce one is lost.
     assert bz.card_text(player.choose(position.observe(0))) == "KH"

@@ -22,6 +22,13 @@ class Judge(Protocol):
         """Plays the network against another, or against a bot by name, on the deals of a seed."""
 
 
+class EntrantJudge(Protocol):
+    """Plays matches between any two entrants."""
+
+    def meet(self, first: Entrant, second: Entrant, *, cards: int, deals: int, seed: int) -> bz.MatchRecord:
+        """The records of a match."""
+
+
 class LocalJudge:
     """A judge that plays in this process.
 

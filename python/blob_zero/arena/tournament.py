@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 import blob_zero as bz
 from blob_zero.arena.breakdown import Pairing, break_down
 from blob_zero.arena.deal_kinds import kinds_of_deals, kinds_of_rounds
 from blob_zero.arena.entrant import read_entrant
-from blob_zero.arena.judge import LocalJudge
+from blob_zero.arena.judge import EntrantJudge, LocalJudge
 from blob_zero.arena.ratings import Rating, Ratings
 from blob_zero.arena.statistics import deal_differences
 from blob_zero.config.load import parse_config
@@ -84,6 +85,7 @@ def play(
     *,
     on_match: Callable[[str], None] = lambda _: None,
     on_record: OnRecord = lambda *_: None,
+    judge: EntrantJudge | None = None,
 ) -> Tournament:
     """Plays all pairs of agents on the same deals.
 
@@ -91,6 +93,7 @@ def play(
         settings: agents, hand sizes, deals and seed.
         on_match: called with a description of each match before it begins.
         on_record: called after each match of a hand size.
+        judge: plays the matches; in this process by default.
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -100,26 +103,17 @@ def play(
     _check(settings)
     search = parse_search(settings.search)
     entrants = {name: read_entrant(name, search, device=settings.device) for name in settings.agents}
-    judge = LocalJudge(
-        players=settings.players,
-        cards=settings.cards[0],
-        search=search,
-        inference=InferenceConfig(),
-        device=str(resolve_device(settings.device)),
-        batch_rows=settings.batch_rows,
-        threads=settings.threads,
-        result_share=settings.result_share,
-        rules=parse_rules(settings.rules),
-    )
+    if judge is None:
+        judge = local_judge(settings, device=resolve_device(settings.device))
     seeds = {cards: stream_seed(settings.seed, Purpose.ARENA, cards) for cards in settings.cards}
     pairs = list(itertools.combinations(settings.agents, 2))
     played: list[list[bz.MatchRecord]] = []
     for first, second in pairs:
-        agents = judge.agent(entrants[first], side=0), judge.agent(entrants[second], side=1)
+        sides = entrants[first], entrants[second]
         records = []
         for cards, seed in seeds.items():
             on_match(f"{first} against {second}, {cards} card{'s' if cards > 1 else ''}")
-            records.append(judge.records(*agents, cards=cards, deals=settings.deals, seed=seed))
+            records.append(judge.meet(*sides, cards=cards, deals=settings.deals, seed=seed))
             on_record(first, second, records[-1])
         played.append(records)
     whole_games = settings.result_share is not None
@@ -138,6 +132,21 @@ def play(
         ratings=_ratings(pairs, played),
         rounds=sum(match.stats.rounds for records in played for match in records),
         seconds=sum(match.stats.seconds for records in played for match in records),
+    )
+
+
+def local_judge(settings: Settings, *, device: torch.device) -> LocalJudge:
+    """A judge in this process that plays as the settings say."""
+    return LocalJudge(
+        players=settings.players,
+        cards=settings.cards[0],
+        search=parse_search(settings.search),
+        inference=InferenceConfig(),
+        device=str(device),
+        batch_rows=settings.batch_rows,
+        threads=settings.threads,
+        result_share=settings.result_share,
+        rules=parse_rules(settings.rules),
     )
 
 

@@ -169,6 +169,8 @@ def arena(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of the search. (default: one for each core)")
     ] = None,
+    ray: Ray = None,
+    workers: Workers = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same JSON to a file.")] = None,
     save_rounds: Annotated[
@@ -190,11 +192,14 @@ def arena(
     for path in (out, save_rounds):
         if path is not None and not path.absolute().parent.is_dir():
             raise ConfigError(f"cannot write {path}: there is no folder {path.absolute().parent}")
+    _check_workers(ray, workers)
+    if field is not None and ray is not None:
+        raise ConfigError("--field plays on one machine; leave out --ray")
     if field is not None and save_rounds is not None:
         raise ConfigError("--save-rounds writes the matches of pairs; leave out --field")
     if field is not None and whole_games is not None:
         raise ConfigError("--field plays single rounds; leave out --whole-games")
-    options = _ArenaOptions(tuple(agents), players, cards, deals, rules, search, seed, device, threads)
+    options = _ArenaOptions(tuple(agents), players, cards, deals, rules, search, seed, device, threads, ray, workers)
     saved = SavedRounds()
     with Console(stderr=True).status("starting") as status:
         tables, report = (
@@ -228,6 +233,8 @@ class _ArenaOptions(NamedTuple):
     seed: int
     device: str
     threads: int | None
+    ray: str | None
+    workers: int | None
 
 
 def _pairs(
@@ -254,7 +261,14 @@ def _pairs(
         rules=options.rules,
         result_share=whole_games,
     )
-    tournament = play(settings, on_match=on_match, on_record=on_record)
+    play_pairs = partial(play, settings, on_match=on_match, on_record=on_record)
+    if options.ray is None:
+        tournament = play_pairs()
+    else:
+        from blob_zero.cluster.players import judge_of_tournament
+
+        with judge_of_tournament(settings, options.ray, workers=options.workers, notice=on_match) as judge:
+            tournament = play_pairs(judge=judge)
     return tournament_tables(tournament), to_json(tournament)
 
 

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from blob_zero.arena import tournament
 from blob_zero.arena.entrant import Entrant, NetworkEntrant, ReadyEntrant
 from blob_zero.arena.judge import LocalJudge
 from blob_zero.arena.match import MatchRecord
 from blob_zero.arena.statistics import MatchSummary, summarize
+from blob_zero.arena.tournament import Settings
 from blob_zero.cluster.node import MatchTask, PlayTask, unpack
 from blob_zero.cluster.pool import Pool
 from blob_zero.cluster.ray_nodes import RayNodes, Task, ray_nodes
@@ -26,7 +28,7 @@ from blob_zero.learning.display import Notice
 from blob_zero.learning.setup import configure_torch, local_judge
 from blob_zero.model.networks import Network, copy_network
 from blob_zero.selfplay.serving import Counts, OnCounts
-from blob_zero.selfplay.shards import merge, merge_stats, split
+from blob_zero.selfplay.shards import join_columns, merge, merge_stats, split
 from blob_zero.selfplay.sizes import Sizes
 from blob_zero.selfplay.worker import LocalWorker, RoundRange, SelfPlayResult, sizes_of
 
@@ -124,6 +126,7 @@ class ClusterJudge:
             bids=joined("bids"),
             tricks=joined("tricks"),
             trumps=joined("trumps"),
+            rounds=None if records[0].rounds is None else join_columns([record.rounds or {} for record in records]),
             stats=merge_stats([record.stats for record in records], seconds=time.perf_counter() - began),
         )
 
@@ -144,6 +147,27 @@ def players_of_run(
         pool: Pool[Task, bytes, object] = Pool(nodes, notice=notice)
         here = local_judge(config, device=torch.device(nodes.device))
         yield ClusterWorker(config, nodes, pool, notice=notice), ClusterJudge(here, nodes, pool)
+
+
+@contextmanager
+def judge_of_tournament(
+    settings: Settings, where: str, *, workers: int | None, notice: Notice
+) -> Iterator[ClusterJudge]:
+    """The judge of `blob-zero arena` on a Ray cluster; for the arguments see `ray_nodes`."""
+    with ray_nodes(
+        where,
+        workers=workers,
+        device=settings.device,
+        player=None,
+        judge=partial(_tournament_judge, settings),
+        notice=notice,
+    ) as nodes:
+        here = _tournament_judge(settings, torch.device(nodes.device))
+        yield ClusterJudge(here, nodes, Pool(nodes, notice=notice))
+
+
+def _tournament_judge(settings: Settings, device: torch.device) -> LocalJudge:
+    return tournament.local_judge(settings, device=device)
 
 
 def _player(config: Config, device: torch.device) -> LocalWorker:

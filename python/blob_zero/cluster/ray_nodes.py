@@ -149,7 +149,7 @@ def check_alike(found: Sequence[Identity]) -> None:
         names = ["version", "core", "torch"]
         if other["device"] == "cpu":
             names += ["cpu_features", "dtype"]
-        # The learner may be of another kind than the players, who have to be alike among themselves.
+        # This process deals and judges by the same core; a learner on a GPU has CPUs of any kind beside it.
         for one in (here, *found[:1]) if other["device"] == "cpu" else (here,):
             differ = [f"{name} {other[name]!r} and not {one[name]!r}" for name in names if other[name] != one[name]]  # type: ignore[literal-required]
             if differ:

@@ -57,20 +57,20 @@ def merge(parts: Sequence[SelfPlayResult], *, seconds: float) -> SelfPlayResult:
 
 def merge_records(parts: Sequence[Records], *, seconds: float) -> Records:
     """The records of a range from those of its shards."""
-    rows = _joined([{name: getattr(part, name) for name in _OF_DECISIONS} for part in parts])
-    results = _joined([{name: getattr(part, name) for name in _OF_ROUNDS} for part in parts])
+    rows = join_columns([{name: getattr(part, name) for name in _OF_DECISIONS} for part in parts])
+    results = join_columns([{name: getattr(part, name) for name in _OF_ROUNDS} for part in parts])
     by_round = np.argsort(results["number"], kind="stable")
     return Records(
         **_taken(rows, np.argsort(rows["round"], kind="stable")),
         **_taken(results, by_round),
-        rounds=_with_parts(_joined([part.rounds for part in parts]), by_round, {"decisions": ("action",)}),
+        rounds=_with_parts(join_columns([part.rounds for part in parts]), by_round, {"decisions": ("action",)}),
         carry_over=_merge_carried([part.carry_over for part in parts]),
         stats=merge_stats([part.stats for part in parts], seconds=seconds),
     )
 
 
 def _merge_carried(parts: Sequence[CarryOver]) -> CarryOver:
-    columns = _joined([part.arrays() for part in parts])
+    columns = join_columns([part.arrays() for part in parts])
     return _carried(columns, np.argsort(columns["round"], kind="stable"))
 
 
@@ -103,7 +103,8 @@ def _cuts(count: int, shards: int) -> list[int]:
     return [count * k // shards for k in range(shards + 1)]
 
 
-def _joined(parts: Sequence[Mapping[str, NDArray[Any]]]) -> Columns:
+def join_columns(parts: Sequence[Mapping[str, NDArray[Any]]]) -> Columns:
+    """The columns of all parts, one part after the other."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -47,7 +47,7 @@ def test_threads_and_batches_change_no_result_of_a_match():
         for threads, rows in ((1, 16), (2, 100), (2, 1024))
     ]
     for result in results[1:]:
-        np.testing.assert_array_equal(result.points, results[0].points)
+        np.testing.assert_array_equal(result, results[0])
 
 
 def test_a_judge_that_knows_the_result_is_followed():

@@ -16,10 +16,10 @@ from blob_zero.run.checkpoint import (
     checkpoint_paths,
     latest_checkpoint,
     load_checkpoint,
-    load_network,
     prune_checkpoints,
     save_checkpoint,
 )
+from blob_zero.run.weights_file import load_network
 
 FILES = ("weights.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
 

@@ -2,11 +2,13 @@ import json
 
 import pytest
 from support.command_line import command
+from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_config
 
 from blob_zero.arena.entrant import NetworkName, parse_agent, read_entrant
 from blob_zero.config.bots import Bot
 from blob_zero.config.search_options import SearchOptions, parse_search
 from blob_zero.errors import ConfigError
+from blob_zero.learning.loop import train
 
 
 def test_agents_are_named(tmp_path):
@@ -49,3 +51,11 @@ def test_a_bot_of_a_file_is_named_by_file_and_function(tmp_path, monkeypatch, ca
     }.items():
         with pytest.raises(ConfigError, match=words):
             read_entrant(str(tmp_path / name), SearchOptions())
+
+
+def test_a_look_ahead_needs_a_network_that_plays_without_search(tmp_path):
+    config = small_config()
+    train(config, tmp_path, display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge())
+    with pytest.raises(ConfigError, match="trained with a search"):
+        read_entrant(f"{tmp_path}:64", SearchOptions())
+    assert read_entrant(f"{tmp_path}:policy", SearchOptions()).search is None

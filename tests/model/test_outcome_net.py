@@ -158,3 +158,9 @@ def test_shapes_are_read_as_they_were_described():
         shape_of({"kind": "oracle"})
     with pytest.raises(ConfigError, match="width = 0"):
         OutcomeNet(width=0)
+
+
+def test_folding_is_no_part_of_it():
+    """`inference.fold` says nothing here, so it does not keep the weights from being packed."""
+    forms = {Inference(network(), fold=fold).form for fold in (True, False)}
+    assert len(forms) == 1

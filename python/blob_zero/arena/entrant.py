@@ -64,6 +64,11 @@ def read_entrant(name: str, search: SearchOptions, *, device: str = "auto") -> E
     if play == "policy" or (isinstance(net, OutcomeNet) and not play):
         return NetworkEntrant(net, None)
     if play.isdecimal():
+        if not isinstance(net, OutcomeNet):
+            raise ConfigError(
+                f"agent {name!r}: {path} holds a network that is trained with a search; should be PATH, PATH:policy or "
+                "PATH:WxS, since a look-ahead needs one that plays without"
+            )
         return NetworkEntrant(net, LookAhead(worlds=int(play)))
     size = parse_search(play) if play else search
     trained = trained_search(path, worlds=size.worlds, simulations=size.simulations)

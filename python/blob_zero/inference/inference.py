@@ -293,7 +293,7 @@ def _form(net: Network, device: torch.device, dtype: torch.dtype, *, fold: bool,
             module = FoldedNet(net) if fold else PlainNet(net)
     module.requires_grad_(False)
     module.to(device, dtype).eval()
-    if isinstance(module, PlainNet) or compiles or not fold or not pack:
+    if isinstance(module, PlainNet) or compiles or not pack:
         return module
     obstacle = packing_obstacle(device, dtype)
     if obstacle is None:

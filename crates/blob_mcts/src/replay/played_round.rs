@@ -2,7 +2,7 @@
 
 use blob_engine::{Action, BySeat, Features, MAX_PLAYERS, Observation, Phase, Round, RulesError, Seat, encode};
 
-/// A finished round that can be played again: about 150 bytes where its encoded rows take several thousand.
+/// A finished round that can be played again: about 500 bytes where its encoded rows take several thousand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlayedRound {
     /// The round's number, or its game's.

@@ -45,7 +45,7 @@ struct Stored {
 }
 
 /// The newest rounds, up to a number of decisions. Rows are rebuilt from the rounds when they are asked for, so a
-/// decision takes about ten bytes, and each row can be encoded as the learner likes.
+/// decision takes some 15 to 150 bytes by the size of its round, and each row can be encoded as the learner likes.
 #[derive(Debug)]
 pub struct RoundStore {
     rounds: VecDeque<Stored>,

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def test_a_run_whose_machines_die_and_stop_ends_with_the_bytes_of_one_machine(tmp_path):
-    from support.ray_trial import CONFIG
+    from support.ray_trial import config
 
     done = subprocess.run(
         [sys.executable, "-m", "support.ray_trial", str(tmp_path / "cluster")],
@@ -31,5 +31,6 @@ def test_a_run_whose_machines_die_and_stop_ends_with_the_bytes_of_one_machine(tm
     assert "3 workers (cpu) on 3 machines" in done.stdout
     assert "is lost" in done.stdout
     assert "another helps" in done.stdout
-    train(CONFIG, tmp_path / "alone", display=SilentDisplay(), device="cpu")
-    assert_same_end(tmp_path / "cluster", tmp_path / "alone")
+    for lag, folder in enumerate(("cluster", "cluster-lag")):
+        train(config(lag=lag), tmp_path / "alone" / folder, display=SilentDisplay(), device="cpu")
+        assert_same_end(tmp_path / folder, tmp_path / "alone" / folder)

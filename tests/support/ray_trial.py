@@ -1,6 +1,7 @@
-"""Trains a run on a Ray cluster of one machine, in which a worker's machine dies and another one stops.
+"""Trains on a Ray cluster of one machine, in which a worker's machine dies and another one stops.
 
-Run by test_cluster.py with the run's folder. A process of its own, since Ray leaves threads and handlers behind.
+Run by test_cluster.py with the folder of a run; a second run with `selfplay.lag = 1` follows on the machine that is
+left. A process of its own, since Ray leaves threads and handlers behind.
 """
 
 import os
@@ -16,19 +17,20 @@ from blob_zero.config.load import parse_config
 from blob_zero.learning.loop import train
 from support.training_fakes import SilentDisplay
 
-CONFIG = parse_config(
-    {
-        "run": {"seed": 5, "iterations": 3, "keep_checkpoints": 2, "torch_threads": 1},
-        "game": {"shapes": [{"players": [3, 4], "cards": [2, 3]}], "players": 3, "cards": 3},
-        "selfplay": {"agent": "policy", "rounds": 300, "batch_rows": 32, "carry_over": 60, "rounds_in_flight": 20},
-        "network": {"kind": "outcome", "width": 32, "layers": 2},
-        "training": {"batch_size": 64, "replay_rows": 3000, "precision": "fp32"},
-        "inference": {"dtype": "fp32"},
-        "evaluation": {"every": 2, "deals": 12, "final_deals": 12, "opponents": ["random"]},
-        "promotion": {"enabled": False},
-    },
-    source="test",
-)
+SETTINGS = {
+    "run": {"seed": 5, "iterations": 3, "keep_checkpoints": 2, "torch_threads": 1},
+    "game": {"shapes": [{"players": [3, 4], "cards": [2, 3]}], "players": 3, "cards": 3},
+    "selfplay": {"agent": "policy", "rounds": 300, "batch_rows": 32, "carry_over": 60, "rounds_in_flight": 20},
+    "network": {"kind": "outcome", "width": 32, "layers": 2},
+    "training": {"batch_size": 64, "replay_rows": 3000, "precision": "fp32"},
+    "inference": {"dtype": "fp32"},
+    "evaluation": {"every": 2, "deals": 12, "final_deals": 12, "opponents": ["random"]},
+    "promotion": {"enabled": False},
+}
+
+
+def config(*, lag):
+    return parse_config({**SETTINGS, "selfplay": {**SETTINGS["selfplay"], "lag": lag}}, source="test")
 
 
 class Trial:
@@ -55,6 +57,9 @@ class Trial:
 
         return self.worker.play(net, rounds, progress=hurting)
 
+    def learned(self, seconds):
+        self.worker.learned(seconds)
+
     def stop(self, node):
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
         self.stopped = [raylet, *raylet.children(recursive=True)]
@@ -66,9 +71,12 @@ def main(folder):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
     display = SilentDisplay()
-    with players_of_run(CONFIG, cluster.address, workers=None, device="cpu", notice=display.message) as (worker, judge):
+    settings = config(lag=0)
+    with players_of_run(settings, cluster.address, workers=None, device="cpu", notice=display.message) as players:
+        worker, judge = players
         trial = Trial(worker, cluster, nodes)
-        train(CONFIG, folder, display=display, device="cpu", worker=trial, judge=judge)
+        train(settings, folder, display=display, device="cpu", worker=trial, judge=judge)
+        train(config(lag=1), folder.with_name("cluster-lag"), display=display, device="cpu", worker=worker, judge=judge)
     sys.stdout.write("\n".join(display.messages))
     sys.stdout.flush()
     for process in trial.stopped:

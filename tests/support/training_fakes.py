@@ -86,9 +86,16 @@ class FakeWorker:
     calls: list[tuple[int, int, int]] = field(default_factory=list)
     fingerprints: list[float] = field(default_factory=list)
     searches: list[tuple[int | None, int | None]] = field(default_factory=list)
+    begun: list[tuple[int, float]] = field(default_factory=list)
 
     def prepare(self, _net, _rounds):
         return FAKE_SIZES
+
+    def begin(self, net, rounds):
+        self.begun.append((rounds.first_round, fingerprint(net)))
+
+    def learned(self, seconds):
+        assert seconds > 0
 
     def play(self, net, rounds, *, progress):
         del progress

@@ -54,7 +54,12 @@ Ray = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="With --ray: workers, one a GPU or one a machine. (default: all)")
+    str | None,
+    typer.Option(
+        metavar="auto|N",
+        help="Workers: auto (the default with --ray) is one for each GPU of the cluster, or for each machine if it has "
+        "none. auto without --ray plays on all GPUs of this machine.",
+    ),
 ]
 
 
@@ -92,7 +97,7 @@ def train(
 
     if (preset is None) == (config is None):
         raise ConfigError("give one of --preset NAME and --config FILE")
-    _check_workers(ray, workers)
+    cluster, count = _cluster(ray, workers, device)
     path = config if config is not None else preset_path(str(preset))
     settings = load_config(path, set_ or ())
     folder = run_dir or Path("runs") / path.stem
@@ -101,13 +106,13 @@ def train(
     try:
         with stoppable(stopped), open_display(console) as display:
             train_run = partial(run_training, settings, folder, display=display, device=device, override=override)
-            if ray is None:
+            if cluster is None:
                 comparisons = train_run()
             else:
                 from blob_zero.cluster.players import players_of_run
 
                 notice = display.message
-                with players_of_run(settings, ray, workers=workers, device=device, notice=notice) as (worker, judge):
+                with players_of_run(settings, cluster, workers=count, device=device, notice=notice) as (worker, judge):
                     comparisons = train_run(worker=worker, judge=judge)
     except KeyboardInterrupt as stop:
         console.print(stopped, soft_wrap=True)
@@ -192,14 +197,14 @@ def arena(
     for path in (out, save_rounds):
         if path is not None and not path.absolute().parent.is_dir():
             raise ConfigError(f"cannot write {path}: there is no folder {path.absolute().parent}")
-    _check_workers(ray, workers)
-    if field is not None and ray is not None:
-        raise ConfigError("--field plays on one machine; leave out --ray")
+    cluster, count = _cluster(ray, workers, device)
+    if field is not None and cluster is not None:
+        raise ConfigError("--field plays on one machine; leave out --ray and --workers")
     if field is not None and save_rounds is not None:
         raise ConfigError("--save-rounds writes the matches of pairs; leave out --field")
     if field is not None and whole_games is not None:
         raise ConfigError("--field plays single rounds; leave out --whole-games")
-    options = _ArenaOptions(tuple(agents), players, cards, deals, rules, search, seed, device, threads, ray, workers)
+    options = _ArenaOptions(tuple(agents), players, cards, deals, rules, search, seed, device, threads, cluster, count)
     saved = SavedRounds()
     with Console(stderr=True).status("starting") as status:
         tables, report = (
@@ -233,7 +238,7 @@ class _ArenaOptions(NamedTuple):
     seed: int
     device: str
     threads: int | None
-    ray: str | None
+    cluster: str | None
     workers: int | None
 
 
@@ -262,12 +267,12 @@ def _pairs(
         result_share=whole_games,
     )
     play_pairs = partial(play, settings, on_match=on_match, on_record=on_record)
-    if options.ray is None:
+    if options.cluster is None:
         tournament = play_pairs()
     else:
         from blob_zero.cluster.players import judge_of_tournament
 
-        with judge_of_tournament(settings, options.ray, workers=options.workers, notice=on_match) as judge:
+        with judge_of_tournament(settings, options.cluster, workers=options.workers, notice=on_match) as judge:
             tournament = play_pairs(judge=judge)
     return tournament_tables(tournament), to_json(tournament)
 
@@ -343,9 +348,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _check_workers(ray: str | None, workers: int | None) -> None:
-    if workers is not None and ray is None:
-        raise ConfigError(f"--workers {workers} needs --ray auto, local or HOST:PORT")
+def _cluster(ray: str | None, workers: str | None, device: str) -> tuple[str | None, int | None]:
+    """The cluster to play on, None for this process, and the number of workers, None for all."""
+    if ray is None and workers is None:
+        return None, None
+    from blob_zero.cluster.places import where_to_play
+
+    return where_to_play(ray, workers, device=device)
 
 
 @app.command(name="presets")

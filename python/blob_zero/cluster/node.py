@@ -1,33 +1,18 @@
 """What a worker does, on whatever machine: plays shards and parts of matches with networks that it is given."""
 
-import hashlib
 import pickle
 import zlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import torch
 
-from blob_zero import _core
 from blob_zero.arena.entrant import Entrant
 from blob_zero.arena.judge import LocalJudge
-from blob_zero.inference.devices import auto_dtype, resolve_device
-from blob_zero.machine.facts import machine
+from blob_zero.cluster.agreement import Identity, identity
+from blob_zero.inference.devices import resolve_device
 from blob_zero.model.networks import Network
 from blob_zero.selfplay.worker import LocalWorker, RoundRange
-
-
-class Identity(TypedDict):
-    """What the bytes of a worker's results depend on, apart from its tasks."""
-
-    node: str
-    device: str
-    version: str
-    core: str
-    torch: str
-    cpu_features: str
-    dtype: str
 
 
 class PlayTask(NamedTuple):
@@ -46,25 +31,34 @@ class MatchTask(NamedTuple):
     batch_rows: int
 
 
+class Task(NamedTuple):
+    """A call of a `Node`: the method, what it is to do, and the networks, which are put once for all tasks."""
+
+    method: str
+    what: PlayTask | MatchTask
+    networks: object
+
+
+class Crew(NamedTuple):
+    """Makes what a worker consists of, for a device and a number of threads; None is one thread for each core."""
+
+    player: Callable[[torch.device, int | None], LocalWorker] | None
+    judge: Callable[[torch.device, int | None], LocalJudge] | None
+
+
 class Node:
     """A worker: self-player and judge of one device, made when they are first needed.
 
     Args:
         device: `cpu` or `cuda`.
-        player: makes the self-player for the device.
-        judge: makes the judge for the device.
+        threads: its share of the machine's cores; None for all of them.
+        crew: makes self-player and judge.
     """
 
-    def __init__(
-        self,
-        device: str,
-        *,
-        player: Callable[[torch.device], LocalWorker] | None,
-        judge: Callable[[torch.device], LocalJudge],
-    ) -> None:
+    def __init__(self, device: str, *, threads: int | None, crew: Crew) -> None:
         self._device = resolve_device(device)
-        self._make_player = player
-        self._make_judge = judge
+        self._threads = threads
+        self._crew = crew
         self._player: LocalWorker | None = None
         self._judge: LocalJudge | None = None
 
@@ -75,29 +69,16 @@ class Node:
     def play(self, task: PlayTask, net: Network | None) -> bytes:
         """Plays a shard; returns its packed `SelfPlayResult`."""
         if self._player is None:
-            assert self._make_player is not None
-            self._player = self._make_player(self._device)
+            assert self._crew.player is not None
+            self._player = self._crew.player(self._device, self._threads)
         return pack(self._player.play(net, task.rounds))
 
     def match(self, task: MatchTask, sides: tuple[Entrant, Entrant]) -> bytes:
         """Plays deals of a match; returns their packed `MatchRecord`."""
         if self._judge is None:
-            self._judge = self._make_judge(self._device)
+            assert self._crew.judge is not None
+            self._judge = self._crew.judge(self._device, self._threads)
         return pack(self._judge.meet(*sides, **task._asdict()))
-
-
-def identity(node: str, device: torch.device) -> Identity:
-    """What the results of this process on this device depend on."""
-    facts = machine()
-    return Identity(
-        node=node,
-        device=device.type,
-        version=str(facts["blob_zero_version"]),
-        core=hashlib.sha256(Path(_core.__file__).read_bytes()).hexdigest()[:16],
-        torch=str(facts["torch_version"]),
-        cpu_features=f"{facts['cpu_features']} ({torch.backends.cpu.get_cpu_capability()})",
-        dtype=auto_dtype(device),
-    )
 
 
 def pack(result: object) -> bytes:

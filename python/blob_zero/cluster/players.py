@@ -1,12 +1,12 @@
 """Self-play and matches by a pool of workers, in place of the ones in this process."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,9 +18,11 @@ from blob_zero.arena.judge import LocalJudge
 from blob_zero.arena.match import MatchRecord
 from blob_zero.arena.statistics import MatchSummary, summarize
 from blob_zero.arena.tournament import Settings
-from blob_zero.cluster.node import MatchTask, PlayTask, unpack
+from blob_zero.cluster.background import BackgroundPlay
+from blob_zero.cluster.balance import Balance
+from blob_zero.cluster.node import Crew, MatchTask, PlayTask, Task, unpack
 from blob_zero.cluster.pool import Pool
-from blob_zero.cluster.ray_nodes import RayNodes, Task, ray_nodes
+from blob_zero.cluster.ray_nodes import ray_nodes
 from blob_zero.config.bots import read_bot
 from blob_zero.config.schema import Config
 from blob_zero.errors import ConfigError
@@ -36,6 +38,20 @@ SHARDS_A_WORKER = 4
 """Shards of an iteration for each worker: few, since batches run empty at the end of each, and enough that faster
 workers can take more of them."""
 
+_CLOSING_SECONDS = 0.5
+"""Time for a thread to end that waits for workers."""
+
+
+class Nodes(Protocol):
+    """Workers that weights are handed to once for many tasks, and the kind of device that they have."""
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `cuda`."""
+
+    def put(self, value: object) -> object:
+        """Hands a value to the workers, to be named in tasks."""
+
 
 class ClusterWorker:
     """Self-play by all workers of a cluster; see `SelfPlayWorker`.
@@ -44,45 +60,75 @@ class ClusterWorker:
         config: the run's settings.
         nodes: the workers.
         pool: hands tasks out to them.
-        notice: takes a line on the sizes chosen.
+        notice: takes a line on the sizes chosen, and one if the learner does not keep up.
     """
 
-    def __init__(self, config: Config, nodes: RayNodes, pool: Pool[Task, bytes, object], *, notice: Notice) -> None:
+    def __init__(self, config: Config, nodes: Nodes, pool: Pool[Task, bytes, Any], *, notice: Notice) -> None:
         self._config = config
         self._nodes = nodes
         self._pool = pool
         self._notice = notice
+        self._balance = Balance(config, notice)
         self._reported: Sizes | None = None
+        self._begun: BackgroundPlay | None = None
+        self._played_seconds = 0.0
 
     def prepare(self, net: Network, rounds: RoundRange) -> Sizes:
         """The sizes that one machine would choose for the whole range; shards use the same rows of a batch."""
         del net
-        sizes = sizes_of(self._config, rounds, device=torch.device(self._nodes.device))
+        sizes = self._sizes(rounds)
         if sizes != self._reported:
             self._notice(f"self-play on {self._pool.workers} workers: batches of {sizes.batch_rows:,} rows")
             self._reported = sizes
         return sizes
 
     def play(self, net: Network | None, rounds: RoundRange, *, progress: OnCounts | None = None) -> SelfPlayResult:
-        """Plays a range of rounds in shards."""
+        """Plays a range of rounds in shards, or waits for the end of one that was begun."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.rounds == rounds:
+            played = begun.result(progress)
+        else:
+            played = self._play(self._put(net), rounds, progress or (lambda _: None))
+        self._played_seconds = played.seconds
+        return played
+
+    def begin(self, net: Network | None, rounds: RoundRange) -> None:
+        """Plays a range on another thread. The network may be changed meanwhile."""
+        self._begun = BackgroundPlay(rounds, partial(self._play, self._put(net), rounds))
+
+    def learned(self, seconds: float) -> None:
+        """Says once if these workers play more than the learner can use."""
+        self._balance.iteration(workers=self._pool.workers, played=self._played_seconds, learned=seconds)
+
+    def close(self) -> None:
+        """Ends what was begun."""
+        self._pool.close()
+        if self._begun is not None:
+            self._begun.join(_CLOSING_SECONDS)
+
+    def _put(self, net: Network | None) -> object:
+        return self._nodes.put(None if net is None else copy_network(net))
+
+    def _play(self, weights: object, rounds: RoundRange, progress: Callable[[Counts], None]) -> SelfPlayResult:
         began = time.perf_counter()
-        sizes = sizes_of(self._config, rounds, device=torch.device(self._nodes.device))
+        sizes = self._sizes(rounds)
         # Shards of fewer rounds than are in flight would leave batches empty.
         wanted = min(SHARDS_A_WORKER * self._pool.workers, max(rounds.rounds // sizes.rounds_in_flight, 1))
         shards = split(replace(rounds, batch_rows=sizes.batch_rows), max(wanted, self._pool.workers))
-        weights = self._nodes.put(None if net is None else copy_network(net))
         total = rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))
         parts: list[SelfPlayResult] = []
 
         def came(packed: bytes) -> None:
             parts.append(unpack(packed))
-            if progress is not None:
-                progress(_counts(parts, total))
+            progress(_counts(parts, total))
 
         self._pool.run([Task("play", PlayTask(shard), weights) for shard in shards], on_result=came)
         # Shards come in as they end; the merged records are in the order of the rounds.
         parts.sort(key=_first_round)
         return merge(parts, seconds=time.perf_counter() - began)
+
+    def _sizes(self, rounds: RoundRange) -> Sizes:
+        return sizes_of(self._config, rounds, device=torch.device(self._nodes.device))
 
 
 class ClusterJudge:
@@ -94,7 +140,7 @@ class ClusterJudge:
         pool: hands tasks out to them.
     """
 
-    def __init__(self, judge: LocalJudge, nodes: RayNodes, pool: Pool[Task, bytes, object]) -> None:
+    def __init__(self, judge: LocalJudge, nodes: Nodes, pool: Pool[Task, bytes, Any]) -> None:
         self._judge = judge
         self._nodes = nodes
         self._pool = pool
@@ -136,17 +182,12 @@ def players_of_run(
     config: Config, where: str, *, workers: int | None, device: str, notice: Notice
 ) -> Iterator[tuple[ClusterWorker, ClusterJudge]]:
     """The self-player and the judge of a run on a Ray cluster; for the arguments see `ray_nodes`."""
-    with ray_nodes(
-        where,
-        workers=workers,
-        device=device,
-        player=partial(_player, config),
-        judge=partial(_judge, config),
-        notice=notice,
-    ) as nodes:
-        pool: Pool[Task, bytes, object] = Pool(nodes, notice=notice)
+    crew = Crew(player=partial(_player, config), judge=partial(_judge, config))
+    with ray_nodes(where, workers=workers, device=device, crew=crew, notice=notice) as nodes:
+        pool: Pool[Task, bytes, Any] = Pool(nodes, notice=notice)
         here = local_judge(config, device=torch.device(nodes.device))
-        yield ClusterWorker(config, nodes, pool, notice=notice), ClusterJudge(here, nodes, pool)
+        with closing(ClusterWorker(config, nodes, pool, notice=notice)) as worker:
+            yield worker, ClusterJudge(here, nodes, pool)
 
 
 @contextmanager
@@ -154,30 +195,30 @@ def judge_of_tournament(
     settings: Settings, where: str, *, workers: int | None, notice: Notice
 ) -> Iterator[ClusterJudge]:
     """The judge of `blob-zero arena` on a Ray cluster; for the arguments see `ray_nodes`."""
-    with ray_nodes(
-        where,
-        workers=workers,
-        device=settings.device,
-        player=None,
-        judge=partial(_tournament_judge, settings),
-        notice=notice,
-    ) as nodes:
-        here = _tournament_judge(settings, torch.device(nodes.device))
+    crew = Crew(player=None, judge=partial(_tournament_judge, settings))
+    with ray_nodes(where, workers=workers, device=settings.device, crew=crew, notice=notice) as nodes:
+        here = tournament.local_judge(settings, device=torch.device(nodes.device))
         yield ClusterJudge(here, nodes, Pool(nodes, notice=notice))
 
 
-def _tournament_judge(settings: Settings, device: torch.device) -> LocalJudge:
-    return tournament.local_judge(settings, device=device)
-
-
-def _player(config: Config, device: torch.device) -> LocalWorker:
+def _player(config: Config, device: torch.device, threads: int | None) -> LocalWorker:
     configure_torch(config, device)
-    return LocalWorker(config, device=str(device))
+    return LocalWorker(_threaded(config, threads), device=str(device))
 
 
-def _judge(config: Config, device: torch.device) -> LocalJudge:
+def _judge(config: Config, device: torch.device, threads: int | None) -> LocalJudge:
     configure_torch(config, device)
-    return local_judge(config, device=device)
+    return local_judge(_threaded(config, threads), device=device)
+
+
+def _tournament_judge(settings: Settings, device: torch.device, threads: int | None) -> LocalJudge:
+    return tournament.local_judge(replace(settings, threads=settings.threads or threads), device=device)
+
+
+def _threaded(config: Config, threads: int | None) -> Config:
+    """The settings with this number of search threads, where they name none; it changes no byte."""
+    options = config.selfplay
+    return config.model_copy(update={"selfplay": options.model_copy(update={"threads": options.threads or threads})})
 
 
 def _joined(records: Sequence[MatchRecord], name: str) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
 from blob_zero.errors import ClusterError
@@ -98,6 +99,8 @@ class Pool(Generic[T, R, Handle]):
         self._clock = clock
         self._workers: list[_Worker[Handle]] = [_Worker(number) for number in range(futures.workers)]
         self._sent: dict[Handle, _Sent[Handle]] = {}
+        self._one_call = Lock()
+        self._closed = False
 
     @property
     def workers(self) -> int:
@@ -105,16 +108,24 @@ class Pool(Generic[T, R, Handle]):
         return len(self._workers)
 
     def run(self, tasks: Sequence[T], *, on_result: Callable[[R], None] = lambda _: None) -> list[R]:
-        """The result of each task, in their order.
+        """The result of each task, in their order. A call on another thread waits until this one ends.
 
         Args:
             tasks: pure functions of what they hold.
             on_result: called with each result as it comes in, once a task.
 
         Raises:
-            ClusterError: no worker is left, or one task cost several workers.
+            ClusterError: no worker is left, one task cost several workers, or the pool is closed.
             BaseException: whatever a task raised.
         """
+        with self._one_call:
+            return self._run(tasks, on_result)
+
+    def close(self) -> None:
+        """Ends a call on another thread, and all later ones, with an error."""
+        self._closed = True
+
+    def _run(self, tasks: Sequence[T], on_result: Callable[[R], None]) -> list[R]:
         for sent in self._sent.values():
             sent.task = None
         results: dict[int, R] = {}
@@ -122,6 +133,8 @@ class Pool(Generic[T, R, Handle]):
         losses: Counter[int] = Counter()
         seconds: list[float] = []
         while len(results) < len(tasks):
+            if self._closed:
+                raise ClusterError("the workers are being ended")
             self._hand_out(tasks, waiting)
             self._help_stalled(tasks, results, seconds)
             for handle in self._futures.wait(list(self._sent), seconds=_POLL_SECONDS):

@@ -1,40 +1,25 @@
-"""Workers on the machines of a Ray cluster: one for each GPU, or for each machine without one."""
+"""Workers on the machines of a Ray cluster."""
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
-
-from blob_zero.arena.judge import LocalJudge
-from blob_zero.cluster.node import Identity, MatchTask, Node, PlayTask, identity
+from blob_zero.cluster.agreement import Identity, check_alike, kinds_of_gpu
+from blob_zero.cluster.node import Crew, Node, Task
+from blob_zero.cluster.places import Place, chosen_places
 from blob_zero.cluster.pool import WorkerLostError
-from blob_zero.errors import BlobError, ClusterError, ConfigError, MissingPackageError
+from blob_zero.errors import BlobError, ClusterError, MissingPackageError
 from blob_zero.learning.display import Notice
-from blob_zero.selfplay.worker import LocalWorker
 
 Actor = Any
 """A `Node` on another machine; its methods are Ray's."""
 
 
-class Task(NamedTuple):
-    """A call of a `Node`: the method, what it is to do, and the networks, which are put once for all tasks."""
-
-    method: str
-    what: PlayTask | MatchTask
-    networks: object
-
-
-class Place(NamedTuple):
-    """Where a worker runs."""
-
-    node: str
-    address: str
-    cpus: float
-    gpus: int
+START_SECONDS = 120.0
+"""Time for a worker to start: it imports PyTorch, from a cold disk at worst."""
 
 
 class RayNodes:
@@ -85,78 +70,90 @@ class RayNodes:
 
 
 @contextmanager
-def ray_nodes(
-    where: str,
-    *,
-    workers: int | None,
-    device: str,
-    player: Callable[[torch.device], LocalWorker] | None,
-    judge: Callable[[torch.device], LocalJudge],
-    notice: Notice,
-) -> Iterator[RayNodes]:
+def ray_nodes(where: str, *, workers: int | None, device: str, crew: Crew, notice: Notice) -> Iterator[RayNodes]:
     """Connects to a cluster and starts a worker at each of its places; ends them, and what it started, at the end.
 
     Args:
         where: `auto` for the cluster that this machine belongs to, `local` to start Ray here, or HOST:PORT of a head.
         workers: places to use; all if None.
         device: `auto` takes GPUs if the cluster has any; `cpu` and `cuda` ask for one kind.
-        player: makes a worker's self-player.
-        judge: makes a worker's judge.
+        crew: makes a worker's self-player and judge.
         notice: takes a line on the workers.
 
     Raises:
         MissingPackageError: Ray is not installed.
         ConfigError: fewer workers are there than were asked for.
-        ClusterError: there is no such cluster, or its workers would not play the same rounds.
+        ClusterError: there is no such cluster, or its workers do not answer, or they would not play the same rounds.
     """
+    with connected(where) as ray:
+        chosen = chosen_places(ray.nodes(), device=device, workers=workers)
+        with _started(chosen, crew) as actors:
+            answers = _identities(actors, chosen)
+            found = [answer for answer in answers if not isinstance(answer, str)]
+            if len(found) < len(answers):
+                raise ClusterError("; ".join(answer for answer in answers if isinstance(answer, str)))
+            check_alike(found)
+            kind = found[0]["device"]
+            notice(f"{len(actors)} workers ({kind}) on {len({place.node for place in chosen})} machines")
+            kinds = kinds_of_gpu(found)
+            if kinds is not None:
+                notice(kinds)
+            yield RayNodes(actors, device=kind)
+
+
+def identities(chosen: Sequence[Place]) -> list[Identity | str]:
+    """Asks a worker at each place who it is; the answer is a line about the problem where there is none."""
+    with _started(chosen, Crew(player=None, judge=None)) as actors:
+        return _identities(actors, chosen)
+
+
+@contextmanager
+def connected(where: str) -> Iterator[ModuleType]:
+    """Ray, connected to a cluster; see `ray_nodes`."""
     ray = _ray()
-    connected = ray.is_initialized()
-    if not connected:
-        _connect(where)
+    if ray.is_initialized():
+        yield ray
+        return
+    _connect(where)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _started(chosen: Sequence[Place], crew: Crew) -> Iterator[list[Actor]]:
     actors: list[Actor] = []
     try:
-        places = _places(ray.nodes(), device=device)
-        if workers is not None and workers > len(places):
-            raise ConfigError(
-                f"{workers} workers were asked for; the cluster has {len(places)} places: one a GPU, or one a machine"
-            )
-        chosen = places[:workers]
-        if not chosen:
-            raise ClusterError("the cluster has no machine with CPUs or GPUs for a worker")
-        kind = "cuda" if chosen[0].gpus else "cpu"
-        actors = [_start(place, kind, player, judge) for place in chosen]
-        check_alike(
-            [ray.get(actor.describe.remote(place.address)) for actor, place in zip(actors, chosen, strict=True)]
-        )
-        notice(f"{len(actors)} workers ({kind}) on {len({place.node for place in chosen})} machines")
-        yield RayNodes(actors, device=kind)
+        actors += [_start(place, crew) for place in chosen]
+        yield actors
     finally:
         for actor in actors:
             with suppress(Exception):
-                ray.kill(actor)
-        if not connected:
-            ray.shutdown()
+                _ray().kill(actor)
 
 
-def check_alike(found: Sequence[Identity]) -> None:
-    """Checks that all workers, and this process, would play the same rounds with the same bytes.
+def _identities(actors: Sequence[Actor], chosen: Sequence[Place]) -> list[Identity | str]:
+    ray = _ray()
+    asked = [actor.describe.remote(place.address) for actor, place in zip(actors, chosen, strict=True)]
+    ready, _ = ray.wait(asked, num_returns=len(asked), timeout=START_SECONDS)
+    answers: list[Identity | str] = []
+    for handle, place in zip(asked, chosen, strict=True):
+        worker = f"the worker on {place.address}"
+        if handle not in ready:
+            answers.append(f"{worker} does not start within {START_SECONDS:.0f} s: is its machine in use?")
+            continue
+        try:
+            answers.append(ray.get(handle))
+        except Exception as error:  # what goes wrong there, and what Ray raises itself, have no common base
+            answers.append(f"{worker} fails: {_cause(error)}")
+    return answers
 
-    Raises:
-        ClusterError: they would not; the message names who differs in what.
-    """
-    here = identity("this process", torch.device("cpu"))
-    for other in found:
-        names = ["version", "core", "torch"]
-        if other["device"] == "cpu":
-            names += ["cpu_features", "dtype"]
-        # This process deals and judges by the same core; a learner on a GPU has CPUs of any kind beside it.
-        for one in (here, *found[:1]) if other["device"] == "cpu" else (here,):
-            differ = [f"{name} {other[name]!r} and not {one[name]!r}" for name in names if other[name] != one[name]]  # type: ignore[literal-required]
-            if differ:
-                raise ClusterError(
-                    f"the worker on {other['node']} differs from {one['node']}: {'; '.join(differ)}. All machines need "
-                    "the same installation and the same kind of CPU, or runs could not be repeated"
-                )
+
+def _cause(error: Exception) -> str:
+    """The last line of an error; Ray puts the remote traceback before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _ray() -> ModuleType:
@@ -187,30 +184,7 @@ def _connect(where: str) -> None:
             signal.signal(number, handler)
 
 
-def _places(nodes: Sequence[dict[str, Any]], *, device: str) -> list[Place]:
-    """A place for each GPU of the cluster, or for each machine if there are none or `cpu` was asked for."""
-    alive = [node for node in nodes if node["Alive"]]
-    gpus = [
-        Place(node["NodeID"], node["NodeManagerAddress"], node["Resources"].get("CPU", 0) // count, 1)
-        for node in alive
-        if (count := int(node["Resources"].get("GPU", 0)))
-        for _ in range(count)
-    ]
-    if device.startswith("cuda") or (gpus and device == "auto"):
-        return gpus
-    return [
-        Place(node["NodeID"], node["NodeManagerAddress"], cpus, 0)
-        for node in alive
-        if (cpus := node["Resources"].get("CPU", 0)) >= 1
-    ]
-
-
-def _start(
-    place: Place,
-    device: str,
-    player: Callable[[torch.device], LocalWorker] | None,
-    judge: Callable[[torch.device], LocalJudge],
-) -> Actor:
+def _start(place: Place, crew: Crew) -> Actor:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     # num_cpus is given because Ray sets OMP_NUM_THREADS by it, to 1 without.
@@ -221,4 +195,4 @@ def _start(
         max_task_retries=0,
         scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
     )
-    return remote(Node).remote(device, player=player, judge=judge)
+    return remote(Node).remote(place.device, threads=int(place.cpus) or None, crew=crew)

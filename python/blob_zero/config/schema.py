@@ -211,6 +211,9 @@ class SelfPlayConfig(_Section):
 
     At most `rounds`. The last iteration waits for its rounds, and so does one that is judged by playouts.
     """
+    lag: Literal[0, 1] = 0
+    """0: the newest network plays. 1: the one before it does, so that workers of a cluster play the next iteration
+    while the learner still learns from this one. In one process it only changes which network plays."""
     batch_rows: _BatchRows = "auto"
     """Rows in one batch to the network; auto is by device and rounds (`blob_zero.selfplay.sizes`)."""
     rounds_in_flight: int | None = Field(default=None, ge=1)

@@ -14,6 +14,7 @@ from blob_zero.learning.saved_rounds import save_rounds
 from blob_zero.learning.summary import TrainingSummary
 from blob_zero.metrics.log import MetricsRow, MetricValue
 from blob_zero.metrics.steps import step_frame
+from blob_zero.model.networks import Network
 from blob_zero.seeds import Purpose, stream, stream_seed
 from blob_zero.selfplay.worker import RoundRange, SelfPlayResult, SelfPlayWorker
 
@@ -26,8 +27,7 @@ def play_and_learn(
     Returns:
         The iteration's metrics, and its optimizer steps' metrics.
     """
-    to_play = _round_range(run)
-    net = None if run.iteration < run.config.selfplay.playout_iterations else run.best
+    net, to_play = _to_play(run, run.iteration)
     run.sizes = None if net is None else worker.prepare(net, to_play)
     display.iteration_started(run.iteration + 1, run.config.run.iterations)
 
@@ -42,6 +42,9 @@ def play_and_learn(
     rows = run.add_rows(played.records)
     save_rounds(run, played.records)
     run.rounds += to_play.rounds
+    run.choose_next_player()
+    if run.config.selfplay.lag and run.iteration + 1 < run.config.run.iterations:
+        worker.begin(*_to_play(run, run.iteration + 1))
     played_at = time.perf_counter()
 
     learned = run.learner.train(
@@ -57,6 +60,7 @@ def play_and_learn(
     run.steps += len(learned.rates)
     run.iteration += 1
     learned_at = time.perf_counter()
+    worker.learned(learned_at - played_at)
 
     match_metrics = {**matches.promotion(), **matches.measurement()}
     judged_at = time.perf_counter()
@@ -82,24 +86,26 @@ def play_and_learn(
     )
 
 
-def _round_range(run: Run) -> RoundRange:
+def _to_play(run: Run, iteration: int) -> tuple[Network | None, RoundRange]:
+    """The network that plays an iteration, None for playouts, and its rounds; all rounds before it are played."""
     options = run.config.selfplay
-    rounds = at(options.rounds, run.iteration)
-    return RoundRange(
+    rounds = at(options.rounds, iteration)
+    net = None if iteration < options.playout_iterations else run.player
+    return net, RoundRange(
         seed=stream_seed(run.config.run.seed, Purpose.SELF_PLAY),
         first_round=run.rounds,
         rounds=rounds,
-        worlds=None if options.worlds is None else at(options.worlds, run.iteration),
-        simulations=None if options.simulations is None else at(options.simulations, run.iteration),
+        worlds=None if options.worlds is None else at(options.worlds, iteration),
+        simulations=None if options.simulations is None else at(options.simulations, iteration),
         carried=run.carried,
-        carry_over=_carry_over(run, rounds),
+        carry_over=_carry_over(run, iteration, rounds),
     )
 
 
-def _carry_over(run: Run, rounds: int) -> int:
+def _carry_over(run: Run, iteration: int, rounds: int) -> int:
     """The number of rounds that may stay unfinished; none where playouts judge, and none in the last iteration."""
     options = run.config.selfplay
-    if run.iteration < options.playout_iterations or run.iteration + 1 == run.config.run.iterations:
+    if iteration < options.playout_iterations or iteration + 1 == run.config.run.iterations:
         return 0
     return min(options.carry_over, rounds)
 

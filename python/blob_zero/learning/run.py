@@ -53,8 +53,10 @@ class Run:
         steps: optimizer steps attempted.
         carried: rounds that the last iteration left unfinished; the next one finishes them.
         learner: the network in training.
-        best: the network that plays, and the result of the run if it ended now.
+        best: the result of the run if it ended now.
         best_iteration: the iteration that trained it.
+        player: the network that plays the next iteration: the best, or with `selfplay.lag = 1` the one that was the
+            best an iteration ago.
         untrained: the network at the start of the run.
         rollbacks: consecutive iterations, up to this one, whose training was undone.
         sizes: batch and thread sizes of the last iteration's self-play; None where playouts judged.
@@ -79,6 +81,7 @@ class Run:
         )
         self.best = copy_network(self.untrained)
         self.best_iteration = 0
+        self.player = copy_network(self.untrained) if config.selfplay.lag else self.best
         self.rollbacks = 0
         self.sizes: Sizes | None = None
         self.measured_iteration = -1
@@ -98,6 +101,11 @@ class Run:
         """Makes the learner's present weights the best."""
         self.best.load_state_dict(self.learner.net.state_dict())
         self.best_iteration = self.iteration
+
+    def choose_next_player(self) -> None:
+        """Settles who plays the next iteration, now that this one is played."""
+        if self.config.selfplay.lag:
+            self.player = copy_network(self.best)
 
     def add_rows(self, records: Records) -> int:
         """Adds an iteration's records to the replay; the next commit writes them. Returns the number of rows."""
@@ -152,9 +160,12 @@ class Run:
         tensors = {"optimizer": self.learner.state()}
         if self.carried is not None:
             tensors["carried"] = _tensors(self.carried.state())
+        networks = {"weights": self.best, "learner": self.learner.net, "untrained": self.untrained}
+        if self.config.selfplay.lag:
+            networks["player"] = self.player
         return Checkpoint(
             iteration=self.iteration,
-            networks={"weights": self.best, "learner": self.learner.net, "untrained": self.untrained},
+            networks=networks,
             tensors=tensors,
             state={
                 "format": FORMAT,
@@ -188,6 +199,9 @@ class Run:
         try:
             _load(self.best, checkpoint.networks["weights"])
             _load(self.untrained, checkpoint.networks["untrained"])
+            if self.config.selfplay.lag:
+                # A run that had no lag before has no player of its own.
+                _load(self.player, checkpoint.networks.get("player", self.best))
             self.restore_learner(checkpoint)
             self._restore_replay(replay_files(checkpoint), notice)
             carried = checkpoint.tensors.get("carried")

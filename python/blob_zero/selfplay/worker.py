@@ -100,6 +100,12 @@ class SelfPlayWorker(Protocol):
             progress: called about four times a second.
         """
 
+    def begin(self, net: Network | None, rounds: RoundRange) -> None:
+        """May begin to play a range while the caller does other work; `play` is called with the same range next."""
+
+    def learned(self, seconds: float) -> None:
+        """Takes the seconds that the learner needed for the rounds of the last `play`."""
+
 
 class LocalWorker:
     """Self-play in this process, on one device.
@@ -137,6 +143,12 @@ class LocalWorker:
             inference.load(net)
             records = session.run(inference, carried=rounds.carried, progress=progress)
         return SelfPlayResult.of(records)
+
+    def begin(self, net: Network | None, rounds: RoundRange) -> None:
+        """Does nothing: the learner needs the cores of this process, or its GPU."""
+
+    def learned(self, seconds: float) -> None:
+        """Does nothing: the process that learns also plays."""
 
     def _evaluator(self, net: Network) -> Inference:
         """A network of this shape on the device. One is kept, so that compiled code is reused."""

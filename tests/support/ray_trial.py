@@ -69,7 +69,8 @@ class Trial:
 
 def main(folder):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+    nodes = [cluster.add_node(wait=False, num_cpus=1) for _ in range(3)]
+    cluster.wait_for_nodes()
     display = SilentDisplay()
     settings = config(lag=0)
     with players_of_run(settings, cluster.address, workers=None, device="cpu", notice=display.message) as players:

@@ -104,7 +104,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("promotion_high", pl.Float64, "upper end of its 95 % interval"),
     Column("promoted", pl.Boolean, "whether the candidate became the best"),
     Column("best_iteration", pl.Int64, "iteration of the best network, 0 for the untrained one"),
-    Column("selfplay_seconds", pl.Float64, "seconds of self-play; on a cluster with `selfplay.lag = 1`, of waiting for it"),
+    Column("selfplay_seconds", pl.Float64, "seconds of self-play; on a cluster with lag 1, seconds of waiting for it"),
     Column("training_seconds", pl.Float64, "seconds of training"),
     Column("judging_seconds", pl.Float64, "seconds of promotion and measurement"),
     Column(

@@ -1,12 +1,12 @@
 """The page in a real browser: headless Chromium, driven by playwright.
 
-Needs Debian's chromium and the driver, and is skipped without them:
-
-    apt-get install chromium && pip install playwright
+Needs Chromium, and is skipped without it: apt-get install chromium
 """
 
+import itertools
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from support.tables import free_table
@@ -14,12 +14,14 @@ from support.tables import free_table
 from blob_zero.play.saves import to_text
 from blob_zero.play.session import Session
 
-INSTALL = "to test the page: apt-get install chromium && pip install playwright"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-playwright = pytest.importorskip("playwright.sync_api", reason=INSTALL)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 if CHROMIUM is None:
-    pytest.skip(f"no chromium; {INSTALL}", allow_module_level=True)
+    pytest.skip("the game page is not tested without Chromium: apt-get install chromium", allow_module_level=True)
+
+playwright = pytest.importorskip("playwright.sync_api", reason="run make test, or pip install playwright")
+axe = pytest.importorskip("axe_playwright_python", reason="run make test, or pip install axe-playwright-python")
+AXE = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -194,10 +196,10 @@ def test_two_sessions_at_once(open_page):
     assert second.locator(f"{END} tbody tr").count() == 5
 
 
-def table_with_a_hook():
+def table_with_a_hook(**changes):
     """A table whose person deals first, and may not make one of the bids."""
     for cut in map(str, range(1000)):
-        session = Session(free_table(cut=cut))
+        session = Session(free_table(cut=cut, **changes))
         while not session.your_turn:
             session.advance()
         if session.forbidden_bid is not None:
@@ -205,18 +207,93 @@ def table_with_a_hook():
     raise AssertionError("no table of a thousand has a hook")
 
 
-def test_the_hook_is_explained(open_page, server, house):
-    session = table_with_a_hook()
+def open_game(page, server, house, session):
     name = house.bring_in(to_text(session))["name"]
-    page = open_page()
     page.goto(f"{server.address}#game={name}&fast")
     page.reload()
+    page.locator(".you").wait_for()
+
+
+def test_the_hook_is_explained(open_page, server, house):
+    session = table_with_a_hook()
+    page = open_page()
+    open_game(page, server, house, session)
     page.locator(".hook").wait_for()
     forbidden = session.forbidden_bid
     assert page.locator(f".bids [data-action='{forbidden}']").is_disabled()
     assert f"may not bid {forbidden}" in page.locator(".hook").inner_text()
     page.keyboard.press(str(forbidden))
     assert page.evaluate("state.bids[0]") is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_all_bids_and_the_trump_can_be_read_while_bidding(open_page, server, house, width, height):
+    session = table_with_a_hook(players=8, cards=6)
+    page = open_page(width, height)
+    open_game(page, server, house, session)
+    page.locator(".ask").wait_for()
+    # What lies under the question cannot be read.
+    read = page.evaluate("""
+        [...document.querySelectorAll('.ask, .seat, .trump')].filter((one) => {
+            const box = one.getBoundingClientRect();
+            return one.contains(document.elementFromPoint(box.left + 20, box.top + 12));
+        }).map((one) => one.innerText).join(' ').replace(/\\s+/g, ' ')""")
+    for name, bid in list(zip(session.table.names, session.round.bids, strict=True))[1:]:
+        assert re.search(rf"{name} (Novice bid )?{bid}\b", read)
+    assert "rump" in read
+
+
+def test_a_hint_on_a_phone_covers_nothing_and_moves_nothing(open_page, server, house):
+    session = Session(free_table(players=3, cards=13))
+    while not (session.your_turn and session.round.phase == "playing" and len(session.round.legal_actions()) > 1):
+        session.play(13) if session.your_turn else session.advance()
+    page = open_page(390, 844)
+    open_game(page, server, house, session)
+    page.locator(".hand.choose").wait_for()
+    boxes = """
+        [...document.querySelectorAll('.you .name, .you .count > *, .you .status')]
+            .map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right, box.top, box.bottom])
+            .sort((a, b) => a[0] - b[0])"""
+    before = page.evaluate(boxes)
+    page.keyboard.press("h")
+    page.locator(".hint").wait_for()
+    assert page.evaluate(boxes) == before
+    for (_, right, *_), (left, *_) in itertools.pairwise(before):
+        assert right <= left
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (390, 844, "dark")])
+def test_the_page_meets_wcag_aa(open_page, server, house, width, height, scheme):
+    page = open_page(width, height, scheme)
+
+    def check(what):
+        page.evaluate(AXE)
+        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], what
+
+    check("lobby")
+    open_game(page, server, house, table_with_a_hook(cards=5))
+    page.keyboard.press("h")
+    page.locator(".best").wait_for()
+    check("bidding")
+    choices(page).first.click()
+    page.locator(".hand.choose").wait_for()
+    page.keyboard.press("h")
+    page.locator(".best").wait_for()
+    check("playing")
+    play_by_clicks(page)
+    check("end of a round")
+    for dialog, part in (
+        ("showScore()", ".sheet"),
+        ("showReview(0)", ".review"),
+        ("showDuplicate()", "tbody tr"),
+        ("showDrill(1)", ".body"),
+        ("showHelp()", "table"),
+        ("showFairness()", ".mono"),
+    ):
+        page.evaluate(dialog)
+        page.locator(f"dialog {part}").first.wait_for()
+        check(dialog)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (360, 640)])

@@ -14,7 +14,9 @@ from rich.table import Table
 
 from blob_zero.cli.analyze import analyze
 from blob_zero.cli.bench import app as bench_app
+from blob_zero.cli.doctor import doctor
 from blob_zero.cli.export import export
+from blob_zero.cli.place_options import Device, Ray, Workers, cluster_of
 from blob_zero.cli.play import play
 from blob_zero.cli.review import review
 from blob_zero.config.bots import ARENA_BOT_NAMES
@@ -39,28 +41,7 @@ app.command()(play)
 app.command()(review)
 app.command()(analyze)
 app.command()(export)
-
-Device = Annotated[
-    str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N. Never replaced by another.")
-]
-
-Ray = Annotated[
-    str | None,
-    typer.Option(
-        "--ray",
-        metavar="WHERE",
-        help="Play on a Ray cluster: auto (the one of this machine), HOST:PORT of its head, or local, which starts Ray "
-        "here.",
-    ),
-]
-Workers = Annotated[
-    str | None,
-    typer.Option(
-        metavar="auto|N",
-        help="Workers: auto (the default with --ray) is one for each GPU of the cluster, or for each machine if it has "
-        "none. auto without --ray plays on all GPUs of this machine.",
-    ),
-]
+app.command()(doctor)
 
 
 @app.command()
@@ -97,7 +78,7 @@ def train(
 
     if (preset is None) == (config is None):
         raise ConfigError("give one of --preset NAME and --config FILE")
-    cluster, count = _cluster(ray, workers, device)
+    cluster, count = cluster_of(ray, workers, device=device)
     path = config if config is not None else preset_path(str(preset))
     settings = load_config(path, set_ or ())
     folder = run_dir or Path("runs") / path.stem
@@ -197,7 +178,7 @@ def arena(
     for path in (out, save_rounds):
         if path is not None and not path.absolute().parent.is_dir():
             raise ConfigError(f"cannot write {path}: there is no folder {path.absolute().parent}")
-    cluster, count = _cluster(ray, workers, device)
+    cluster, count = cluster_of(ray, workers, device=device)
     if field is not None and cluster is not None:
         raise ConfigError("--field plays on one machine; leave out --ray and --workers")
     if field is not None and save_rounds is not None:
@@ -312,49 +293,6 @@ def report(
     from blob_zero.report import write_report
 
     Console().print(f"Report: {write_report(run, out)}", highlight=False, soft_wrap=True)
-
-
-@app.command()
-def doctor(
-    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run. (default: runs/NAME)")] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="A preset. (default: the settings of the run in the folder, or reference)")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with settings, instead of a preset.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."),
-    ] = None,
-    device: Device = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else to standard output.")] = False,
-) -> None:
-    """Check whether a run will work on this machine, and list what it would use.
-
-    Versions, cores, memory, device, precision, a few rounds of self-play,
-    disk, and what the run's folder holds. Every warning and failure names
-    its remedy; the exit status is 1 if there is a failure.
-    """
-    from blob_zero.doctor import Request, examine
-    from blob_zero.doctor.screen import show
-
-    request = Request(run_dir=run_dir, preset=preset, config=config, device=device, changes=tuple(set_ or ()))
-    with Console(stderr=True).status("") as status:
-        diagnosis = examine(request, notice=status.update)
-    if json:
-        typer.echo(diagnosis.to_json())
-    else:
-        show(diagnosis, Console())
-    if not diagnosis.healthy:
-        raise typer.Exit(1)
-
-
-def _cluster(ray: str | None, workers: str | None, device: str) -> tuple[str | None, int | None]:
-    """The cluster to play on, None for this process, and the number of workers, None for all."""
-    if ray is None and workers is None:
-        return None, None
-    from blob_zero.cluster.places import where_to_play
-
-    return where_to_play(ray, workers, device=device)
 
 
 @app.command(name="presets")

@@ -90,15 +90,19 @@ def ray_nodes(where: str, *, workers: int | None, device: str, crew: Crew, notic
         with _started(chosen, crew) as actors:
             answers = _identities(actors, chosen)
             found = [answer for answer in answers if not isinstance(answer, str)]
-            if len(found) < len(answers):
-                raise ClusterError("; ".join(answer for answer in answers if isinstance(answer, str)))
+            problems = [answer for answer in answers if isinstance(answer, str)]
+            if not found or (workers is not None and problems):
+                raise ClusterError("; ".join(problems))
             check_alike(found)
+            for problem in problems:
+                notice(f"{problem}; going on without it")
+            there = [k for k, answer in enumerate(answers) if not isinstance(answer, str)]
             kind = found[0]["device"]
-            notice(f"{len(actors)} workers ({kind}) on {len({place.node for place in chosen})} machines")
+            notice(f"{len(there)} workers ({kind}) on {len({chosen[k].node for k in there})} machines")
             kinds = kinds_of_gpu(found)
             if kinds is not None:
                 notice(kinds)
-            yield RayNodes(actors, device=kind)
+            yield RayNodes([actors[k] for k in there], device=kind)
 
 
 def identities(chosen: Sequence[Place]) -> list[Identity | str]:

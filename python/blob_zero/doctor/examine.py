@@ -30,13 +30,16 @@ def examine(request: Request, *, notice: Callable[[str], None] = lambda _: None)
         return Diagnosis(done)
     for name, check in _sections().items():
         notice(name)
-        done[name] = tuple(_guarded(name, check, known))
+        findings = tuple(_guarded(name, check, known))
+        if findings:
+            done[name] = findings
     return Diagnosis(done)
 
 
 def _sections() -> dict[str, Check]:
     """What is examined after the versions, which say whether all this can be imported."""
     from blob_zero.doctor.choices import list_choices
+    from blob_zero.doctor.cluster import check_cluster
     from blob_zero.doctor.cpu import check_cpu
     from blob_zero.doctor.device import check_device
     from blob_zero.doctor.needs import check_disk, check_memory
@@ -51,6 +54,7 @@ def _sections() -> dict[str, Check]:
         "memory": check_memory,
         "disk": check_disk,
         "use": list_choices,
+        "cluster": check_cluster,
     }
 
 

@@ -32,6 +32,8 @@ class Request:
         config: a file of settings instead. With neither, the settings of the run in the folder count, or `reference`.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         changes: settings that differ from those, as `section.key=value`.
+        cluster: `auto`, `local` or HOST:PORT of a Ray cluster to play on; None for this machine alone.
+        workers: workers on that cluster; as many as it has places for if None.
 
     Raises:
         ConfigError: preset and config exclude each other, or there are changes to neither.
@@ -42,6 +44,8 @@ class Request:
     config: Path | None = None
     device: str = "auto"
     changes: tuple[str, ...] = ()
+    cluster: str | None = None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.config is not None:

@@ -45,8 +45,19 @@ def test_reference_is_the_published_run():
 
 
 def test_a_run_says_how_it_plays():
-    played = {name: load_config(preset_path(name)).play_text() for name in ("quick", "standard", "reference")}
-    assert played == {"quick": "without search", "standard": "search 3x30", "reference": "search 3x30"}
+    played = {name: load_config(path).play_text() for name, path in presets().items()}
+    searched = {"standard": "search 3x30", "reference": "search 3x30"}
+    assert played == {"quick": "without search", "cluster": "without search", **searched}
+
+
+def test_cluster_keeps_many_players_and_one_learner_busy_at_once():
+    config, quick = load_config(preset_path("cluster")), load_config(preset_path("quick"))
+    assert config.selfplay.lag == 1
+    assert {load_config(path).selfplay.lag for name, path in presets().items() if name != "cluster"} == {0}
+    assert at(config.selfplay.rounds, 20) > 10 * at(quick.selfplay.rounds, 20)
+    assert config.training.reuse < quick.training.reuse
+    sizes = {(players, cards) for players, cards, _ in config.game.played()}
+    assert sizes == {(p, n) for p in range(3, 9) for n in range(1, 14) if p * n <= 52}
 
 
 def test_the_sizes_of_a_network_have_one_set_of_defaults():
@@ -67,6 +78,7 @@ def test_the_sizes_of_a_network_have_one_set_of_defaults():
         ("[selfplay]\nbatch_rows = 0", ["selfplay.batch_rows: 0", "auto or a whole number of at least 1"]),
         ("[selfplay]\nbatch_rows = true", ["selfplay.batch_rows: True", "auto or a whole number"]),
         ("[evaluation]\nbatch_rows = 'all'", ["evaluation.batch_rows: 'all'", "auto or a whole number"]),
+        ("[selfplay]\nlag = 2", ["selfplay.lag = 2", "input should be 0 or 1"]),
         ("[selfplay]\nrounds = '5'", ["selfplay.rounds = '5'", "integer"]),
         ("[selfplay]\nrounds = { from = 0, to = 5, over = 3 }", ["selfplay.rounds.from = 0", "or equal to 1"]),
         ("[selfplay]\nsimulations = { from = 1, to = 5 }", ["selfplay.simulations.over", "required"]),

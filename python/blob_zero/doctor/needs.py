@@ -73,15 +73,17 @@ class Needs:
         activations = 2 * net.width if policy else 8 * net.width + 2 * net.feed_forward
         step = 8 * learn.batch_size * (net.layers * activations + FEATURES)
         weights = 4 * parameters
+        # Learner, two of AdamW's, the best, the untrained, and with a lag the one that plays.
+        saved = (5 + play.lag) * weights
 
         self.memory = {
             "replay ring": ring,
-            "writing a checkpoint": 2 * new_rows + 5 * weights,
+            "writing a checkpoint": 2 * new_rows + saved,
             "rounds in flight": min(sizes.rounds_in_flight, rounds + play.carry_over)
             * (_ROUND_BYTES + (0 if policy else _SIMULATION_BYTES * worlds * simulations)),
             "records of an iteration": 2 * round(record_bytes * decisions * rounds),
             # Learner, gradient, two of AdamW's; the best, the untrained and the one that plays.
-            "networks and a training step": 7 * weights + step,
+            "networks and a training step": (7 + play.lag) * weights + step,
         }
         lanes = (
             2 * sizes.batch_rows * (FEATURES + ACTIONS + 4 * (ACTIONS + SEATS) + 4 * (2 * net.width + net.feed_forward))
@@ -93,7 +95,7 @@ class Needs:
         }
         metrics = 8 * len(COLUMNS) * run.iterations
         carried_bytes = 1 if policy else _CARRIED_ROW_BYTES
-        self.checkpoint = 5 * weights + round(play.carry_over * decisions * carried_bytes) + metrics
+        self.checkpoint = saved + round(play.carry_over * decisions * carried_bytes) + metrics
         # Rows of the kept checkpoints, which share most of them, and of the best, which may be older.
         rows = ring + (run.keep_checkpoints + 1) * new_rows + (ring if config.promotion.enabled else 0)
         # Kept ones, the best, the untrained, and the one that is being written.

@@ -15,6 +15,7 @@ PAGE = ROOT / "docs" / "researchers.md"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 EXAMPLES = {
+    "residual_network": (["--iterations", "1", "--rounds", "200", "--deals", "3"], "and bids"),
     "random_rounds": (["--rounds", "50"], "rounds a minute in Python"),
     "numpy_evaluator": (["--deals", "5"], "with a search against rule"),
     "own_bot": (["--deals", "5"], "difference"),
@@ -31,6 +32,7 @@ def test_an_example_runs(name, monkeypatch, capsys):
     arguments, printed = EXAMPLES[name]
     path = ROOT / "examples" / f"{name}.py"
     monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+    monkeypatch.syspath_prepend(str(path.parent))  # as `python FILE` has it
     runpy.run_path(str(path), run_name="__main__")
     assert printed in capsys.readouterr().out
 

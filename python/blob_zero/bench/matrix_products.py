@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from blob_zero.errors import ConfigError
+
 if TYPE_CHECKING:
     import torch
 
@@ -15,6 +17,8 @@ def linear_layers(shape: "Shape") -> list[tuple[int, int]]:
     from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
     from blob_zero.model.outcome_net import TRICKS, OutcomeShape
 
+    if shape.own is not None:
+        raise ConfigError(f"the matrix products of {shape.own} are unknown; should be a network of this package")
     if isinstance(shape, OutcomeShape):
         hidden = [(shape.width, shape.width)] * (shape.layers - 1)
         outputs = ACTIONS + SEATS + TRICKS + ACTIONS + SEATS * TRICKS

@@ -52,6 +52,10 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be given many times."),
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:CLASS", help="A network of your own with the outputs of the preset's."),
+    ] = None,
     run_dir: Annotated[
         Path | None,
         typer.Option(help="Folder of the run: checkpoints, metrics, settings. (default: runs/NAME)"),
@@ -80,7 +84,8 @@ def train(
         raise ConfigError("give one of --preset NAME and --config FILE")
     cluster, count = cluster_of(ray, workers, device=device)
     path = config if config is not None else preset_path(str(preset))
-    settings = load_config(path, set_ or ())
+    own = () if network is None else (f"network.own={network!r}",)
+    settings = load_config(path, (*(set_ or ()), *own))
     folder = run_dir or Path("runs") / path.stem
     console = Console()
     stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"

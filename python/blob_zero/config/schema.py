@@ -243,6 +243,8 @@ class NetworkConfig(_Section):
     learns from play without search. `heads` and all below it are BlobNet's alone."""
     width: int = Field(default=256, ge=8)
     """Size of BlobNet's token, or hidden units of a layer of the other."""
+    own: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    """`module:Class` of a network of your own in place of it, with the same outputs (docs/researchers.md)."""
     layers: int = Field(default=6, ge=1)
     """Encoder layers, or hidden layers."""
     heads: int = Field(default=8, ge=1)
@@ -256,7 +258,7 @@ class NetworkConfig(_Section):
         foreign = {
             name
             for name, field in type(self).model_fields.items()
-            if name not in ("kind", "width", "layers") and getattr(self, name) != field.default
+            if f"network.{name}" not in _OF_EVERY_NETWORK and getattr(self, name) != field.default
         }
         if self.kind == "outcome" and foreign:
             raise ValueError(f"{', '.join(sorted(foreign))}: a network of kind outcome has width and layers alone")
@@ -371,7 +373,7 @@ _OF_SEARCHES = frozenset(
     | {"selfplay.final_temperature", "selfplay.temperature_decisions"}
     | {"inference.fold", "training.epochs", "training.root_value_weight"}
 )
-_OF_EVERY_NETWORK = frozenset({"network.kind", "network.width", "network.layers"})
+_OF_EVERY_NETWORK = frozenset({"network.kind", "network.own", "network.width", "network.layers"})
 
 
 class Config(_Section):

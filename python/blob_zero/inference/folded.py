@@ -1,4 +1,4 @@
-"""Two forms of BlobNet that read raw features: folded for speed, and plain to check the fold against."""
+"""BlobNet folded for speed, reading raw features."""
 
 import torch
 from torch import Tensor, nn
@@ -87,28 +87,6 @@ class FoldedNet(nn.Module):
         hidden = functional.relu(self.heads(x))
         policy_hidden, value_hidden = hidden[:, : self.policy_hidden], hidden[:, self.policy_hidden :]
         return self.policy(policy_hidden), torch.tanh(self.value(value_hidden))
-
-
-class PlainNet(nn.Module):
-    """BlobNet as it was trained, behind the interface of `FoldedNet`, which is checked against it."""
-
-    scale: Tensor
-
-    def __init__(self, net: BlobNet) -> None:
-        super().__init__()
-        self.net = BlobNet(**net.shape._asdict())
-        self.register_buffer("scale", torch.from_numpy(bz.feature_scale()))
-
-    @torch.no_grad()
-    def load(self, net: BlobNet) -> None:
-        """Takes the weights of a network of the same shape, in place."""
-        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
-            mine.copy_(theirs)
-
-    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, values]."""
-        output: tuple[Tensor, Tensor] = self.net(raw * self.scale)
-        return output
 
 
 def _copy(target: nn.Module, source: nn.Module) -> None:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from blob_zero.inference.compilation import compiled
 from blob_zero.inference.device_errors import cannot_compile, is_memory_shortage, one_line
-from blob_zero.inference.folded import FoldedNet, PlainNet
+from blob_zero.inference.folded import FoldedNet
 from blob_zero.inference.outcome_forms import OutcomeForm, PackedOutcomeNet
 from blob_zero.inference.packed import PackedNet
+from blob_zero.inference.plain import PlainNet
 
 Form = FoldedNet | PlainNet | PackedNet | OutcomeForm | PackedOutcomeNet
 """A network in the form it is computed in."""

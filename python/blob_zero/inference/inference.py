@@ -21,7 +21,7 @@ from blob_zero.inference.cuda_lane import CudaLane
 from blob_zero.inference.device_errors import is_memory_shortage
 from blob_zero.inference.devices import auto_dtype, auto_workers, resolve_device
 from blob_zero.inference.evaluator import Outputs
-from blob_zero.inference.folded import FoldedNet, PlainNet
+from blob_zero.inference.folded import FoldedNet
 from blob_zero.inference.forward import Form, Forward
 from blob_zero.inference.gpu import Gpu, gpu
 from blob_zero.inference.host_lane import HostLane
@@ -30,6 +30,7 @@ from blob_zero.inference.outcome_forms import OutcomeForm, PackedOutcomeNet
 from blob_zero.inference.packed import PackedNet
 from blob_zero.inference.packing import packing_obstacle
 from blob_zero.inference.page_locks import PageLocks, page_locks
+from blob_zero.inference.plain import PlainNet
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.model.blobnet import SEATS, BlobNet
 from blob_zero.model.networks import Network
@@ -287,6 +288,8 @@ def _form(net: Network, device: torch.device, dtype: torch.dtype, *, fold: bool,
         raise ConfigError(f"inference pack = true and {other} exclude each other: should be one of them or auto")
     module: FoldedNet | PlainNet | OutcomeForm
     match net:
+        case _ if net.shape.own is not None:
+            module = PlainNet(net)
         case OutcomeNet():
             module = OutcomeForm(net)
         case BlobNet():

@@ -28,7 +28,9 @@ class OutcomeForm(nn.Module):
 
     def __init__(self, net: OutcomeNet) -> None:
         super().__init__()
-        self.layers = OutcomeNet(**net.shape._asdict()).layers
+        self.layers = OutcomeNet(
+            width=net.shape.width, layers=net.shape.layers, other_hands=net.shape.other_hands
+        ).layers
         # Tricks of missed bids cost Blob's own scoring nothing.
         self.play = nn.Linear(net.shape.width, _PLAY + _TRICK_POINTS * net.shape.trick_points)
 

@@ -16,6 +16,7 @@ from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.inference.outcome_forms import OutcomeForm
+from blob_zero.inference.plain import PlainNet
 from blob_zero.learning.minibatches import Minibatches
 from blob_zero.learning.replay import HELD_OUT_EVERY
 from blob_zero.model.outcome_net import OutcomeNet
@@ -157,9 +158,10 @@ class _Judge:
     def __init__(self, net: OutcomeNet, config: TrainingConfig, device: torch.device) -> None:
         self.share = config.bootstrap
         self.device = device
-        self._form: OutcomeForm | None = None
+        self._form: OutcomeForm | PlainNet | None = None
         if self.share:
-            self._form = OutcomeForm(net).requires_grad_(False).to(device, torch.bfloat16)
+            form = OutcomeForm(net) if net.shape.own is None else PlainNet(net)
+            self._form = form.requires_grad_(False).to(device, torch.bfloat16)
             self._form.load(net)
 
     def judged(self, batch: OutcomeBatch, rows: "_core._Rows") -> OutcomeBatch:

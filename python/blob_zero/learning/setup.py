@@ -5,15 +5,17 @@ import torch
 from blob_zero.arena.judge import LocalJudge
 from blob_zero.config.schedule import at
 from blob_zero.config.schema import Config
+from blob_zero.model.networks import configured_shape, seeded_network
 from blob_zero.selfplay.worker import RoundRange, configured_self_play
 
 
 def check_playable(config: Config, device: torch.device) -> None:
-    """Has the core check the settings of the first and the last iteration, so that no run begins that cannot end.
+    """Checks the settings of the first and the last iteration, so that no run begins that cannot end.
 
     Raises:
-        ConfigError: the core cannot play them.
+        ConfigError: the core cannot play them, or a network of your own cannot be used.
     """
+    seeded_network(configured_shape(config), seed=0)
     options = config.selfplay
     for iteration in (0, config.run.iterations - 1):
         rounds = RoundRange(

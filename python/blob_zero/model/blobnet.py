@@ -26,6 +26,8 @@ class NetworkShape(NamedTuple):
     feed_forward: int
     policy_hidden: int
     value_hidden: int
+    own: str | None = None
+    """`module:Class` of a network of your own in place of BlobNet."""
 
 
 class EncoderLayer(nn.Module):
@@ -92,8 +94,8 @@ class BlobNet(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = NetworkShape(values, width, layers, heads, feed_forward, policy_hidden, value_hidden)
-        for name, size in self.shape._asdict().items():
-            if size < 1:
+        for name, size in zip(self.shape._fields, self.shape, strict=True):
+            if isinstance(size, int) and size < 1:
                 raise ConfigError(f"BlobNet {name} = {size}: should be at least 1")
         if width % heads:
             raise ConfigError(f"BlobNet width {width} must be a multiple of heads {heads}")

@@ -7,6 +7,7 @@ import torch
 from blob_zero.config.schema import Config
 from blob_zero.model.blobnet import SEATS, BlobNet, NetworkShape
 from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape
+from blob_zero.model.own_networks import own_network
 
 Network = BlobNet | OutcomeNet
 Shape = NetworkShape | OutcomeShape
@@ -17,7 +18,7 @@ def configured_shape(config: Config) -> Shape:
     sizes = config.network
     if sizes.kind == "outcome":
         trick_points = config.game.rules.scoring == "exact_plus_tricks"
-        return OutcomeShape(width=sizes.width, layers=sizes.layers, trick_points=trick_points)
+        return OutcomeShape(width=sizes.width, layers=sizes.layers, trick_points=trick_points, own=sizes.own)
     return NetworkShape(values=SEATS, **sizes.model_dump(exclude={"kind"}))
 
 
@@ -25,11 +26,12 @@ def build_network(shape: Shape) -> Network:
     """A network of this shape, with weights from PyTorch's random state.
 
     Raises:
-        ConfigError: a size that no network can have.
+        ConfigError: a size that no network can have, or a class of your own that cannot be used.
     """
-    if isinstance(shape, OutcomeShape):
-        return OutcomeNet(**shape._asdict())
-    return BlobNet(**shape._asdict())
+    if shape.own is not None:
+        return own_network(shape)
+    sizes = _sizes(shape)
+    return OutcomeNet(**sizes) if isinstance(shape, OutcomeShape) else BlobNet(**sizes)
 
 
 @overload
@@ -52,7 +54,8 @@ def copy_network(net: Network) -> Network:
 
 def describe(shape: Shape) -> dict[str, Any]:
     """A shape as JSON holds it; `shape_of` reads it."""
-    return {"kind": "outcome" if isinstance(shape, OutcomeShape) else "blobnet", **shape._asdict()}
+    own = {} if shape.own is None else {"own": shape.own}
+    return {"kind": "outcome" if isinstance(shape, OutcomeShape) else "blobnet", **_sizes(shape), **own}
 
 
 def shape_of(description: dict[str, Any]) -> Shape:
@@ -68,3 +71,7 @@ def shape_of(description: dict[str, Any]) -> Shape:
     if kind == "blobnet":
         return NetworkShape(**sizes)
     raise ValueError(f"unknown kind of network {kind!r}")
+
+
+def _sizes(shape: Shape) -> dict[str, Any]:
+    return {name: size for name, size in shape._asdict().items() if name != "own"}

@@ -27,6 +27,8 @@ class OutcomeShape(NamedTuple):
     other_hands: bool = False
     trick_points: bool = False
     """Whether play also needs the tricks of missed bids, since each scores a point."""
+    own: str | None = None
+    """`module:Class` of a network of your own in place of OutcomeNet."""
 
 
 class Outcomes(NamedTuple):

@@ -22,6 +22,7 @@ from blob_zero.errors import BlobError, ConfigError, MissingPackageError
 from blob_zero.inference.folded import FoldedNet
 from blob_zero.inference.onnx_evaluator import ENCODING, SEARCH, OnnxEvaluator
 from blob_zero.inference.outcome_forms import OutcomeForm
+from blob_zero.inference.plain import PlainNet
 from blob_zero.model.blobnet import SEATS, BlobNet
 from blob_zero.model.networks import Network
 from blob_zero.model.outcome_net import OutcomeNet
@@ -85,8 +86,10 @@ class _AsEvaluator(nn.Module):
 
     def __init__(self, net: Network) -> None:
         super().__init__()
-        if isinstance(net, OutcomeNet):
-            self.form: FoldedNet | OutcomeForm = OutcomeForm(net)
+        if net.shape.own is not None:
+            self.form: FoldedNet | OutcomeForm | PlainNet = PlainNet(net)
+        elif isinstance(net, OutcomeNet):
+            self.form = OutcomeForm(net)
         elif net.shape.values == SEATS:
             self.form = FoldedNet(net)
         else:

@@ -17,11 +17,16 @@ from blob_zero.model.outcome_net import OutcomeNet
 
 
 @pytest.fixture(scope="module")
-def judge():
+def net():
     torch.manual_seed(3)
     net = OutcomeNet(width=32, layers=2)
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
+    return net
+
+
+@pytest.fixture(scope="module")
+def judge(net):
     return NetworkJudge("test", net)
 
 
@@ -64,8 +69,8 @@ def test_a_judgement_depends_on_its_observation_alone(judge):
         np.testing.assert_array_equal(together.seat_points, alone.seat_points)
 
 
-def test_its_favourite_is_what_the_network_plays(judge):
-    player = bz.Player(judge._net, search=None)
+def test_its_favourite_is_what_the_network_plays(net, judge):
+    player = bz.Player(net, search=None)
     for round_ in decisions():
         (found,) = judge.judge([round_.observe()])
         ranked = np.sort(found.points)[::-1]

@@ -19,6 +19,9 @@ pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'blob-ze
 
 import onnx
 
+from blob_zero.analysis.engine import Engine
+from blob_zero.analysis.judges import read_judge
+from blob_zero.analysis.network import NetworkJudge
 from blob_zero.arena.entrant import read_entrant
 from blob_zero.cli.main import app
 from blob_zero.inference.inference import Inference
@@ -26,6 +29,7 @@ from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.learning.loop import train
 from blob_zero.model.networks import seeded_network
 from blob_zero.model.outcome_net import OutcomeShape
+from blob_zero.play.levels import act, add_network
 from blob_zero.run import onnx_export
 from blob_zero.run.onnx_export import TOLERANCE, export_onnx
 from blob_zero.run.weights_file import load_network
@@ -119,6 +123,39 @@ def test_a_network_of_outcomes_is_exported_for_play_without_search(tmp_path, tri
         assert np.abs(policy - expected_policy).max() <= TOLERANCE
         assert np.abs(values - expected_values).max() <= TOLERANCE
     assert policy.max() > 2 * policy[policy > 0].min()  # it prefers something
+    observations = [bz.Round(players=4, cards=5, seed=seed).observe() for seed in range(40)]
+    judges = NetworkJudge("net", net), read_judge(str(path))
+    for mine, theirs in zip(*(judge.judge(observations) for judge in judges), strict=True):
+        for part in ("points", "make", "tricks", "seat_points", "policy"):
+            np.testing.assert_allclose(getattr(mine, part), getattr(theirs, part), atol=1e-4)
+    players = bz.Player(net), bz.Player(path), bz.Player(path, search=None)
+    assert [type(player.search) for player in players] == [bz.LookAhead, bz.LookAhead, type(None)]
+    # In half precision a network chooses another action at times.
+    mine, theirs, _ = (np.array(player.choose_many(observations)) for player in players)
+    assert (mine == theirs).mean() > 0.8
+
+
+def test_a_player_reads_the_search_of_the_file(file, run):
+    observation = bz.Round(players=4, cards=3, trump="H", seed=2).observe()
+    player = bz.Player(file)
+    assert player.search == bz.Player(run).search
+    assert player.choose(observation) == bz.Player(run).choose(observation)
+
+
+def test_a_file_of_policy_and_values_judges_nothing(file):
+    with pytest.raises(bz.ConfigError, match="no outputs make and tricks"):
+        read_judge(str(file))
+
+
+def test_play_and_analyze_take_a_file(tmp_path):
+    path = tmp_path / "net.onnx"
+    export_onnx(seeded_network(OutcomeShape(width=16, layers=1), seed=1), path)
+    line = {"id": 1, "players": 3, "cards": 2, "trump": "S", "dealer": 2, "hand": ["AS", "2H"]}
+    (found,) = Engine(str(path)).answer([json.dumps(line)])
+    assert len(found["actions"]) == 3
+    level = add_network(path)
+    observation = bz.Round(players=3, cards=2, trump="S", seed=0).observe()
+    assert act(level, observation, 0) in observation.legal_actions()
 
 
 def test_a_module_of_another_kind_is_exported(tmp_path):

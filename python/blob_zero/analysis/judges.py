@@ -56,14 +56,20 @@ def read_judge(name: str) -> Judge:
     path = None if name == DEFAULT_JUDGE else Path(name)
     if path is not None and (name.startswith("flat:") or "\0" in name or not path.exists()):
         raise ConfigError(
-            f"unknown net {name[:80]!r}; it is {DEFAULT_JUDGE}, the path of a run, a checkpoint or a weights file, or "
-            f"flat:W, such as {PLAYOUTS}, W at most {MAX_WORLDS}"
+            f"unknown net {name[:80]!r}; it is {DEFAULT_JUDGE}, the path of a run, a checkpoint, a weights file or an "
+            f".onnx file, or flat:W, such as {PLAYOUTS}, W at most {MAX_WORLDS}"
         )
     # PyTorch takes seconds to import, and playouts need none of it.
     from blob_zero.analysis.network import NetworkJudge
+    from blob_zero.inference.onnx_evaluator import OnnxEvaluator
     from blob_zero.model.outcome_net import OutcomeNet
     from blob_zero.run.weights_file import load_network
 
+    if path is not None and path.suffix == ".onnx":
+        file = OnnxEvaluator(path, device="cpu")
+        if not file.judges_actions:
+            raise ConfigError(f"{name[:80]} has no outputs make and tricks; only the file of an OutcomeNet has them")
+        return NetworkJudge(name, file)
     net = load_network(path)
     if not isinstance(net, OutcomeNet):
         raise ConfigError(f"{name[:80]} is a {type(net).__name__}; only an OutcomeNet says what comes of each action")

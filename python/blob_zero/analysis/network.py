@@ -1,6 +1,7 @@
 """A network as a judge: what it predicts of every action, at one evaluation for each position."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from blob_zero import _core
 from blob_zero.analysis.judge import Floats, Judgement
 from blob_zero.config.search_options import POLICY_TEMPERATURE
-from blob_zero.inference.evaluator import Outputs
+from blob_zero.inference.evaluator import Evaluator, Outputs
 from blob_zero.inference.inference import Inference
+from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.model.outcome_net import OutcomeNet, bids_of_actions, trick_chances
 
 _BATCH_ROWS = 32
@@ -20,6 +22,10 @@ _BATCH_ROWS = 32
 _WON, _CARDS, _TRICK_POINTS = 193, 229, 255
 
 
+Predicted = tuple[Floats, Floats, Floats]
+"""For B positions the chance to make the bid after each action, [B, 52], the own tricks, [B, 52, 14], and values."""
+
+
 class NetworkJudge:
     """Judges by an OutcomeNet. Its policy is the one that the network plays.
 
@@ -27,21 +33,24 @@ class NetworkJudge:
 
     Args:
         name: how a user names it.
-        net: the network; it is evaluated on the CPU in float32.
+        net: the network, or the ONNX file of one; it is evaluated on the CPU in float32.
     """
 
-    def __init__(self, name: str, net: OutcomeNet) -> None:
+    def __init__(self, name: str, net: OutcomeNet | OnnxEvaluator) -> None:
         self.name = name
-        self._net = net.float().eval()
-        self._scale = _core.feature_scale()
-        self._inference = Inference(net, device="cpu", dtype="fp32")
+        if isinstance(net, OnnxEvaluator):
+            self._predict: Callable[[NDArray[np.uint8]], Predicted] = partial(_predict_by_onnx, net)
+            self._evaluate: Evaluator = net
+        else:
+            self._predict = partial(_predict, net.float().eval())
+            self._evaluate = Inference(net, device="cpu", dtype="fp32")
 
     def evaluator(self, features: NDArray[np.float32], legal: NDArray[np.bool_]) -> Outputs:
         """The network as a search asks it."""
         padding = ((0, -len(features) % _BATCH_ROWS), (0, 0))
         padded, mask = np.pad(features, padding), np.pad(legal, padding)
         parts = [
-            self._inference(padded[start : start + _BATCH_ROWS], mask[start : start + _BATCH_ROWS])
+            self._evaluate(padded[start : start + _BATCH_ROWS], mask[start : start + _BATCH_ROWS])
             for start in range(0, len(padded), _BATCH_ROWS)
         ]
         policy, values = (np.concatenate(outputs)[: len(features)] for outputs in zip(*parts, strict=True))
@@ -54,20 +63,29 @@ class NetworkJudge:
             found += self._judge(observations[start : start + _BATCH_ROWS])
         return found
 
-    @torch.inference_mode()
     def _judge(self, observations: Sequence[_core.Observation]) -> list[Judgement]:
         raw = np.zeros((_BATCH_ROWS, _core.FEATURES), np.uint8)
         raw[: len(observations)] = [observation.encode_bytes() for observation in observations]
-        rows = torch.from_numpy(raw)
-        outcomes = self._net(torch.from_numpy(raw * self._scale))
-        tricks = trick_chances(outcomes, rows).double().numpy()
-        make = torch.sigmoid(outcomes.make.double()).numpy()
-        bids = bids_of_actions(rows).double().numpy()
-        values = outcomes.values.double().numpy()
+        make, tricks, values = self._predict(raw)
+        bids = bids_of_actions(torch.from_numpy(raw)).double().numpy()
         return [
             _judgement(observation, raw[row], tricks[row], make[row], bids[row], values[row])
             for row, observation in enumerate(observations)
         ]
+
+
+@torch.inference_mode()
+def _predict(net: OutcomeNet, raw: NDArray[np.uint8]) -> Predicted:
+    outcomes = net(torch.from_numpy(raw * _core.feature_scale()))
+    tricks = trick_chances(outcomes, torch.from_numpy(raw)).double().numpy()
+    return torch.sigmoid(outcomes.make.double()).numpy(), tricks, outcomes.values.double().numpy()
+
+
+def _predict_by_onnx(evaluator: OnnxEvaluator, raw: NDArray[np.uint8]) -> Predicted:
+    legal = np.ones((len(raw), _core.ACTIONS), np.bool_)
+    outputs = evaluator.compute(["make", "tricks", "values"], raw * _core.feature_scale(), legal)
+    make, tricks, values = (part.astype(np.float64) for part in outputs)
+    return make, tricks, values
 
 
 def _judgement(

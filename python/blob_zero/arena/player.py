@@ -17,6 +17,8 @@ from blob_zero.config.search_options import LookAhead, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
+from blob_zero.inference.onnx_evaluator import OnnxEvaluator
+from blob_zero.model.blobnet import BlobNet
 from blob_zero.model.networks import Network
 from blob_zero.model.outcome_net import OutcomeNet
 from blob_zero.run.weights_file import load_network
@@ -32,8 +34,8 @@ class Player:
     beside it.
 
     Args:
-        net: a network, the path of a run's folder, a checkpoint or a weights file, or None for the network that comes
-            with the package.
+        net: a network, the path of a run's folder, a checkpoint, a weights file or an .onnx file, or None for the
+            network that comes with the package.
         search: `"default"` is the best there is for the network: a `LookAhead` for one that plays without search, else
             the search that it was trained with, 3 worlds of 30 simulations where its file does not say. `LookAhead` or
             `SearchOptions`, without their exploration, or None for the likeliest action by the network's policy, at one
@@ -61,15 +63,11 @@ class Player:
             )
         if not 0 <= seed < 2**63:
             raise ConfigError(f"seed is {seed}; it is 0 to 2^63 - 1")
-        default = search == "default"
+        self._evaluator, best = _opened(net, device)
         if search == "default":
-            search = trained_search(Path(net)) if isinstance(net, str | PathLike) else SearchOptions()
-        network = load_network(net) if net is None or isinstance(net, str | PathLike) else net
-        if default and isinstance(network, OutcomeNet):
-            search = LookAhead()
+            search = best
         self.search = None if search is None else search.greedy()
         self.seed = seed
-        self._inference = Inference(network, device=device)
         evaluate = self._evaluate
         self._agent = (
             Agent.policy(evaluate)
@@ -99,7 +97,7 @@ class Player:
         padding = ((0, -rows % _BATCH_ROWS), (0, 0))
         features, legal = np.pad(features, padding), np.pad(legal, padding)
         parts = [
-            self._inference(features[start : start + _BATCH_ROWS], legal[start : start + _BATCH_ROWS])
+            self._evaluator(features[start : start + _BATCH_ROWS], legal[start : start + _BATCH_ROWS])
             for start in range(0, rows, _BATCH_ROWS)
         ]
         policy, values = (np.concatenate(outputs)[:rows] for outputs in zip(*parts, strict=True))
@@ -109,3 +107,16 @@ class Player:
         """A seed for the search of an observation, so that no choice depends on those before it."""
         known = self.seed.to_bytes(8, "little") + observation.encode_bytes().tobytes()
         return int.from_bytes(hashlib.blake2b(known, digest_size=8).digest(), "little") >> 1
+
+
+def _opened(
+    net: Network | str | PathLike[str] | None, device: str
+) -> tuple[Inference | OnnxEvaluator, LookAhead | SearchOptions | None]:
+    """A network as an evaluator, and the best search for it."""
+    path = Path(net) if isinstance(net, str | PathLike) else None
+    if path is not None and path.suffix == ".onnx":
+        file = OnnxEvaluator(path, device=device)
+        return file, file.search or LookAhead()
+    network = net if isinstance(net, BlobNet | OutcomeNet) else load_network(path)
+    search = SearchOptions() if path is None else trained_search(path)
+    return Inference(network, device=device), LookAhead() if isinstance(network, OutcomeNet) else search

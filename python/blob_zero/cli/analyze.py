@@ -12,7 +12,9 @@ import typer
 def analyze(
     net: Annotated[
         str | None,
-        typer.Option(metavar="NET", help="The judge by default: shipped, a run, or flat:W. (default: shipped)"),
+        typer.Option(
+            metavar="NET", help="The judge by default: shipped, a run, an .onnx file, or flat:W. (default: shipped)"
+        ),
     ] = None,
     search: Annotated[
         str | None, typer.Option(metavar="SEARCH", help="A search in addition: WxS or ismcts:N. (default: none)")

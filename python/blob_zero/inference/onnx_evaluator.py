@@ -1,6 +1,7 @@
 """An ONNX file as an evaluator, computed by onnxruntime."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,7 +18,10 @@ from blob_zero.inference.evaluator import Outputs
 ENCODING, SEARCH = "encoding", "search"
 """Keys of a file's metadata."""
 
-_SHAPES = {"features": _core.FEATURES, "legal": _core.ACTIONS, "policy": _core.ACTIONS, "values": _core.MAX_PLAYERS}
+_INPUTS = {"features": [_core.FEATURES], "legal": [_core.ACTIONS]}
+_OUTPUTS = {"policy": [_core.ACTIONS], "values": [_core.MAX_PLAYERS]}
+_JUDGEMENTS = {"make": [_core.ACTIONS], "tricks": [_core.ACTIONS, 14]}
+"""Inputs and outputs of a file, and what a file of an OutcomeNet has beside."""
 
 
 class OnnxEvaluator:
@@ -53,6 +57,8 @@ class OnnxEvaluator:
         except Exception as error:  # onnxruntime's errors have no common class but this one
             raise CheckpointError(f"{name} is no ONNX model that onnxruntime can load: {error}") from error
         self._metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self._only_what_is_asked = onnxruntime.RunOptions()
+        self._only_what_is_asked.only_execute_path_to_fetches = True
         self._check(name)
         self._scale = _core.feature_scale()
 
@@ -64,8 +70,21 @@ class OnnxEvaluator:
 
     def __call__(self, features: NDArray[np.float32], legal: NDArray[np.bool_], /) -> Outputs:
         """Evaluates scaled features float32[B, 256] with their legal actions bool[B, 52]."""
-        policy, values = self._session.run(["policy", "values"], {"features": features, "legal": legal})
+        policy, values = self.compute(["policy", "values"], features, legal)
         return policy, values
+
+    @property
+    def judges_actions(self) -> bool:
+        """Whether it has the outputs `make` and `tricks`."""
+        return _JUDGEMENTS.keys() <= {node.name for node in self._session.get_outputs()}
+
+    def compute(
+        self, outputs: Sequence[str], features: NDArray[np.float32], legal: NDArray[np.bool_]
+    ) -> list[NDArray[np.float32]]:
+        """The outputs of these names, and nothing else, for scaled features and legal actions."""
+        inputs = {"features": features, "legal": legal}
+        found: list[NDArray[np.float32]] = self._session.run(outputs, inputs, self._only_what_is_asked)
+        return found
 
     def evaluate_batch(self, features: NDArray[np.uint8], legal: NDArray[np.bool_], /) -> Outputs:
         """Evaluates a whole batch buffer of raw features uint8[rows, 256] with bool[rows, 52]."""
@@ -79,8 +98,8 @@ class OnnxEvaluator:
             )
         nodes = [*self._session.get_inputs(), *self._session.get_outputs()]
         widths = {node.name: node.shape[1:] for node in nodes}
-        expected = {key: [width] for key, width in _SHAPES.items()}
-        if widths != expected:
+        expected = _INPUTS | _OUTPUTS
+        if widths not in (expected, expected | _JUDGEMENTS):
             raise CheckpointError(f"{name} has the inputs and outputs {widths}; should be {expected}")
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 import blob_zero as bz
 from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.model.networks import Network, build_network
-from blob_zero.model.outcome_net import Outcomes, expected_points, expected_trick_points
+from blob_zero.model.outcome_net import OutcomeNet, Outcomes, expected_points, expected_trick_points
 
 
 class PlainNet(nn.Module):
@@ -29,6 +29,18 @@ class PlainNet(nn.Module):
         outputs: Outcomes | tuple[Tensor, Tensor] = self.net(raw * self.scale)
         if not isinstance(outputs, Outcomes):
             return outputs
-        points = expected_points(outputs.make, raw)
-        points = points + expected_trick_points(outputs.make, outputs.missed, outputs.lean, raw)
-        return points / POLICY_TEMPERATURE, outputs.values
+        return policy_logits(self.net, outputs, raw), outputs.values
+
+
+def policy_logits(net: Network, outcomes: Outcomes, raw: Tensor) -> Tensor:
+    """The logits of an OutcomeNet's policy, [B, 52]: expected points over `POLICY_TEMPERATURE`.
+
+    Args:
+        net: the network.
+        outcomes: what it predicts.
+        raw: [B, 256], encoded observations, unscaled.
+    """
+    points = expected_points(outcomes.make, raw)
+    if isinstance(net, OutcomeNet) and net.shape.trick_points:
+        points = points + expected_trick_points(outcomes.make, outcomes.missed, outcomes.lean, raw)
+    return points / POLICY_TEMPERATURE

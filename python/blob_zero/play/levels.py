@@ -66,7 +66,7 @@ def warm_up() -> None:
 
 
 def add_network(path: Path) -> Level:
-    """Adds a network of yours as a level; it plays without search unless its run searches.
+    """Adds a network of yours as a level: a run, a checkpoint, a weights file or an .onnx file.
 
     Only what was added plays: a saved game of somebody else cannot name a file of yours.
 

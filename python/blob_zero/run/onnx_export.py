@@ -21,11 +21,9 @@ from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import BlobError, ConfigError, MissingPackageError
 from blob_zero.inference.folded import FoldedNet
 from blob_zero.inference.onnx_evaluator import ENCODING, SEARCH, OnnxEvaluator
-from blob_zero.inference.outcome_forms import OutcomeForm
-from blob_zero.inference.plain import PlainNet
+from blob_zero.inference.plain import PlainNet, policy_logits
 from blob_zero.model.blobnet import SEATS, BlobNet
-from blob_zero.model.networks import Network
-from blob_zero.model.outcome_net import OutcomeNet
+from blob_zero.model.outcome_net import OutcomeNet, trick_chances
 from blob_zero.run.atomic_files import write_atomically
 
 TOLERANCE = 1e-5
@@ -40,8 +38,10 @@ def export_onnx(net: nn.Module, path: str | PathLike[str], *, search: SearchOpti
     """Writes a network as an ONNX file, and checks the file against it.
 
     The file maps `features` float32[rows, 256] and `legal` bool[rows, 52] to `policy` float32[rows, 52], probabilities
-    over the legal actions, and `values` float32[rows, 8]: the contract of `bz.Evaluator`. Its metadata hold
-    `blob_zero`, the version that wrote it, `encoding`, the version of the features, and `search`.
+    over the legal actions, and `values` float32[rows, 8]: the contract of `bz.Evaluator`. For an `OutcomeNet` it has
+    two more outputs, which judge each action: `make` float32[rows, 52], the chance to make the bid, and `tricks`
+    float32[rows, 52, 14], the distribution of the own tricks. Its metadata hold `blob_zero`, the version that wrote it,
+    `encoding`, the version of the features, and `search`.
 
     Args:
         net: a `BlobNet` with 8 values, an `OutcomeNet`, or any module that maps features and legal to policy and values
@@ -63,15 +63,20 @@ def export_onnx(net: nn.Module, path: str | PathLike[str], *, search: SearchOpti
         if find_spec(package) is None:
             raise MissingPackageError.of("an ONNX export", package, extra="onnx")
     # A copy: the caller's network stays on its device and in its mode.
-    module = copy.deepcopy(_AsEvaluator(net) if isinstance(net, BlobNet | OutcomeNet) else net).cpu().eval()
+    module, names = net, ["policy", "values"]
+    if isinstance(net, OutcomeNet):
+        module, names = _AsJudge(net), [*names, "make", "tricks"]
+    elif isinstance(net, BlobNet):
+        module = _AsEvaluator(net)
+    module = copy.deepcopy(module).cpu().eval()
     features, legal = _positions()
     metadata = {"blob_zero": bz.__version__, ENCODING: str(bz.ENCODING_VERSION)}
     if search is not None or isinstance(net, OutcomeNet):
         metadata[SEARCH] = json.dumps(None if search is None else asdict(search))
-    content = _serialized(module, metadata)
+    content = _serialized(module, names, metadata)
     with torch.inference_mode():
         expected = [part.float().numpy() for part in module(torch.from_numpy(features), torch.from_numpy(legal))]
-    found = OnnxEvaluator(content, device="cpu")(features, legal)
+    found = OnnxEvaluator(content, device="cpu").compute(names, features, legal)
     off = max(float(np.abs(mine - theirs).max()) for mine, theirs in zip(found, expected, strict=True))
     if not off <= TOLERANCE:
         raise BlobError(f"{path} is not written: onnxruntime differs from PyTorch by {off:.1e}, allowed is {TOLERANCE}")
@@ -80,32 +85,48 @@ def export_onnx(net: nn.Module, path: str | PathLike[str], *, search: SearchOpti
 
 
 class _AsEvaluator(nn.Module):
-    """A network in its form for inference, with the softmax over the legal actions."""
+    """A BlobNet in its form for inference, with the softmax over the legal actions."""
 
     scale: Tensor
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: BlobNet) -> None:
         super().__init__()
-        if net.shape.own is not None:
-            self.form: FoldedNet | OutcomeForm | PlainNet = PlainNet(net)
-        elif isinstance(net, OutcomeNet):
-            self.form = OutcomeForm(net)
-        elif net.shape.values == SEATS:
-            self.form = FoldedNet(net)
-        else:
+        if net.shape.values != SEATS:
             raise ConfigError(f"an evaluator has {SEATS} values; this network has values = {net.shape.values}")
-        # A form of the network's own kind.
-        self.form.load(net)  # type: ignore[arg-type]
+        self.form = FoldedNet(net) if net.shape.own is None else PlainNet(net)
+        self.form.load(net)
         self.register_buffer("scale", torch.from_numpy(bz.feature_scale()))
 
     def forward(self, features: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
         """Maps features float32[B, 256] and legal bool[B, 52] to policy float32[B, 52] and values float32[B, 8]."""
         logits, values = self.form(features / self.scale)
-        # The finite lowest number and not -inf, which would make a row without a legal action NaN.
-        return torch.softmax(logits.masked_fill(~legal, _LEAST), dim=1) * legal, values
+        return _policy(logits, legal), values
 
 
-def _serialized(module: nn.Module, metadata: dict[str, str]) -> bytes:
+class _AsJudge(nn.Module):
+    """An OutcomeNet with its policy, and what it says of each action."""
+
+    scale: Tensor
+
+    def __init__(self, net: OutcomeNet) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("scale", torch.from_numpy(bz.feature_scale()))
+
+    def forward(self, features: Tensor, legal: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Maps features float32[B, 256] and legal bool[B, 52] to policy, values, make and tricks."""
+        raw = torch.round(features / self.scale)
+        outcomes = self.net(features)
+        policy = _policy(policy_logits(self.net, outcomes, raw), legal)
+        return policy, outcomes.values, torch.sigmoid(outcomes.make), trick_chances(outcomes, raw)
+
+
+def _policy(logits: Tensor, legal: Tensor) -> Tensor:
+    # The finite lowest number and not -inf, which would make a row without a legal action NaN.
+    return torch.softmax(logits.masked_fill(~legal, _LEAST), dim=1) * legal
+
+
+def _serialized(module: nn.Module, names: list[str], metadata: dict[str, str]) -> bytes:
     rows = torch.export.Dim("rows")
     # Two rows: a traced size of 1 would be taken for a constant.
     example = (torch.zeros(2, bz.FEATURES), torch.ones(2, bz.ACTIONS, dtype=torch.bool))
@@ -114,7 +135,7 @@ def _serialized(module: nn.Module, metadata: dict[str, str]) -> bytes:
             module,
             example,
             input_names=["features", "legal"],
-            output_names=["policy", "values"],
+            output_names=names,
             dynamic_shapes=({0: rows}, {0: rows}),
             dynamo=True,
             verbose=False,

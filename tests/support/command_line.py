@@ -1,6 +1,7 @@
 """blob-zero's command: as a process of its own, to be sent signals, or in this one."""
 
 import io
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,14 @@ from rich.console import Console
 from blob_zero.cli.main import main
 
 
-def start(folder: Path, *arguments: str, options: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-    """Starts `blob-zero ARGUMENTS` as its installed script would; `options` are the interpreter's."""
+def start(
+    folder: Path, *arguments: str, options: tuple[str, ...] = (), env: dict[str, str] | None = None
+) -> "subprocess.Popen[str]":
+    """Starts `blob-zero ARGUMENTS` as its installed script would, in the foreground of a session of its own.
+
+    `options` are the interpreter's. A shell that started the tests in the background made them ignore Ctrl-C, and
+    processes inherit that.
+    """
     script = folder / "blob-zero"
     script.write_text("import sys\nfrom blob_zero.cli.main import main\nsys.exit(main())\n")
     return subprocess.Popen(
@@ -21,6 +28,9 @@ def start(folder: Path, *arguments: str, options: tuple[str, ...] = ()) -> "subp
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=env,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -63,6 +63,11 @@ def chosen_places(nodes: Sequence[Mapping[str, Any]], *, device: str, workers: i
     return found[:workers]
 
 
+def counted(count: float, noun: str) -> str:
+    """A number of things: `1 worker`, `3 workers`."""
+    return f"{count:g} {noun}{'' if count == 1 else 's'}"
+
+
 def where_to_play(ray: str | None, workers: str | None, *, device: str) -> tuple[str | None, int | None]:
     """The cluster to play on, and the number of workers there, as `--ray` and `--workers` ask for them.
 

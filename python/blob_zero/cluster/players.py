@@ -21,6 +21,7 @@ from blob_zero.arena.tournament import Settings
 from blob_zero.cluster.background import BackgroundPlay
 from blob_zero.cluster.balance import Balance
 from blob_zero.cluster.node import Crew, MatchTask, PlayTask, Task, unpack
+from blob_zero.cluster.places import counted
 from blob_zero.cluster.pool import Pool
 from blob_zero.cluster.ray_nodes import ray_nodes
 from blob_zero.config.bots import read_bot
@@ -78,7 +79,7 @@ class ClusterWorker:
         del net
         sizes = self._sizes(rounds)
         if sizes != self._reported:
-            self._notice(f"self-play on {self._pool.workers} workers: batches of {sizes.batch_rows:,} rows")
+            self._notice(f"self-play on {counted(self._pool.workers, 'worker')}: batches of {sizes.batch_rows:,} rows")
             self._reported = sizes
         return sizes
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from blob_zero.cluster.agreement import Identity, check_alike, kinds_of_gpu
 from blob_zero.cluster.node import Crew, Node, Task
-from blob_zero.cluster.places import Place, chosen_places
+from blob_zero.cluster.places import Place, chosen_places, counted
 from blob_zero.cluster.pool import WorkerLostError
 from blob_zero.errors import BlobError, ClusterError, MissingPackageError
 from blob_zero.learning.display import Notice
@@ -98,7 +98,8 @@ def ray_nodes(where: str, *, workers: int | None, device: str, crew: Crew, notic
                 notice(f"{problem}; going on without it")
             there = [k for k, answer in enumerate(answers) if not isinstance(answer, str)]
             kind = found[0]["device"]
-            notice(f"{len(there)} workers ({kind}) on {len({chosen[k].node for k in there})} machines")
+            machines = len({chosen[k].node for k in there})
+            notice(f"{counted(len(there), 'worker')} ({kind}) on {counted(machines, 'machine')}")
             kinds = kinds_of_gpu(found)
             if kinds is not None:
                 notice(kinds)

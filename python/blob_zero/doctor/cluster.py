@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from blob_zero.cluster.agreement import differences_among, kinds_of_gpu
+from blob_zero.cluster.places import counted
 from blob_zero.cluster.survey import Machine, Survey, survey
 from blob_zero.doctor.findings import Finding
 from blob_zero.doctor.known import Known
@@ -39,13 +40,13 @@ def _cluster(found: Survey) -> Finding:
     return Finding(
         "cluster",
         "ok",
-        f"Ray {found.ray}, {_counted(machines, 'machine')}, {_counted(cpus, 'CPU')}, {_counted(gpus, 'GPU')}",
+        f"Ray {found.ray}, {counted(machines, 'machine')}, {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}",
         figures={"ray": found.ray, "machines": machines, "cpus": cpus, "gpus": gpus},
     )
 
 
 def _machine(machine: Machine) -> Finding:
-    has = f"{_counted(machine.cpus, 'CPU')}, {_counted(machine.gpus, 'GPU')}"
+    has = f"{counted(machine.cpus, 'CPU')}, {counted(machine.gpus, 'GPU')}"
     figures = {"cpus": machine.cpus, "gpus": machine.gpus, "workers": len(machine.workers)}
     broken = [worker for worker in machine.workers if isinstance(worker, str)]
     if broken:
@@ -58,7 +59,7 @@ def _machine(machine: Machine) -> Finding:
     return Finding(
         machine.address,
         "ok",
-        f"{has}, {_counted(len(machine.workers), 'worker')}; {kind}, {one['dtype']}, blob-zero {one['version']}, "
+        f"{has}, {counted(len(machine.workers), 'worker')}; {kind}, {one['dtype']}, blob-zero {one['version']}, "
         f"core {one['core']}, torch {one['torch']}",
         figures={**figures, **{name: str(value) for name, value in one.items()}},
     )
@@ -85,14 +86,10 @@ def _workers(found: Survey, *, asked: int | None) -> Finding:
     return Finding(
         "workers",
         "ok",
-        f"--workers {option}: {_counted(count, 'worker')}, {each}, with {_listed(threads)} search threads",
+        f"--workers {option}: {counted(count, 'worker')}, {each}, with {_listed(threads)} search threads",
         figures={"workers": count, "device": "cuda" if gpus else "cpu"},
     )
 
 
 def _listed(threads: Sequence[int]) -> str:
     return " or ".join(str(number) if number else "all" for number in threads)
-
-
-def _counted(count: float, noun: str) -> str:
-    return f"{count:g} {noun}{'' if count == 1 else 's'}"

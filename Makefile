@@ -28,7 +28,8 @@ help:
 	@echo 'make train    train the quick preset on this machine and print how strong the result is'
 	@echo 'make test     lint, then all Rust and Python tests'
 	@echo 'make oh-hell  compare 100,000 random rounds with the oh_hell of OpenSpiel (ROUNDS=1000000: a million)'
-	@echo 'make soak     kill, stop and hurt runs for five minutes (MINUTES=60: an hour) and count what was lost'
+	@echo 'make soak     kill, stop and hurt runs for five minutes (MINUTES=60: an hour) and count what was lost;'
+	@echo '                CLUSTER=1: as long again on a Ray cluster that loses machines'
 	@echo 'make gpu-check  what needs a GPU: checks, benchmarks and a training run, in ten minutes'
 	@echo 'make bench    criterion benchmarks of the engine, the search and the scheduler'
 	@echo 'make lint     formatting, clippy, ruff, mypy and the stub of the extension'
@@ -48,7 +49,7 @@ oh-hell: $(EXTENSION)
 
 # Tiny networks gain nothing from more threads, and the trials run beside other work.
 soak: $(EXTENSION)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --minutes $(or $(MINUTES),5)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --minutes $(or $(MINUTES),5) $(if $(CLUSTER),--cluster)
 
 # Also runs from an installed wheel: python -m blob_zero.gpu_check. ARGS="--only checks" runs a part.
 gpu-check: $(EXTENSION)

@@ -51,7 +51,7 @@ class Trial:
 
         def hurting(counts):
             if self.calls == 2 and not self.stopped:
-                self.stop(self.nodes[2])
+                self.stopped = stop_machine(self.nodes[2])
                 self.cluster.remove_node(self.nodes[1], allow_graceful=False)
             progress(counts)
 
@@ -60,11 +60,14 @@ class Trial:
     def learned(self, seconds):
         self.worker.learned(seconds)
 
-    def stop(self, node):
-        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        self.stopped = [raylet, *raylet.children(recursive=True)]
-        for process in self.stopped:
-            process.send_signal(signal.SIGSTOP)
+
+def stop_machine(node):
+    """Stops all processes of a machine, as one does that hangs; returns them."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    processes = [raylet, *raylet.children(recursive=True)]
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    return processes
 
 
 def main(folder):

@@ -99,7 +99,7 @@ class ClusterTrials:
             train(config, run, display=display, device="cpu", worker=worker, judge=judge)
 
     def _hurt(self, done: threading.Event) -> None:
-        while not done.wait(self.random.uniform(1, 12)):
+        while not done.wait(self.random.uniform(1, 20)):
             if not self.machines:
                 continue
             machine = self.machines.pop(self.random.randrange(len(self.machines)))

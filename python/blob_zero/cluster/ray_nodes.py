@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -187,6 +188,12 @@ def _connect(where: str) -> None:
         # Ray sets a handler of its own, which would end the process amid a commit.
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    # Ray prints the log of a machine that dies to standard output, also where that is JSON, and no option prevents it.
+    vars(import_module("ray._private.worker"))["print_to_stdstream"] = _print_nothing
+
+
+def _print_nothing(*_arguments: object, **_more: object) -> None:
+    pass
 
 
 def _start(place: Place, crew: Crew) -> Actor:

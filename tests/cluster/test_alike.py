@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from blob_zero.cluster.agreement import check_alike, differences_among, identity, kinds_of_gpu
-from blob_zero.cluster.places import chosen_places, places, where_to_play
+from blob_zero.cluster.places import chosen_places, places, unused_gpus, where_to_play
 from blob_zero.errors import ClusterError, ConfigError
 
 
@@ -86,6 +86,15 @@ def test_gpus_of_one_machine_are_workers_that_share_its_cores():
 def test_workers_by_default_are_all_that_there_are(monkeypatch, gpus, ray, workers, device, played_on):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     assert where_to_play(ray, workers, device=device) == played_on
+
+
+@pytest.mark.parametrize(("gpus", "device", "said"), [(4, "auto", True), (4, "cuda:1", False), (1, "auto", False)])
+def test_gpus_that_a_run_leaves_idle_are_said(monkeypatch, gpus, device, said):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    line = unused_gpus(device)
+    assert (line is not None) == said
+    if said:
+        assert "4 GPUs and the run uses one" in line
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "all", "1.5"])

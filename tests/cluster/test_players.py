@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+import torch
 from support.nodes_here import NodesHere
 from support.run_equality import assert_same_end
 from support.training_fakes import SilentDisplay, small_config
@@ -14,6 +15,7 @@ from blob_zero.cluster.pool import Pool
 from blob_zero.errors import ClusterError
 from blob_zero.learning.loop import train
 from blob_zero.learning.setup import local_judge
+from blob_zero.model.networks import configured_shape, seeded_network
 from blob_zero.selfplay.worker import RoundRange
 
 SHAPES = {"shapes": [{"players": [3, 4], "cards": [2, 3]}], "players": 3, "cards": 3}
@@ -46,6 +48,15 @@ def test_several_workers_end_with_the_bytes_of_one(tmp_path, lag):
     assert_same_end(tmp_path / "cluster", tmp_path / "alone")
     assert {worker for worker, _ in nodes.asked} == {0, 1, 2}
     assert ("self-play" in nodes.threads) == bool(lag), "with a lag they play while the learner works"
+
+
+def test_a_head_without_a_gpu_leads_workers_that_have_one():
+    settings = config(0)
+    nodes = NodesHere(Crew(partial(_player, settings), partial(_judge, settings)), workers=2)
+    judge = ClusterJudge(local_judge(settings, device=torch.device("cuda")), nodes, Pool(nodes))
+    net = seeded_network(configured_shape(settings), seed=1)
+    here = local_judge(settings, device=torch.device("cpu"))
+    assert judge.match(net, "rule", deals=6, seed=1) == here.match(net, "rule", deals=6, seed=1)
 
 
 def test_an_error_of_play_in_the_background_ends_the_run(tmp_path):

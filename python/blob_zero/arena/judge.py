@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+import torch
+
 import blob_zero as bz
 from blob_zero.arena.entrant import Entrant, NetworkEntrant, ReadyEntrant
 from blob_zero.arena.statistics import MatchSummary, summarize
 from blob_zero.config.bots import read_bot
 from blob_zero.config.schema import BatchRows, InferenceConfig
 from blob_zero.config.search_options import SearchOptions
-from blob_zero.inference.devices import auto_workers, resolve_device
+from blob_zero.inference.devices import auto_workers
 from blob_zero.inference.inference import Inference
 from blob_zero.model.networks import Network
 from blob_zero.selfplay.sizes import auto_batch_rows
@@ -90,8 +92,9 @@ class LocalJudge:
         return self.records(*agents, cards=cards, deals=deals, seed=seed, first_deal=first_deal, batch_rows=batch_rows)
 
     def batch_rows_of(self, entrants: Sequence[Entrant], *, deals: int) -> int:
-        """The rows of a batch in a match of these entrants."""
-        return self._rows([self.agent(entrant, side=0) for entrant in entrants], rounds=self.players * deals)
+        """The rows of a batch in a match of these entrants; the device need not be here."""
+        leaves = max(map(_leaves, entrants))
+        return self._rows(leaves=self.players * deals * leaves)
 
     def records(
         self,
@@ -122,7 +125,7 @@ class LocalJudge:
 
     def prepare(self, agents: Sequence[bz.Agent], *, rounds: int, batch_rows: int | None = None) -> int:
         """Warms the agents' networks up, so that it is not timed; returns the rows of a batch."""
-        rows = batch_rows or self._rows(agents, rounds=rounds)
+        rows = batch_rows or self._rows(leaves=rounds * max(agent.leaves for agent in agents))
         for agent in agents:
             if isinstance(agent.evaluator, Inference):
                 agent.evaluator.prepare(rows)
@@ -149,9 +152,15 @@ class LocalJudge:
             evaluator.load(net)
         return evaluator
 
-    def _rows(self, agents: Sequence[bz.Agent], *, rounds: int) -> int:
+    def _rows(self, *, leaves: int) -> int:
         if self.batch_rows != "auto":
             return self.batch_rows
-        device = resolve_device(self.device).type
-        leaves = rounds * max(agent.leaves for agent in agents)
+        device = torch.device(self.device).type
         return auto_batch_rows(device, workers=auto_workers(device), leaves=leaves)
+
+
+def _leaves(entrant: Entrant) -> int:
+    """Leaves of the entrant's agent, without a network on a device."""
+    if isinstance(entrant, NetworkEntrant):
+        return 1 if entrant.search is None else entrant.search.leaves
+    return entrant.agent.leaves if isinstance(entrant, ReadyEntrant) else 0

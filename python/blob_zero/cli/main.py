@@ -77,6 +77,7 @@ def train(
     # PyTorch takes seconds to import, and help and presets need none of it.
     from blob_zero.cli.display import open_display
     from blob_zero.cli.tables import matches_table
+    from blob_zero.cluster.places import unused_gpus
     from blob_zero.learning.loop import train as run_training
     from blob_zero.run.signals import exit_status, stoppable
 
@@ -93,6 +94,9 @@ def train(
         with stoppable(stopped), open_display(console) as display:
             train_run = partial(run_training, settings, folder, display=display, device=device, override=override)
             if cluster is None:
+                unused = unused_gpus(device)
+                if unused is not None:
+                    display.message(unused)
                 comparisons = train_run()
             else:
                 from blob_zero.cluster.players import players_of_run

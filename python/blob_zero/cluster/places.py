@@ -63,6 +63,14 @@ def chosen_places(nodes: Sequence[Mapping[str, Any]], *, device: str, workers: i
     return found[:workers]
 
 
+def unused_gpus(device: str) -> str | None:
+    """A line for a run in one process on a machine with several GPUs, of which `auto` takes one."""
+    count = torch.cuda.device_count()
+    if device != "auto" or count < 2:
+        return None
+    return f"this machine has {count} GPUs and the run uses one of them: --workers auto plays on all (docs/machines.md)"
+
+
 def counted(count: float, noun: str) -> str:
     """A number of things: `1 worker`, `3 workers`."""
     return f"{count:g} {noun}{'' if count == 1 else 's'}"

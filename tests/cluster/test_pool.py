@@ -1,6 +1,8 @@
 """The pool against workers that die, hang, answer twice and answer late; time is a counter."""
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -135,8 +137,32 @@ def test_an_error_of_a_task_is_raised_and_is_no_loss():
 def test_without_workers_it_says_so():
     futures = FakeFutures(2)
     futures.at(0.5, lambda: futures.dead.update((0, 1)))
+    pool = pool_of(futures)
     with pytest.raises(ClusterError, match="no worker is left"):
-        pool_of(futures).run(range(6))
+        pool.run(range(6))
+    # A match may follow the self-play that lost them, on another thread.
+    with pytest.raises(ClusterError, match="no worker is left"):
+        pool.run(range(2))
+
+
+def test_calls_on_several_threads_take_turns():
+    class OneAtATime(FakeFutures):
+        here = 0
+
+        def wait(self, handles, *, seconds):
+            self.here += 1
+            assert self.here == 1, "the pool drives its futures from one thread at a time"
+            ended = super().wait(handles, seconds=seconds)
+            time.sleep(0.001)
+            self.here -= 1
+            return ended
+
+    futures = OneAtATime(3)
+    pool = pool_of(futures)
+    with ThreadPoolExecutor(4) as threads:
+        calls = [threads.submit(pool.run, range(first, first + 10)) for first in (0, 100, 200, 300)]
+        results = [call.result(timeout=60) for call in calls]
+    assert results == [[10 * task for task in range(first, first + 10)] for first in (0, 100, 200, 300)]
 
 
 def test_a_task_that_costs_workers_is_blamed():

@@ -85,9 +85,9 @@ class ClusterWorker:
 
     def play(self, net: Network | None, rounds: RoundRange, *, progress: OnCounts | None = None) -> SelfPlayResult:
         """Plays a range of rounds in shards, or waits for the end of one that was begun."""
-        begun, self._begun = self._begun, None
-        if begun is not None and begun.rounds == rounds:
-            played = begun.result(progress)
+        if self._begun is not None and self._begun.rounds == rounds:
+            played = self._begun.result(progress)
+            self._begun = None
         else:
             played = self._play(self._put(net), rounds, progress or (lambda _: None))
         self._played_seconds = played.seconds
@@ -115,7 +115,7 @@ class ClusterWorker:
         sizes = self._sizes(rounds)
         # Shards of fewer rounds than are in flight would leave batches empty.
         wanted = min(SHARDS_A_WORKER * self._pool.workers, max(rounds.rounds // sizes.rounds_in_flight, 1))
-        shards = split(replace(rounds, batch_rows=sizes.batch_rows), max(wanted, self._pool.workers))
+        shards = split(replace(rounds, batch_rows=sizes.batch_rows), max(wanted, self._pool.workers, 1))
         total = rounds.rounds + (0 if rounds.carried is None else len(rounds.carried))
         parts: list[SelfPlayResult] = []
 

@@ -132,6 +132,7 @@ class Pool(Generic[T, R, Handle]):
         waiting = deque(range(len(tasks)))
         losses: Counter[int] = Counter()
         seconds: list[float] = []
+        self._check_hope(losses)
         while len(results) < len(tasks):
             if self._closed:
                 raise ClusterError("the workers are being ended")

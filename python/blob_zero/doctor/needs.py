@@ -81,7 +81,8 @@ class Needs:
             "writing a checkpoint": 2 * new_rows + saved,
             "rounds in flight": min(sizes.rounds_in_flight, rounds + play.carry_over)
             * (_ROUND_BYTES + (0 if policy else _SIMULATION_BYTES * worlds * simulations)),
-            "records of an iteration": 2 * round(record_bytes * decisions * rounds),
+            # With a lag the next iteration's come in while these are learned from.
+            "records of an iteration": (2 + play.lag) * round(record_bytes * decisions * rounds),
             # Learner, gradient, two of AdamW's; the best, the untrained and the one that plays.
             "networks and a training step": (7 + play.lag) * weights + step,
         }

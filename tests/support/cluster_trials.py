@@ -1,8 +1,8 @@
 """Runs on a Ray cluster whose machines are killed and stopped again and again, for `tests/soak.py --cluster`.
 
-A thread kills or stops a random machine every few seconds, whatever is happening: workers start, play, or meet in
-matches. When no worker is left the command ends, machines are added, and it is started again. When the run is done,
-every file has to be as in the run of one process.
+A thread kills or stops a random machine about as often as workers take to start, whatever is happening: they start,
+play, or meet in matches. When no worker is left the command ends, machines are added, and it is started again. When the
+run is done, every file has to be as in the run of one process.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,7 @@ class ClusterTrials:
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         self.machines = []
         self.processes: list[psutil.Process] = []
+        self.start_seconds = 20.0
 
     def one_run(self) -> None:
         """A run, with and without a lag in turn."""
@@ -91,15 +93,16 @@ class ClusterTrials:
         self.cluster.shutdown()
 
     def _start(self, run: Path, config) -> None:
-        display = SilentDisplay()
+        display, began = SilentDisplay(), time.monotonic()
         with players_of_run(
             config, self.cluster.address, workers=None, device="cpu", notice=display.message
         ) as players:
             worker, judge = players
+            self.start_seconds = time.monotonic() - began
             train(config, run, display=display, device="cpu", worker=worker, judge=judge)
 
     def _hurt(self, done: threading.Event) -> None:
-        while not done.wait(self.random.uniform(1, 20)):
+        while not done.wait(self.random.uniform(0.1, 1.5) * self.start_seconds):
             if not self.machines:
                 continue
             machine = self.machines.pop(self.random.randrange(len(self.machines)))

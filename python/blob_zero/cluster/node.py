@@ -87,5 +87,5 @@ def pack(result: object) -> bytes:
 
 
 def unpack(packed: bytes) -> Any:  # noqa: ANN401
-    """What `pack` packed. Unpickling trusts the sender: only workers of the own cluster may be read."""
+    """What `pack` packed. Unpickling trusts the sender: read only what workers of your own cluster sent."""
     return pickle.loads(zlib.decompress(packed))

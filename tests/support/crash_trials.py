@@ -41,7 +41,14 @@ CONFIGS = {
         **_COMMON,
     ),
     "without search": small_config(
-        selfplay={"agent": "policy", "rounds": 80, "batch_rows": 32, "rounds_in_flight": 40, "carry_over": 40},
+        selfplay={
+            "agent": "policy",
+            "rounds": 80,
+            "batch_rows": 32,
+            "rounds_in_flight": 40,
+            "carry_over": 40,
+            "lag": 1,
+        },
         network={"kind": "outcome", "width": 16, "layers": 2},
         training={"replay_rows": 1200},
         **_COMMON,

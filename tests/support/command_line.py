@@ -1,7 +1,6 @@
 """blob-zero's command: as a process of its own, to be sent signals, or in this one."""
 
 import io
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,10 @@ def start(
     processes inherit that.
     """
     script = folder / "blob-zero"
-    script.write_text("import sys\nfrom blob_zero.cli.main import main\nsys.exit(main())\n")
+    script.write_text(
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from blob_zero.cli.main import main\nsys.exit(main())\n"
+    )
     return subprocess.Popen(
         [sys.executable, *options, str(script), *arguments],
         stdin=subprocess.DEVNULL,
@@ -30,7 +32,6 @@ def start(
         text=True,
         env=env,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -108,7 +108,7 @@ def ray_nodes(where: str, *, workers: int | None, device: str, crew: Crew, notic
 
 
 def identities(chosen: Sequence[Place]) -> list[Identity | str]:
-    """Asks a worker at each place who it is; the answer is a line about the problem where there is none."""
+    """The identity of a worker at each place; a line on what is wrong where none starts."""
     with _started(chosen, Crew(player=None, judge=None)) as actors:
         return _identities(actors, chosen)
 

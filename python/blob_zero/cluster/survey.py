@@ -16,7 +16,7 @@ class Machine:
         address: its network address.
         cpus: CPUs that it has for Ray's use.
         gpus: GPUs likewise.
-        workers: who would work there; a line about the problem where a worker does not start.
+        workers: identities of the workers there; a line on what is wrong where one does not start.
     """
 
     address: str

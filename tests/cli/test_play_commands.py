@@ -5,14 +5,19 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
 from support.command_line import command, start
 from support.tables import free_table, play_on
 
+from blob_zero.analysis import PlayoutJudge
+from blob_zero.cli.play import _warm_up
 from blob_zero.notation import GameText, write_game
-from blob_zero.play.saves import to_text
+from blob_zero.play import levels
+from blob_zero.play.house import House
+from blob_zero.play.saves import Saves, to_text
 from blob_zero.play.session import Session
 
 
@@ -68,6 +73,17 @@ def test_a_missing_server_is_named_with_its_install_line():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "pip install 'blob-zero[play]'" in " ".join(done.stderr.split())
+
+
+def test_the_page_goes_before_the_network(monkeypatch, tmp_path):
+    judge = PlayoutJudge(1)
+    house = House(Saves(tmp_path), judge)
+    read = threading.Event()
+    monkeypatch.setattr(levels, "warm_up", read.set)
+    threading.Thread(target=_warm_up, args=(house, judge), daemon=True).start()
+    assert not read.wait(0.2)
+    house.lobby()
+    assert read.wait(10)
 
 
 def test_review_lists_the_worst_first(monkeypatch, capsys, played):

@@ -13,6 +13,7 @@ from blob_zero.errors import ConfigError
 
 if TYPE_CHECKING:
     from blob_zero.analysis.judge import Judge
+    from blob_zero.play.house import House
 
 Net = Annotated[str | None, typer.Option(metavar="NET", help="Who gives hints and reviews. (default: shipped)")]
 
@@ -75,20 +76,23 @@ def play(
             f"the page needs {error.name}, which is not installed; run pip install 'blob-zero[play]', "
             "or play with --terminal"
         ) from error
-    server = Server(House(kept, judge, table), port)
+    house = House(kept, judge, table)
+    server = Server(house, port)
     console = Console()
     console.print(f"Play at {server.address}", soft_wrap=True, highlight=False)
     console.print("Ctrl-C ends the server; games are saved.", highlight=False)
     if not no_browser:
         threading.Timer(0.5, webbrowser.open, (server.address,)).start()
-    threading.Thread(target=_warm_up, args=(judge,), daemon=True).start()
+    threading.Thread(target=_warm_up, args=(house, judge), daemon=True).start()
     try:
         server.run()
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-def _warm_up(judge: "Judge") -> None:
+def _warm_up(house: "House", judge: "Judge") -> None:
+    # Importing PyTorch keeps Python busy for seconds, and the page goes first.
+    house.visited.wait()
     from blob_zero.analysis.judges import DeferredJudge
     from blob_zero.play.levels import warm_up
 

@@ -53,6 +53,9 @@ class House:
         saves: where games are kept.
         judge: gives hints and reviews.
         suggested: what the page suggests for a new game.
+
+    Attributes:
+        visited: set once somebody has asked for the lobby.
     """
 
     def __init__(self, saves: Saves, judge: Judge, suggested: Json | None = None) -> None:
@@ -63,9 +66,11 @@ class House:
         self._secrets: OrderedDict[str, str] = OrderedDict()
         self._exercises: dict[int, Exercise] = {}
         self._lock = threading.Lock()
+        self.visited = threading.Event()
 
     def lobby(self) -> Json:
         """What a person needs to begin: levels, saved games, and the hash of the next secret."""
+        self.visited.set()
         secret = new_secret()
         with self._lock:
             self._secrets[hash_of(secret)] = secret

@@ -48,7 +48,8 @@ def new_figure(frame: pl.DataFrame, panels: int = 1) -> tuple[Figure, Sequence[A
     axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
     # The same for all charts, whatever was measured when.
     first, last = (float(end) for end in frame["iteration"].to_numpy()[[0, -1]])
-    margin = max(0.5, 0.03 * (last - first))
+    # Room for intervals that stand side by side at the last iteration.
+    margin = max(0.5, 0.045 * (last - first))
     for each in axes:
         plain(each)
         each.set_xlim(first - margin, last + margin)

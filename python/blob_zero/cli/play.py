@@ -24,7 +24,9 @@ def play(
     cards: Annotated[int | None, typer.Option(min=1, max=13, help="Cards of the largest round. (default: 5)")] = None,
     levels: Annotated[
         str,
-        typer.Option(metavar="A[,B ...]", help="Levels of the bots: names in the arena or paths of runs; one for all."),
+        typer.Option(
+            metavar="A[,B ...]", help="Levels of the bots: names in the arena or paths of networks; one for all."
+        ),
     ] = "ismcts:90",
     one_round: Annotated[bool, typer.Option("--round", help="One round, not a whole game.")] = False,
     name: Annotated[str, typer.Option(help="Your name at the table.")] = "You",

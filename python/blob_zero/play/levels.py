@@ -96,7 +96,9 @@ def find_level(agent: str) -> Level:
         if level.agent == agent:
             return level
     names = ", ".join(level.agent for level in all_levels())
-    raise ConfigError(f"unknown level {agent[:40]!r}; it is {names}, or with --levels the path of a run")
+    raise ConfigError(
+        f"unknown level {agent[:40]!r}; it is {names}, or with --levels the path of a run or an .onnx file"
+    )
 
 
 def act(level: Level, observation: _core.Observation, seed: int) -> int:

@@ -22,7 +22,7 @@ from blob_zero.cli.plain_display import PlainDisplay
 from blob_zero.config.load import load_config, preset_path
 from blob_zero.learning.loop import train
 
-SIZES = {"make": 52, "values": 8, "missed": 14, "lean": 52, "tricks": 8 * 14}
+SIZES = {"policy": 52, "values": 8, "make": 52, "missed": 14, "lean": 52, "tricks": 8 * 14}
 """The outputs of an OutcomeNet, in their order; `blob_zero.model.outcome_net.Outcomes` says what they mean."""
 
 
@@ -38,16 +38,14 @@ class ResidualNet(nn.Module):
         )
         self.heads = nn.Linear(width, sum(SIZES.values()))
         nn.init.normal_(self.heads.weight, std=0.01)
-        # Small chances: with even ones an untrained network would always bid the most.
-        nn.init.constant_(self.heads.bias[: SIZES["make"]], -5.0)
 
     def forward(self, features):
         """Maps scaled features float32[B, 256] to the outputs of an OutcomeNet."""
         x = functional.relu(self.embed(features))
         for block in self.blocks:
             x = x + block(x)
-        make, values, missed, lean, tricks = self.heads(x).split(list(SIZES.values()), dim=1)
-        return make, torch.tanh(values), missed, lean, tricks.unflatten(1, (8, 14))
+        policy, values, make, missed, lean, tricks = self.heads(x).split(list(SIZES.values()), dim=1)
+        return policy, torch.tanh(values), make, missed, lean, tricks.unflatten(1, (8, 14))
 
 
 def main() -> None:

@@ -309,9 +309,6 @@ class _Rows(TypedDict):
     tricks: NDArray[np.uint8]
     values: NDArray[np.float32]
     other_hands: NotRequired[NDArray[np.uint8]]
-    decides_again: NotRequired[NDArray[np.bool_]]
-    next_features: NotRequired[NDArray[np.uint8]]
-    next_legal: NotRequired[NDArray[np.bool_]]
 
 class _CarryOverColumns(TypedDict):
     round: NDArray[np.uint64]
@@ -381,8 +378,8 @@ class RoundStore:
         *,
         held_out: bool = False,
         other_hands: bool = False,
-        next_decision: bool = False,
     ) -> _Rows: ...
+    def next_decisions(self, first: int) -> NDArray[np.int64]: ...
 
 @final
 class Batch:

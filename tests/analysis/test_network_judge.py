@@ -12,6 +12,7 @@ from blob_zero.analysis.engine import Engine
 from blob_zero.analysis.judges import read_judge
 from blob_zero.analysis.network import NetworkJudge
 from blob_zero.config.load import parse_config
+from blob_zero.inference.inference import Inference
 from blob_zero.learning.loop import train
 from blob_zero.model.outcome_net import OutcomeNet
 
@@ -69,13 +70,19 @@ def test_a_judgement_depends_on_its_observation_alone(judge):
         np.testing.assert_array_equal(together.seat_points, alone.seat_points)
 
 
-def test_its_favourite_is_what_the_network_plays(net, judge):
+def test_its_policy_is_the_one_that_the_network_plays(net, judge):
+    inference = Inference(net, device="cpu", dtype="fp32")
     player = bz.Player(net, search=None)
     for round_ in decisions():
-        (found,) = judge.judge([round_.observe()])
-        ranked = np.sort(found.points)[::-1]
-        if len(ranked) == 1 or ranked[0] - ranked[1] > 0.01:  # bfloat16 tells no smaller difference
-            assert found.actions[found.best] == player.choose(round_.observe())
+        observation = round_.observe()
+        (found,) = judge.judge([observation])
+        places = observation.encoded_actions()[round_.legal_actions()]
+        legal = np.isin(np.arange(52), places)
+        policy, _ = inference.evaluate_batch(observation.encode_bytes()[None], legal[None])
+        np.testing.assert_allclose(found.policy, policy[0, places], atol=1e-5)
+        ranked = np.sort(found.policy)[::-1]
+        if len(ranked) == 1 or ranked[0] > 1.1 * ranked[1]:  # bfloat16 tells no smaller difference
+            assert found.actions[int(found.policy.argmax())] == player.choose(observation)
 
 
 def test_the_engine_takes_the_path_of_a_run(tmp_path):

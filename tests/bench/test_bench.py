@@ -259,7 +259,7 @@ def test_the_limit_has_every_weight_that_counts():
     net = seeded_network(shape, seed=0)
     weights = sum(p.numel() for p in net.parameters() if p.ndim == 2)
     unused = 2 * 2 * 12 * 12  # queries and keys of two layers
-    assert sum(inputs * outputs for inputs, outputs in matrix_products.linear_layers(shape)) == weights - unused
+    assert sum(inputs * outputs for inputs, outputs, _ in matrix_products.linear_layers(shape)) == weights - unused
     assert matrix_products.flops_a_row(shape) == 6 * (weights - unused) - 2 * 256 * 12
 
 

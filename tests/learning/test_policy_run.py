@@ -10,8 +10,6 @@ from support.training_fakes import SilentDisplay
 from blob_zero.config.load import parse_config
 from blob_zero.errors import ConfigError
 from blob_zero.learning.loop import train
-from blob_zero.model.networks import configured_shape
-from blob_zero.model.outcome_net import OutcomeShape
 from blob_zero.run.checkpoint import latest_checkpoint, save_checkpoint
 from blob_zero.run.replay_files import read_replay_file, replay_files, write_replay_file
 from blob_zero.selfplay.worker import LocalWorker
@@ -21,7 +19,7 @@ SETTINGS = {
     "game": {"shapes": [{"players": [3, 4], "cards": [2, 3]}], "players": 3, "cards": 3},
     "selfplay": {"agent": "policy", "rounds": 120, "batch_rows": 64, "carry_over": 40, "rounds_in_flight": 60},
     "network": {"kind": "outcome", "width": 32, "layers": 2},
-    "training": {"batch_size": 64, "replay_rows": 3000, "learning_rate": 5e-3, "bootstrap": 0.3},
+    "training": {"batch_size": 64, "replay_rows": 3000, "learning_rate": 5e-3},
     "evaluation": {"every": 4, "deals": 10, "final_deals": 10, "opponents": ["random"]},
     "promotion": {"enabled": False},
 }
@@ -96,13 +94,14 @@ def test_threads_change_no_byte(tmp_path, threads):
 
 
 def test_it_learns_to_make_its_bids(tmp_path):
-    (against_random,) = run(tmp_path, run={"iterations": 12}, selfplay={"rounds": 400}, training={"reuse": 3.0})
+    (against_random,) = run(tmp_path, run={"iterations": 12}, selfplay={"rounds": 400}, training={"epochs": 4})
     frame = pl.read_parquet(tmp_path / "metrics.parquet")
     assert frame["selfplay_points"][-1] > frame["selfplay_points"][0] + 0.5
     assert frame["held_out_bid_explained"][-1] > 0.05
     assert frame["held_out_bid_calibration"][-1] < 0.15
     assert against_random.match.difference > 0
     assert frame["policy_loss"].is_null().all()
+    assert frame["policy_entropy"][-1] < frame["policy_entropy"][0]
 
 
 def test_agent_and_network_belong_together():
@@ -114,11 +113,5 @@ def test_agent_and_network_belong_together():
         settings(network={"heads": 2})
     with pytest.raises(ConfigError, match="playout_iterations"):
         settings(selfplay={"playout_iterations": 1})
-    with pytest.raises(ConfigError, match=r"training\.bootstrap .*scoring should be exact"):
-        settings(game={"rules": {"scoring": "exact_plus_tricks"}})
-
-
-def test_the_network_knows_what_the_rules_score():
-    plus = settings(game={"rules": {"scoring": "exact_plus_tricks"}}, training={"bootstrap": 0.0})
-    assert configured_shape(plus) == OutcomeShape(width=32, layers=2, trick_points=True)
-    assert configured_shape(settings()) == OutcomeShape(width=32, layers=2)
+    with pytest.raises(ConfigError, match=r"selfplay\.temperature is 0\.5"):
+        settings(selfplay={"temperature": 0.5})

@@ -8,8 +8,8 @@ import blob_zero as bz
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import PolicyOptions
 from blob_zero.errors import CheckpointError, ConfigError
-from blob_zero.learning.objective import outcome_losses
-from blob_zero.learning.round_replay import OutcomeBatch, RoundReplay
+from blob_zero.learning.objective import actor_critic_losses
+from blob_zero.learning.round_replay import Judged, OutcomeBatch, RoundReplay
 from blob_zero.model.networks import seeded_network
 from blob_zero.model.outcome_net import TRICKS, OutcomeNet, Outcomes, OutcomeShape, missed_chances
 
@@ -38,9 +38,17 @@ def network(seed=1) -> OutcomeNet:
     return net
 
 
-def batches(replay: RoundReplay, seed=0, **settings) -> list[OutcomeBatch]:
+def judge(batch: OutcomeBatch) -> Judged:
+    """Numbers that tell the decisions apart."""
+    own = batch.features[:, :52].sum(dim=1)
+    return Judged(-own, torch.full_like(own, 0.5), own / 13)
+
+
+def batches(replay: RoundReplay, seed=0, epochs=1, **settings) -> list[OutcomeBatch]:
     config = TrainingConfig(batch_size=32, **settings)
-    drawn = replay.minibatches(np.random.default_rng(seed), config, net=network(), device=CPU)
+    drawn = replay.minibatches(
+        np.random.default_rng(seed), config, judge=judge, device=CPU, epochs=epochs, entropy_weight=0.25
+    )
     found = list(drawn.batches)
     assert len(found) == drawn.total
     assert all(batch.rows == drawn.size for batch in found)
@@ -53,16 +61,56 @@ def same(left: list[OutcomeBatch], right: list[OutcomeBatch]) -> bool:
     )
 
 
-def test_an_iteration_draws_as_many_rows_as_are_new():
+def test_an_iteration_learns_from_its_own_rounds_alone():
     replay = RoundReplay(10_000)
-    replay.append(played().rounds)
-    there = len(replay)
-    assert there == int(played().rounds["decisions"].sum())
-    assert replay.newest < there  # rounds 19, 39 and 59 are held out
-    assert sum(batch.rows for batch in batches(replay)) == pytest.approx(replay.newest, abs=16)
-    assert sum(batch.rows for batch in batches(replay, reuse=0.5)) == pytest.approx(replay.newest / 2, abs=16)
-    held_out = sum(batch.rows for batch in replay.held_out(device=CPU))
-    assert held_out + replay.newest == there
+    replay.append(played(50).rounds)
+    before = replay.newest
+    replay.append(played(100, first_round=50).rounds)
+    there = int(played(100, first_round=50).rounds["decisions"].sum())
+    assert replay.newest < there  # one round in twenty is held out
+    assert len(replay) == before + there + sum(batch.rows for batch in replay.held_out(device=CPU)) - (
+        there - replay.newest
+    )
+    once, twice = batches(replay), batches(replay, epochs=2)
+    assert sum(batch.rows for batch in once) == replay.newest // 32 * 32
+    assert len(twice) == 2 * len(once)
+    drawn = torch.cat([batch.features for batch in twice[: len(once)]])
+    again = torch.cat([batch.features for batch in twice[len(once) :]])
+    assert not torch.equal(drawn, again)
+    alone = RoundReplay(10_000)
+    alone.append(played(100, first_round=50).rounds)
+    assert same(batches(alone), once)
+
+
+def test_few_rounds_make_one_small_batch():
+    replay = RoundReplay(10_000)
+    replay.append(played(1).rounds)
+    (batch,) = list(
+        replay.minibatches(
+            np.random.default_rng(0), TrainingConfig(), judge=judge, device=CPU, epochs=1, entropy_weight=0.0
+        ).batches
+    )
+    assert replay.newest / 2 < batch.rows <= replay.newest
+
+
+def test_what_is_learned_of_a_decision_follows_from_judgements_and_results():
+    replay = RoundReplay(10_000)
+    replay.append(played(100).rounds)
+    exact = batches(replay, gae_lambda=1.0)
+    for batch in exact:
+        own = batch.features[:, :52].sum(dim=1)
+        torch.testing.assert_close(batch.log_probability, -own)
+        # With lambda 1 the next decisions' judgements cancel, and the result is left.
+        torch.testing.assert_close(batch.expected, batch.values[:, 0], atol=1e-5, rtol=0)
+        assert (batch.entropy_weight == 0.25).all()
+    columns = [torch.cat([getattr(batch, name) for batch in exact]) for name in ("advantage", "values", "features")]
+    better = columns[1][:, 0] - columns[2][:, :52].sum(dim=1) / 13
+    advantage = 2 * columns[0]  # the judge's weight is a half
+    assert torch.corrcoef(torch.stack([advantage, better]))[0, 1] > 0.9999
+    assert advantage.mean().abs() < 0.1
+    assert abs(advantage.std() - 1) < 0.1
+    some = torch.cat([batch.expected for batch in batches(replay, gae_lambda=0.0)])
+    assert not torch.isin(some, columns[1].unique()).all()  # the next judgement, and not the result
 
 
 def test_rows_say_what_came_of_the_action_taken():
@@ -78,31 +126,14 @@ def test_rows_say_what_came_of_the_action_taken():
         torch.testing.assert_close(points, batch.made * (10 + batch.bid), atol=1e-4, rtol=0)
 
 
-def test_the_same_seed_draws_the_same_rows_from_rounds_that_were_saved_and_read():
-    whole, restored = RoundReplay(400), RoundReplay(400)
-    first, second = played(30).rounds, played(30, first_round=30).rounds
-    for rounds in (first, second):
-        whole.append(rounds)
-    restored.restore({name: column.copy() for name, column in first.items()}, source="a")
-    restored.restore(second, source="b")
-    assert len(whole) <= 400
-    assert same(batches(whole), batches(restored))
-    assert not same(batches(whole, seed=0), batches(whole, seed=1))
-
-
-def test_a_target_can_be_a_judgement_of_the_next_decision():
-    replay = RoundReplay(10_000)
-    replay.append(played().rounds)
-    plain, mixed = batches(replay), batches(replay, bootstrap=0.75)
-    moved = torch.cat([b.made != a.made for a, b in zip(plain, mixed, strict=True)])
-    last_card = torch.cat([(batch.features[:, :52].sum(dim=1) <= 1) for batch in plain])
-    assert moved.float().mean() > 0.3
-    assert not moved[last_card].any()  # nothing comes after it, so the round decides
-    made = torch.cat([batch.made for batch in mixed])
-    assert ((made >= 0) & (made <= 1)).all()
-    # Of a target three quarters are the judgement of an untrained network: small chances.
-    ended = torch.cat([batch.made for batch in plain])
-    torch.testing.assert_close(made[moved], 0.25 * ended[moved], atol=0.1, rtol=0)
+def test_the_same_seed_draws_the_same_rows():
+    replay, other = RoundReplay(250), RoundReplay(10_000)
+    for rounds in (played(10).rounds, played(20, first_round=10).rounds):
+        replay.append(rounds)
+        other.restore({name: column.copy() for name, column in rounds.items()}, source="a")
+    assert len(replay) <= 250 < len(other)
+    assert same(batches(replay), batches(other))
+    assert not same(batches(replay, seed=0), batches(replay, seed=1))
 
 
 def test_what_is_no_round_is_refused():
@@ -122,19 +153,39 @@ def test_the_losses_are_their_definitions():
     generator = torch.Generator().manual_seed(1)
     batch = batches(replay)[0]
     rows = batch.rows
-    shapes = {"make": (52,), "values": (8,), "missed": (TRICKS,), "lean": (52,), "tricks": (8, TRICKS)}
+    shapes = {
+        "policy": (52,),
+        "values": (8,),
+        "make": (52,),
+        "missed": (TRICKS,),
+        "lean": (52,),
+        "tricks": (8, TRICKS),
+    }
     outcomes = Outcomes(**{name: torch.randn(rows, *shape, generator=generator) for name, shape in shapes.items()})
     raw = batch.features / torch.from_numpy(bz.feature_scale())
     of_missed = missed_chances(outcomes.missed, outcomes.lean, raw)
-    make = missed = tricks = values = 0.0
+    batch = batch._replace(advantage=torch.randn(rows, generator=generator), log_probability=torch.full([rows], -1.0))
+    judged = torch.randn(rows, generator=generator)
+    surrogate = entropy = divergence = outside = values = critic = make = missed = tricks = 0.0
     for k in range(rows):
         action, own, seats = int(batch.action[k]), int(batch.tricks[k, 0]), int(batch.players[k])
-        chance = torch.sigmoid(outcomes.make[k, action])
-        make -= torch.log(chance if batch.made[k] else 1 - chance)
+        legal = torch.softmax(outcomes.policy[k][batch.legal[k]], 0)
+        chance = outcomes.policy[k, action].exp() / outcomes.policy[k][batch.legal[k]].exp().sum()
+        ratio, advantage = chance / np.exp(-1), batch.advantage[k]
+        gain = min(ratio * advantage, min(max(ratio, 0.8), 1.2) * advantage)
+        surrogate -= gain - 0.25 * (legal * legal.log()).sum()
+        entropy -= (legal * legal.log()).sum()
+        divergence += ratio - 1 - torch.log(ratio)
+        outside += abs(ratio - 1) > 0.2
+        values += (outcomes.values[k, 0] - batch.expected[k]) ** 2 / seats
+        critic += (judged[k] - batch.expected[k]) ** 2
+        made = torch.sigmoid(outcomes.make[k, action])
+        make -= torch.log(made if batch.made[k] else 1 - made)
         if not batch.made[k]:
             missed -= of_missed[k, action, own]
         for seat in range(seats):
             tricks -= torch.log_softmax(outcomes.tricks[k, seat], 0)[batch.tricks[k, seat]] / seats
-            values += (outcomes.values[k, seat] - batch.values[k, seat]) ** 2 / seats
-    expected = torch.tensor([make, missed, tricks, values]) / rows
-    torch.testing.assert_close(outcome_losses(outcomes, batch), expected, atol=1e-4, rtol=1e-4)
+            values += (outcomes.values[k, seat] - batch.values[k, seat]) ** 2 / seats if seat else 0
+    expected = torch.tensor([surrogate, entropy, divergence, outside, values, critic, make, missed, tricks]) / rows
+    found = actor_critic_losses((outcomes, judged), batch, clip_range=0.2)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

@@ -21,11 +21,12 @@ class Own(nn.Module):
         super().__init__()
         self.body = nn.Linear(256, width)
         self.norm = nn.BatchNorm1d(width)  # has buffers
-        self.heads = nn.Linear(width, 52 + 8 + 14 + 52 + 112)
+        self.heads = nn.Linear(width, 52 + 8 + 52 + 14 + 52 + 112)
 
     def forward(self, features):
-        make, values, missed, lean, tricks = self.heads(self.norm(self.body(features))).split([52, 8, 14, 52, 112], 1)
-        return make, torch.tanh(values), missed, lean, tricks.unflatten(1, (8, 14))
+        outputs = self.heads(self.norm(self.body(features))).split([52, 8, 52, 14, 52, 112], 1)
+        policy, values, make, missed, lean, tricks = outputs
+        return policy, torch.tanh(values), make, missed, lean, tricks.unflatten(1, (8, 14))
 
 class Picky(Own):
     def __init__(self, colour):
@@ -76,7 +77,7 @@ def outcome_config(name="own_outcome:Own", **run):
         run={"iterations": 2, **run},
         selfplay={"agent": "policy", "rounds": 30},
         network={"kind": "outcome", "width": 16, "own": name},
-        training={"epochs": 1, "bootstrap": 0.5},
+        training={"epochs": 1},
         game={"players": 3, "cards": 2},
     )
 
@@ -97,7 +98,7 @@ def test_a_network_of_outcomes_is_trained_and_found_again(modules):
     assert match.points.shape == (3, 3, 3)
     chosen = bz.Player(modules / "run", search=None).choose(round_.observe())
     (judged,) = read_judge(str(modules / "run")).judge([round_.observe()])
-    assert chosen == judged.actions[judged.best]
+    assert chosen == judged.actions[int(judged.policy.argmax())]
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(modules):
@@ -126,7 +127,7 @@ def test_a_network_of_policies_and_values_learns_from_searches(modules):
         ("own_outcome:function", "has no class 'function' of torch.nn.Module"),
         ("own_outcome:Picky", "is refused: .*'colour'"),
         ("own_outcome:Broken", r"cannot compute features \[2, 256\]"),
-        ("own_blobnet:Own", r"returns \[\[2, 52\], \[2, 8\]\] for 2 rows; should be the tuple make \[2, 52\], values"),
+        ("own_blobnet:Own", r"returns \[\[2, 52\], \[2, 8\]\] for 2 rows; should be the tuple policy \[2, 52\], values"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_the_run_begins(modules, name, message):

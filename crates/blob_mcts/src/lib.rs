@@ -14,7 +14,7 @@ mod selfplay;
 
 pub use error::{ConfigError, EvaluationError, RoundColumnsError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, MemoryBlock, NextBatch};
-pub use replay::{Decision, Extra, Part, PlayedRound, RoundColumns, RoundStore, Rows, With};
+pub use replay::{Decision, Part, PlayedRound, RoundColumns, RoundStore, Rows};
 pub use search::{
     ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, LookAhead, LookAheadConfig,
     LookAheadOutcome, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, Waiting,

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, OTHER_HANDS};
-use blob_mcts::{Part, PlayedRound, RoundColumns, RoundColumnsError, With};
+use blob_mcts::{Part, PlayedRound, RoundColumns, RoundColumnsError};
 use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -111,24 +111,20 @@ impl RoundStore {
     /// Decisions of a part by their numbers, 0 for the oldest, as a dict of arrays:
     /// features uint8[N, 256], legal bool[N, 52], action uint8[N] (as in `legal`), bid uint8[N] (of the seat that
     /// decided; of a bid, the bid itself), tricks uint8[N, 8] and values float32[N, 8] by relative seat, as they were in
-    /// the end. On request other_hands uint8[N, 364], a flag for each card of relative seats 1 to 7; and of the seat's
-    /// next decision in the round decides_again bool[N], next_features uint8[N, 256] and next_legal bool[N, 52].
-    #[pyo3(signature = (decisions, *, held_out = false, other_hands = false, next_decision = false))]
+    /// the end. On request other_hands uint8[N, 364], a flag for each card of relative seats 1 to 7.
+    #[pyo3(signature = (decisions, *, held_out = false, other_hands = false))]
     fn rows<'py>(
         &self,
         py: Python<'py>,
         decisions: PyReadonlyArray1<'py, i64>,
         held_out: bool,
         other_hands: bool,
-        next_decision: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
         let wanted: Vec<u64> = decisions.as_array().iter().map(|&row| row as u64).collect();
-        let rows = py
-            .detach(|| self.store().rows(part(held_out), &wanted, With { other_hands, next_decision }))
-            .ok_or_else(|| {
-                let most = self.store().decisions(part(held_out));
-                config(format!("a decision is beyond the {most} of the store"))
-            })?;
+        let rows = py.detach(|| self.store().rows(part(held_out), &wanted, other_hands)).ok_or_else(|| {
+            let most = self.store().decisions(part(held_out));
+            config(format!("a decision is beyond the {most} of the store"))
+        })?;
         let dict = PyDict::new(py);
         dict.set_item("features", table(rows.features, FEATURES).into_pyarray(py))?;
         dict.set_item("legal", table(rows.legal, ACTIONS).into_pyarray(py))?;
@@ -137,14 +133,16 @@ impl RoundStore {
         dict.set_item("tricks", table(rows.tricks, MAX_PLAYERS).into_pyarray(py))?;
         dict.set_item("values", table(rows.values, MAX_PLAYERS).into_pyarray(py))?;
         if other_hands {
-            dict.set_item("other_hands", table(rows.extra.other_hands, OTHER_HANDS).into_pyarray(py))?;
-        }
-        if next_decision {
-            dict.set_item("decides_again", PyArray1::from_vec(py, rows.extra.decides_again))?;
-            dict.set_item("next_features", table(rows.extra.next_features, FEATURES).into_pyarray(py))?;
-            dict.set_item("next_legal", table(rows.extra.next_legal, ACTIONS).into_pyarray(py))?;
+            dict.set_item("other_hands", table(rows.other_hands, OTHER_HANDS).into_pyarray(py))?;
         }
         Ok(dict)
+    }
+
+    /// For each training decision from number `first` on, that of its seat's next one in the round, counted from
+    /// `first`; -1 where there is none. int64[N].
+    fn next_decisions<'py>(&self, py: Python<'py>, first: u64) -> Bound<'py, PyArray1<i64>> {
+        let next = py.detach(|| self.store().next_decisions(Part::Training, first));
+        PyArray1::from_iter(py, next.into_iter().map(|place| place.map_or(-1, |place| place as i64)))
     }
 }
 

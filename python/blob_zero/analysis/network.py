@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from blob_zero import _core
 from blob_zero.analysis.judge import Floats, Judgement
-from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.inference.evaluator import Evaluator, Outputs
 from blob_zero.inference.inference import Inference
 from blob_zero.inference.onnx_evaluator import OnnxEvaluator
@@ -22,8 +21,9 @@ _BATCH_ROWS = 32
 _WON, _CARDS, _TRICK_POINTS = 193, 229, 255
 
 
-Predicted = tuple[Floats, Floats, Floats]
-"""For B positions the chance to make the bid after each action, [B, 52], the own tricks, [B, 52, 14], and values."""
+Predicted = tuple[Floats, Floats, Floats, Floats]
+"""For B positions the chance to make the bid after each action, [B, 52], the own tricks, [B, 52, 14], values, [B, 8], and
+the policy's logits, [B, 52]."""
 
 
 class NetworkJudge:
@@ -66,10 +66,10 @@ class NetworkJudge:
     def _judge(self, observations: Sequence[_core.Observation]) -> list[Judgement]:
         raw = np.zeros((_BATCH_ROWS, _core.FEATURES), np.uint8)
         raw[: len(observations)] = [observation.encode_bytes() for observation in observations]
-        make, tricks, values = self._predict(raw)
+        make, tricks, values, logits = self._predict(raw)
         bids = bids_of_actions(torch.from_numpy(raw)).double().numpy()
         return [
-            _judgement(observation, raw[row], tricks[row], make[row], bids[row], values[row])
+            _judgement(observation, raw[row], tricks[row], make[row], bids[row], values[row], logits[row])
             for row, observation in enumerate(observations)
         ]
 
@@ -78,18 +78,25 @@ class NetworkJudge:
 def _predict(net: OutcomeNet, raw: NDArray[np.uint8]) -> Predicted:
     outcomes = net(torch.from_numpy(raw * _core.feature_scale()))
     tricks = trick_chances(outcomes, torch.from_numpy(raw)).double().numpy()
-    return torch.sigmoid(outcomes.make.double()).numpy(), tricks, outcomes.values.double().numpy()
+    make, values, logits = torch.sigmoid(outcomes.make.double()), outcomes.values.double(), outcomes.policy.double()
+    return make.numpy(), tricks, values.numpy(), logits.numpy()
 
 
 def _predict_by_onnx(evaluator: OnnxEvaluator, raw: NDArray[np.uint8]) -> Predicted:
     legal = np.ones((len(raw), _core.ACTIONS), np.bool_)
-    outputs = evaluator.compute(["make", "tricks", "values"], raw * _core.feature_scale(), legal)
-    make, tricks, values = (part.astype(np.float64) for part in outputs)
-    return make, tricks, values
+    outputs = evaluator.compute(["make", "tricks", "values", "policy"], raw * _core.feature_scale(), legal)
+    make, tricks, values, policy = (part.astype(np.float64) for part in outputs)
+    return make, tricks, values, np.log(np.maximum(policy, np.finfo(np.float32).tiny))
 
 
 def _judgement(
-    observation: _core.Observation, raw: NDArray[np.uint8], tricks: Floats, make: Floats, bids: Floats, values: Floats
+    observation: _core.Observation,
+    raw: NDArray[np.uint8],
+    tricks: Floats,
+    make: Floats,
+    bids: Floats,
+    values: Floats,
+    logits: Floats,
 ) -> Judgement:
     actions = observation.legal_actions()
     places = observation.encoded_actions()[actions]
@@ -97,7 +104,7 @@ def _judgement(
     tricks = _possible(tricks[places], make[places], bid, won=int(raw[_WON]), left=len(observation.hand))
     make = tricks[np.arange(len(actions)), bid]
     points = 10 * make + (tricks @ np.arange(tricks.shape[1]) if raw[_TRICK_POINTS] else make * bid)
-    weights = np.exp((points - points.max()) / POLICY_TEMPERATURE)
+    weights = np.exp(logits[places] - logits[places].max())
     players, cards = int(raw[_core.PLAYERS_FEATURE]), int(raw[_CARDS])
     by_seat = np.roll((values[:players] + 1) / 2 * (10 + cards), observation.seat)
     seat_points = np.tile(by_seat, (len(actions), 1))

@@ -12,32 +12,35 @@ if TYPE_CHECKING:
     from blob_zero.model.networks import Shape
 
 
-def linear_layers(shape: "Shape") -> list[tuple[int, int]]:
-    """Inputs and outputs of the linear layers, in the order in which a row passes them."""
+def linear_layers(shape: "Shape") -> list[tuple[int, int, bool]]:
+    """Inputs and outputs of the linear layers in training, and whether they read features, in the order of a row.
+
+    Of an OutcomeNet the critic's follow, and the details that only some rows are judged in are left out.
+    """
+    from blob_zero._core import OTHER_HANDS
     from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
-    from blob_zero.model.outcome_net import TRICKS, OutcomeShape
+    from blob_zero.model.outcome_net import OutcomeShape
 
     if shape.own is not None:
         raise ConfigError(f"the matrix products of {shape.own} are unknown; should be a network of this package")
     if isinstance(shape, OutcomeShape):
-        hidden = [(shape.width, shape.width)] * (shape.layers - 1)
-        outputs = ACTIONS + SEATS + TRICKS + ACTIONS + SEATS * TRICKS
-        return [(FEATURES, shape.width), *hidden, (shape.width, outputs)]
+        hidden = [(shape.width, shape.width, False)] * (shape.layers - 1)
+        actor = [(FEATURES, shape.width, True), *hidden, (shape.width, ACTIONS + SEATS, False)]
+        return [*actor, (FEATURES + OTHER_HANDS, shape.width, True), *hidden, (shape.width, 1, False)]
     width, wide = shape.width, shape.feed_forward
     # The value and output projections of attention; queries and keys have no effect and are not computed.
-    block = [(width, width), (width, width), (width, wide), (wide, width)]
+    block = [(width, width, False), (width, width, False), (width, wide, False), (wide, width, False)]
     heads = [
-        (width, shape.policy_hidden), (shape.policy_hidden, ACTIONS),
-        (width, shape.value_hidden), (shape.value_hidden, shape.values),
+        (width, shape.policy_hidden, False), (shape.policy_hidden, ACTIONS, False),
+        (width, shape.value_hidden, False), (shape.value_hidden, shape.values, False),
     ]  # fmt: skip
-    return [(FEATURES, width), *(block * shape.layers), *heads]
+    return [(FEATURES, width, True), *(block * shape.layers), *heads]
 
 
 def flops_a_row(shape: "Shape") -> int:
     """Floating-point operations of the matrix products for one row, forward and backward."""
-    first, *rest = (2 * inputs * outputs for inputs, outputs in linear_layers(shape))
     # Forward, the gradient of the weights, and the gradient of the inputs, which the features do not need.
-    return 2 * first + 3 * sum(rest)
+    return sum(2 * inputs * outputs * (2 if features else 3) for inputs, outputs, features in linear_layers(shape))
 
 
 def matrix_products(shape: "Shape", batch: int, *, device: "torch.device", precision: str) -> Callable[[], object]:
@@ -50,16 +53,18 @@ def matrix_products(shape: "Shape", batch: int, *, device: "torch.device", preci
         return (torch.randn(rows, columns, device=device) / math.sqrt(columns)).to(dtype)
 
     layers = []
-    for k, (inputs, outputs) in enumerate(linear_layers(shape)):
+    for inputs, outputs, features in linear_layers(shape):
         weight, x, gradient = random(outputs, inputs), random(batch, inputs), random(batch, outputs)
-        layers.append((weight, x, gradient, random(batch, outputs), random(outputs, inputs), random(batch, inputs), k))
+        layers.append(
+            (weight, x, gradient, random(batch, outputs), random(outputs, inputs), random(batch, inputs), features)
+        )
 
     def multiply() -> None:
         for weight, x, _, y, _, _, _ in layers:
             torch.mm(x, weight.t(), out=y)
-        for weight, x, gradient, _, of_weight, of_x, k in reversed(layers):
+        for weight, x, gradient, _, of_weight, of_x, features in reversed(layers):
             torch.mm(gradient.t(), x, out=of_weight)
-            if k:
+            if not features:
                 torch.mm(gradient, weight, out=of_x)
 
     if device.type != "cuda":

@@ -125,20 +125,20 @@ def _replay(play: PlaySettings, *, rows: int) -> "Replay":
     quick = replace(
         play, search=SearchOptions(worlds=1, simulations=8), batch_rows=256, threads=None, rounds_in_flight=None
     )
-    # One round in twenty is held out.
-    replay = ReplayRing(rows) if play.agent == "search" else RoundReplay(2 * rows)
-    turn, rounds, there = 0, max(64, rows // (4 * play.players)), 0
-    while there < rows:
+    if play.agent == "policy":
+        # Each seat bids, so these are enough though one round in twenty is held out.
+        rounds = max(64, rows // (play.players - 1))
+        replay = RoundReplay(20 * rows)
+        replay.append(quick.self_play(rounds=rounds).run(quick.even_evaluator()).rounds)
+        return replay
+    ring = ReplayRing(rows)
+    turn, rounds = 0, max(64, rows // (4 * play.players))
+    while len(ring) < rows:
         # The numbers of rounds go on, since they decide which are held out.
         played = quick.self_play(rounds=rounds, first_round=turn * rounds).run(quick.even_evaluator())
-        if isinstance(replay, RoundReplay):
-            replay.append(played.rounds)
-            there += replay.newest
-        else:
-            replay.append(columns_of(played))
-            there = len(replay)
+        ring.append(columns_of(played))
         turn += 1
-    return replay
+    return ring
 
 
 def warm_up(learner: "Learner", replay: "Replay", notice: Callable[[str], None]) -> Callable[[], object]:

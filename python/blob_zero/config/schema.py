@@ -294,13 +294,17 @@ class TrainingConfig(_Section):
     """How the network learns from the rounds."""
 
     epochs: Scheduled = 10
-    """Passes over the replay ring in an iteration; may change by iteration. Of searches alone."""
-    reuse: float = Field(default=1.0, gt=0)
-    """Of policies alone: rows that an iteration learns from, as a multiple of the new ones. They are drawn from all
-    rounds that are kept."""
-    bootstrap: float = Field(default=0.0, ge=0, le=1)
-    """Of policies alone: share of the network's own judgement of the seat's next decision in the target of an action;
-    the rest is how the round ended. It varies less, and is of today's play where the round is of an older one."""
+    """Passes over the replay ring in an iteration, or of policies over the iteration's own rounds; may change by
+    iteration."""
+    gae_lambda: float = Field(default=0.9, ge=0, le=1)
+    """Of policies alone: weight of each later decision in how good an action was; 0 trusts the critic's judgement of
+    the seat's next decision, 1 the round's result."""
+    clip_range: float = Field(default=0.2, gt=0, lt=1)
+    """Of policies alone: an action whose probability has moved by more than this share is moved no further in the
+    iteration."""
+    entropy_weight: float = Field(default=0.02, ge=0)
+    """Of policies alone: weight of the policy's entropy, which keeps it trying; it falls to a tenth over the run. The
+    unit is the deviation of how good the actions of an iteration were."""
     batch_size: int = Field(default=2048, ge=1)
     """Rows in one optimizer step."""
     replay_rows: int = Field(default=500_000, ge=1)
@@ -320,8 +324,8 @@ class TrainingConfig(_Section):
     """Largest norm of a step's gradient."""
     value_weight: float = Field(default=1.0, ge=0)
     """Weight of the value loss beside the others."""
-    tricks_weight: float = Field(default=0.3, ge=0)
-    """Of networks of kind outcome: weight of the losses of the numbers of tricks beside that of made bids."""
+    outcome_weight: float = Field(default=0.1, ge=0)
+    """Of policies alone: weight of the chances to make the bid and of the numbers of tricks, which analysis shows."""
     precision: Dtype = "auto"
     """Mixed precision; auto is bf16 where the device computes in it, fp16 on older GPUs, else fp32."""
     compile: Switch = "auto"
@@ -367,11 +371,14 @@ class PromotionConfig(_Section):
     network passes (docs/training.md)."""
 
 
-_OF_POLICIES = frozenset({"selfplay.random_share", "training.reuse", "training.bootstrap", "training.tricks_weight"})
+_OF_POLICIES = frozenset(
+    {"selfplay.random_share"}
+    | {f"training.{name}" for name in ("gae_lambda", "clip_range", "entropy_weight", "outcome_weight")}
+)
 _OF_SEARCHES = frozenset(
     {f"selfplay.{name}" for name in ("worlds", "simulations", "playout_iterations", "noise_fraction", "noise_alpha")}
     | {"selfplay.final_temperature", "selfplay.temperature_decisions"}
-    | {"inference.fold", "training.epochs", "training.root_value_weight"}
+    | {"inference.fold", "training.root_value_weight"}
 )
 _OF_EVERY_NETWORK = frozenset({"network.kind", "network.own", "network.width", "network.layers"})
 
@@ -413,6 +420,8 @@ class Config(_Section):
             )
         if policy and self.selfplay.playout_iterations:
             raise ValueError("selfplay.playout_iterations: play without search begins with the network's own policy")
-        if self.training.bootstrap and self.game.rules.scoring != "exact":
-            raise ValueError("training.bootstrap judges by the points of made bids: game.rules.scoring should be exact")
+        if policy and self.selfplay.temperature != 1:
+            raise ValueError(
+                f"selfplay.temperature is {self.selfplay.temperature}: a policy learns from its own play, which is at 1"
+            )
         return self

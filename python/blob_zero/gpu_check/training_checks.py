@@ -174,13 +174,9 @@ def _rounds(rows: int) -> RoundReplay:
     import blob_zero as bz
     from blob_zero.bench.settings import NullEvaluator
 
+    play = bz.SelfPlay(players=4, cards=5, policy=PolicyOptions(), rounds=max(rows // 12, 40), batch_rows=256)
     replay = RoundReplay(2 * rows)
-    while len(replay) < rows:
-        first = 40 * len(replay)
-        play = bz.SelfPlay(
-            players=4, cards=5, policy=PolicyOptions(), rounds=max(rows // 20, 40), first_round=first, batch_rows=256
-        )
-        replay.append(play.run(NullEvaluator(256)).rounds)
+    replay.append(play.run(NullEvaluator(256)).rounds)
     return replay
 
 

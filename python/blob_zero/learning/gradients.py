@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import DeviceError
@@ -16,7 +16,6 @@ from blob_zero.inference.devices import auto_precision
 from blob_zero.learning.display import Notice
 from blob_zero.learning.gradient_scale import GradientScale
 from blob_zero.learning.objective import Batch, Objective, objective_of
-from blob_zero.model.networks import Network
 
 
 class Gradients:
@@ -27,7 +26,7 @@ class Gradients:
     where that fails, a warning says why and training goes on without.
 
     Args:
-        net: the network, on the device.
+        net: the network in training (`ActorCritic` of one that learns from its own rounds), on the device.
         config: precision, compilation and the weights of the losses.
         device: where the network is.
 
@@ -39,7 +38,7 @@ class Gradients:
         scale: the loss scaling of fp16.
     """
 
-    def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device) -> None:
+    def __init__(self, net: nn.Module, config: TrainingConfig, *, device: torch.device) -> None:
         self.net = net
         self.device = device
         self.objective = objective_of(net, config)
@@ -56,11 +55,11 @@ class Gradients:
             batch: on the network's device.
 
         Returns:
-            float32[4]: the losses of the whole batch.
+            float32, one for each name of the objective: the losses of the whole batch.
         """
         self.net.zero_grad(set_to_none=True)
         loss_of = _compiled() if self.compiled else _loss
-        measured = torch.zeros(4, device=self.device)
+        measured = torch.zeros(len(self.objective.names), device=self.device)
         for part in batch.split(self.parts):
             share = torch.full((), part.rows / batch.rows, device=self.device)
             loss, losses = loss_of(self.net, part, share, self.objective, self.precision)
@@ -102,7 +101,7 @@ class Gradients:
             raise error
 
 
-def _loss(net: Network, batch: Batch, share: Tensor, objective: Objective, precision: str) -> tuple[Tensor, Tensor]:
+def _loss(net: nn.Module, batch: Batch, share: Tensor, objective: Objective, precision: str) -> tuple[Tensor, Tensor]:
     """The contribution of a part of a batch to the loss of the whole: forward, in the given precision.
 
     Args:
@@ -113,21 +112,22 @@ def _loss(net: Network, batch: Batch, share: Tensor, objective: Objective, preci
         precision: fp32, bf16 or fp16.
 
     Returns:
-        The loss, and float32[4] without gradient, what the objective measures.
+        The loss, and without gradient what the objective measures.
     """
-    with _autocast(batch.features.device, precision):
-        outputs = net(batch.features)
+    with autocast(batch.features.device, precision):
+        outputs = objective.predict(net, batch)
     measured = share * objective.measure(outputs, batch)
     return objective.total(measured), measured.detach()
 
 
 @cache
-def _compiled() -> Callable[[Network, Batch, Tensor, Objective, str], tuple[Tensor, Tensor]]:
+def _compiled() -> Callable[[nn.Module, Batch, Tensor, Objective, str], tuple[Tensor, Tensor]]:
     """`_loss`, compiled. One for the process: weights are inputs, so networks of the same shape share the code."""
     return compiled(_loss)
 
 
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Computes in mixed precision: fp32, bf16 or fp16."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)

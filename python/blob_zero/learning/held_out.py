@@ -4,16 +4,21 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 import blob_zero as bz
 from blob_zero.learning.minibatches import DeviceBatch
-from blob_zero.learning.objective import outcome_losses, policy_value_losses
+from blob_zero.learning.objective import actor_critic_losses, policy_value_losses
 from blob_zero.learning.round_replay import OutcomeBatch
 from blob_zero.metrics.calibration import CHANCE_BINS, calibration, network_calibration
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
-from blob_zero.model.outcome_net import OutcomeNet
+from blob_zero.model.critic import ActorCritic
+
+_HELD_OUT_LOSSES = ("value_loss", "critic_loss", "make_loss", "missed_loss", "tricks_loss")
+_LOSSES_AFTER_UPDATES = 4
+"""The losses before these compare a policy with the one that played, which rows that are never learned from lack."""
 
 
 def measure_values(net: BlobNet, batches: Iterable[DeviceBatch], *, has_bid_chances: bool) -> dict[str, MetricValue]:
@@ -54,8 +59,8 @@ def measure_values(net: BlobNet, batches: Iterable[DeviceBatch], *, has_bid_chan
     }
 
 
-def measure_outcomes(net: OutcomeNet, batches: Iterable[OutcomeBatch]) -> dict[str, MetricValue]:
-    """Losses of OutcomeNet on held-out rows, and how true and how telling its chances of a bid are.
+def measure_outcomes(net: ActorCritic, batches: Iterable[OutcomeBatch]) -> dict[str, MetricValue]:
+    """Losses of OutcomeNet and its critic on held-out rows, and how true and how telling its chances of a bid are.
 
     Args:
         net: on the batches' device.
@@ -64,30 +69,36 @@ def measure_outcomes(net: OutcomeNet, batches: Iterable[OutcomeBatch]) -> dict[s
     Returns:
         The metrics `held_out_*`; empty without held-out rows.
     """
-    sums, rows = np.zeros(4), 0
-    predicted, made = [], []
+    sums, rows = np.zeros(len(_HELD_OUT_LOSSES)), 0
+    predicted, made, judged, results = [], [], [], []
     with torch.no_grad():
         for batch in batches:
-            outcomes = net(batch.features)
-            sums += batch.rows * outcome_losses(outcomes, batch).double().cpu().numpy()
+            outcomes = net.actor(batch.features)
+            value = net.critic(batch.features, batch.other_hands)
+            losses = actor_critic_losses((outcomes, value), batch, clip_range=1.0)[_LOSSES_AFTER_UPDATES:]
+            sums += batch.rows * losses.double().cpu().numpy()
             rows += batch.rows
             chances = torch.sigmoid(outcomes.make).gather(1, batch.action[:, None]).squeeze(1)
             predicted.append(chances.double().cpu().numpy())
-            made.append((batch.tricks[:, 0] == batch.bid).double().cpu().numpy())
+            made.append(batch.made.double().cpu().numpy())
+            judged.append(value.double().cpu().numpy())
+            results.append(batch.values[:, 0].double().cpu().numpy())
     if not rows:
         return {}
-    make_loss, missed_loss, tricks_loss, value_loss = (float(x) for x in sums / rows)
     chance, outcome = np.concatenate(predicted), np.concatenate(made)
-    variance = float(outcome.var())
     return {
         "held_out_rows": rows,
-        "held_out_make_loss": make_loss,
-        "held_out_missed_loss": missed_loss,
-        "held_out_tricks_loss": tricks_loss,
-        "held_out_value_loss": value_loss,
+        **{f"held_out_{name}": float(total) for name, total in zip(_HELD_OUT_LOSSES, sums / rows, strict=True)},
         "held_out_bid_calibration": _known(calibration(chance, outcome, CHANCE_BINS).error),
-        "held_out_bid_explained": 1 - float(np.square(chance - outcome).mean()) / variance if variance else None,
+        "held_out_bid_explained": _explained(chance, outcome),
+        "held_out_critic_explained": _explained(np.concatenate(judged), np.concatenate(results)),
     }
+
+
+def _explained(predicted: npt.NDArray[np.float64], outcome: npt.NDArray[np.float64]) -> float | None:
+    """The share of the outcome's variance that a prediction explains; None without any."""
+    variance = float(outcome.var())
+    return 1 - float(np.square(predicted - outcome).mean()) / variance if variance else None
 
 
 def _known(error: float) -> float | None:

@@ -7,23 +7,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from blob_zero.config.schedule import at
 from blob_zero.config.schema import TrainingConfig
-from blob_zero.errors import BlobError
+from blob_zero.errors import BlobError, CheckpointError
 from blob_zero.inference.gpu import gpu
 from blob_zero.learning.display import Notice, silent
-from blob_zero.learning.gradients import Gradients
+from blob_zero.learning.gradients import Gradients, autocast
 from blob_zero.learning.held_out import measure_outcomes, measure_values
 from blob_zero.learning.minibatches import DeviceRows, Minibatches
 from blob_zero.learning.objective import Batch
 from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
-from blob_zero.learning.rate import learning_rate
+from blob_zero.learning.rate import entropy_weight, learning_rate
 from blob_zero.learning.replay import ReplayRing
-from blob_zero.learning.round_replay import RoundReplay
+from blob_zero.learning.round_replay import Judged, OutcomeBatch, RoundReplay
 from blob_zero.learning.step_graph import StepGraph
 from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
+from blob_zero.model.critic import ActorCritic
 from blob_zero.model.networks import Network
 from blob_zero.model.outcome_net import OutcomeNet
 
@@ -31,6 +33,7 @@ from blob_zero.model.outcome_net import OutcomeNet
 _STEPS_A_READING = 16
 
 _SCALER = "scaler"
+_CRITIC = "critic"
 
 OnStep = Callable[[int, int, float], None]
 """Called with the steps done, all steps of the iteration, and the mean loss so far."""
@@ -44,15 +47,20 @@ class Learner:
         config: epochs, batch size, schedule and the rest.
         device: where it trains.
         iterations: iterations of the whole run, over which the learning rate falls.
+        random_share: share of the actions to learn from that were drawn uniformly (`selfplay.random_share`).
     """
 
-    def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
+    def __init__(
+        self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int, random_share: float = 0.0
+    ) -> None:
         self.net = net.to(device)
+        self._trained = ActorCritic(net).to(device) if isinstance(net, OutcomeNet) else self.net
         self.config = config
         self.device = device
         self.iterations = iterations
-        self.gradients = Gradients(self.net, config, device=device)
-        self.optimizer = make_optimizer(self.net, config, on_gpu=device.type == "cuda")
+        self.random_share = random_share
+        self.gradients = Gradients(self._trained, config, device=device)
+        self.optimizer = make_optimizer(self._trained, config, on_gpu=device.type == "cuda")
         self._rows: DeviceRows | None = None
         self._graphs: dict[int, StepGraph] = {}
         share_cores_with_others()
@@ -93,11 +101,24 @@ class Learner:
         self._check_steps(results.skipped(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
 
+    def _judge(self, batch: OutcomeBatch) -> Judged:
+        """What the networks make of decisions, with the weights that they have now."""
+        with torch.inference_mode(), autocast(self.device, self.gradients.precision):
+            outcomes, values = self.gradients.objective.predict(self._trained, batch)
+        logits = outcomes.policy.float().masked_fill(~batch.legal, torch.finfo(torch.float32).min)
+        logarithms = torch.log_softmax(logits, dim=1).gather(1, batch.action[:, None]).squeeze(1)
+        chances, uniform = logarithms.exp(), 1 / batch.legal.sum(dim=1)
+        drawn = (1 - self.random_share) * chances + self.random_share * uniform
+        # One that was drawn has a chance above 0, but for rounding.
+        weight = chances / drawn.clamp(min=torch.finfo(torch.float32).tiny)
+        return Judged(logarithms, weight, values.float())
+
     def measure_held_out(self, replay: ReplayRing | RoundReplay, *, has_bid_chances: bool) -> dict[str, MetricValue]:
         """Losses and calibration on the held-out rows, with the meaning that docs/metrics.md gives."""
         match self.net, replay:
-            case OutcomeNet() as net, RoundReplay():
-                return measure_outcomes(net, replay.held_out(device=self.device))
+            case OutcomeNet(), RoundReplay():
+                assert isinstance(self._trained, ActorCritic)
+                return measure_outcomes(self._trained, replay.held_out(device=self.device))
             case BlobNet() as net, ReplayRing():
                 rows = self._device_rows(replay, silent).held_out()
                 return measure_values(net, rows, has_bid_chances=has_bid_chances)
@@ -108,8 +129,14 @@ class Learner:
     ) -> Minibatches:
         """The minibatches of an iteration, on the learner's device; arguments as in `train`."""
         if isinstance(replay, RoundReplay):
-            assert isinstance(self.net, OutcomeNet)
-            return replay.minibatches(rng, self.config, net=self.net, device=self.device)
+            return replay.minibatches(
+                rng,
+                self.config,
+                judge=self._judge,
+                device=self.device,
+                epochs=at(self.config.epochs, iteration),
+                entropy_weight=entropy_weight(iteration, iterations=self.iterations, config=self.config),
+            )
         return self._device_rows(replay, notice).minibatches(rng, self.config, iteration=iteration)
 
     def _device_rows(self, replay: ReplayRing, notice: Notice) -> DeviceRows:
@@ -139,12 +166,9 @@ class Learner:
             notice: called if the batch has to be computed in more parts than before.
 
         Returns:
-            float64[6] on the device: 1, the four losses of the objective, and the gradient norm before clipping. All
-            zeros for a step that was left out, but for a first entry of -1 where the gradient alone overflowed in fp16
-            and its scale was lowered, which is ordinary.
-
-        Raises:
-            DeviceError: the device's memory is too small for a single row.
+            float64 on the device: 1, the losses of the objective, and the gradient norm before clipping. All zeros for
+            a step that was left out, but for a first entry of -1 where the gradient alone overflowed in fp16 and its
+            scale was lowered, which is ordinary.
         """
         while True:
             try:
@@ -155,7 +179,7 @@ class Learner:
                 self._graphs.clear()
                 self.gradients.adapt(error, batch.rows, notice)
             # Not in the handler: there the error's traceback still holds the tensors of the failed attempt.
-            self.net.zero_grad(set_to_none=True)
+            self._trained.zero_grad(set_to_none=True)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()  # the cached blocks have the old sizes
 
@@ -164,15 +188,16 @@ class Learner:
         if self.device.type != "cuda" or not self.gradients.compiled:
             return self._take
         if batch.rows not in self._graphs:
-            self._graphs[batch.rows] = StepGraph(self._take, batch, gpu=gpu(self.device))
+            results = 2 + len(self.gradients.objective.names)
+            self._graphs[batch.rows] = StepGraph(self._take, batch, results=results, gpu=gpu(self.device))
         return self._graphs[batch.rows]
 
     def _take(self, batch: Batch) -> Tensor:
         """The work of a step: it reads no number on the host, so that a graph can repeat it."""
         scale = self.gradients.scale
         losses = self.gradients.compute(batch)
-        scale.unscale(parameter.grad for parameter in self.net.parameters())
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
+        scale.unscale(parameter.grad for parameter in self._trained.parameters())
+        norm = nn.utils.clip_grad_norm_(self._trained.parameters(), self.config.gradient_clip)
         measured = torch.cat([torch.ones_like(losses[:1]), losses, norm.detach()[None]])
         finite = measured.isfinite().all()
         lowers = ~finite & losses.isfinite().all() & (scale.scale > 1)
@@ -184,20 +209,31 @@ class Learner:
         return torch.where(finite, measured, left_out).double()
 
     def state(self) -> dict[str, Tensor]:
-        """The optimizer's state by parameter name, and the gradient scale where there is one."""
-        state = optimizer_state(self.optimizer, self.net)
+        """The optimizer's state by parameter name; also the critic's weights, and the gradient scale in fp16."""
+        state = optimizer_state(self.optimizer, self._trained)
+        if isinstance(self._trained, ActorCritic):
+            weights = self._trained.critic.state_dict()
+            state |= {f"{_CRITIC}.{name}": weight.detach().cpu() for name, weight in weights.items()}
         if self.gradients.scale.enabled:
             state[_SCALER] = self.gradients.scale.state()
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restores what `state` returned; an empty state is the one before the first step.
+        """Restores what `state` returned.
 
         Raises:
             CheckpointError: the state belongs to another network.
         """
-        moments = {name: tensor for name, tensor in state.items() if name != _SCALER}
-        load_optimizer_state(self.optimizer, self.net, moments)
+        critic = {name.partition(".")[2]: tensor for name, tensor in state.items() if name.startswith(f"{_CRITIC}.")}
+        moments = {
+            name: tensor for name, tensor in state.items() if name != _SCALER and not name.startswith(f"{_CRITIC}.")
+        }
+        if isinstance(self._trained, ActorCritic):
+            try:
+                self._trained.critic.load_state_dict(critic)
+            except RuntimeError as error:
+                raise CheckpointError(f"the critic's weights do not fit: {error}") from error
+        load_optimizer_state(self.optimizer, self._trained, moments)
         self._graphs.clear()  # they hold the old moments
         if self.gradients.scale.enabled and _SCALER in state:
             self.gradients.scale.load(state[_SCALER])

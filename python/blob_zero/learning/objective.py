@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceBatch
 from blob_zero.learning.round_replay import OutcomeBatch
-from blob_zero.model.networks import Network
-from blob_zero.model.outcome_net import TRICKS, OutcomeNet, Outcomes
+from blob_zero.model.critic import ActorCritic
+from blob_zero.model.outcome_net import TRICKS, Outcomes
 
 Batch = DeviceBatch | OutcomeBatch
+
+_DETAILED = 4
+"""One row in so many is learned from in detail: it halves the cost, and play does not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -25,28 +29,52 @@ class Objective:
     Attributes:
         names: of the losses, as the metrics have them.
         weights: of each in the sum that is reduced; 0 for what is only measured.
-        measure: takes the network's outputs and the batch, and returns float32[4], means over the rows.
+        predict: takes the network in training and a batch, and returns the network's outputs.
+        measure: takes these outputs and the batch, and returns a float32 for each name, means over the rows.
     """
 
-    names: tuple[str, str, str, str]
-    weights: tuple[float, float, float, float]
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    predict: Callable[[Any, Any], Any]
     measure: Callable[[Any, Any], Tensor]
 
     def total(self, losses: Tensor) -> Tensor:
-        """The weighted sum of [4] losses."""
+        """The weighted sum of the losses."""
         return sum(
             (weight * loss for weight, loss in zip(self.weights, losses, strict=True)), torch.zeros_like(losses[0])
         )
 
 
-def objective_of(net: Network, config: TrainingConfig) -> Objective:
-    """The objective of a network, weighted by the settings."""
-    if isinstance(net, OutcomeNet):
-        names = ("make_loss", "missed_loss", "tricks_loss", "value_loss")
-        weights = (1.0, config.tricks_weight, config.tricks_weight, config.value_weight)
-        return Objective(names, weights, outcome_losses)
+def objective_of(net: nn.Module, config: TrainingConfig) -> Objective:
+    """The objective of a network in training, weighted by the settings."""
+    if isinstance(net, ActorCritic):
+        weights = {
+            "surrogate_loss": 1.0,
+            "policy_entropy": 0.0,
+            "update_kl": 0.0,
+            "clipped_share": 0.0,
+            "value_loss": config.value_weight,
+            "critic_loss": 1.0,
+            "make_loss": config.outcome_weight,
+            "missed_loss": config.outcome_weight,
+            "tricks_loss": config.outcome_weight,
+        }
+        measure = partial(actor_critic_losses, clip_range=config.clip_range)
+        return Objective(tuple(weights), tuple(weights.values()), judge_rounds, measure)
     names = ("policy_loss", "policy_entropy", "value_loss", "value_error")
-    return Objective(names, (1.0, 0.0, config.value_weight, 0.0), policy_value_losses)
+    return Objective(names, (1.0, 0.0, config.value_weight, 0.0), judge_rows, policy_value_losses)
+
+
+def judge_rows(net: nn.Module, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
+    """BlobNet's policy and values for a batch."""
+    policy, values = net(batch.features)
+    return policy, values
+
+
+def judge_rounds(net: ActorCritic, batch: OutcomeBatch) -> tuple[Outcomes, Tensor]:
+    """What the network makes of a batch, some of it in detail, and the critic's values."""
+    outcomes = net.actor(batch.features, detailed=-(-batch.rows // _DETAILED))
+    return outcomes, net.critic(batch.features, batch.other_hands)
 
 
 def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> Tensor:
@@ -55,12 +83,44 @@ def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> T
     return torch.stack([losses.policy, losses.entropy, losses.value, losses.value_error])
 
 
-def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
-    """The losses of OutcomeNet, in nats but for the last: each a mean over rows, in float32.
+def actor_critic_losses(outputs: tuple[Outcomes, Tensor], batch: OutcomeBatch, *, clip_range: float) -> Tensor:
+    """The losses of a policy that learns from its own rounds, each a mean over rows, in float32.
 
-    Made or missed, of the action taken; the own tricks where the bid was missed, 0 where it was made; the tricks of
-    each seat in play, averaged over them; and the squared error of the values, averaged in the same way.
+    The clipped surrogate of proximal policy optimization (Schulman et al. 2017, equation 7) less the weighted entropy;
+    the policy's entropy; its divergence from the policy that the iteration began with (Schulman 2020, "Approximating KL
+    divergence", k3); the share of rows whose probability moved by more than `clip_range`; the squared errors of the
+    values and of the critic; and what `outcome_losses` returns.
     """
+    outcomes, judged = outputs
+    logarithms = torch.log_softmax(outcomes.policy.float().masked_fill(~batch.legal, _lowest()), dim=1)
+    moved = logarithms.gather(1, batch.action[:, None]).squeeze(1) - batch.log_probability
+    ratio = moved.exp()
+    clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
+    surrogate = -torch.minimum(ratio * batch.advantage, clipped * batch.advantage)
+    # An action that is not legal has the probability 0, and 0 times a finite number is 0.
+    entropy = -(logarithms.exp() * logarithms).sum(dim=1)
+    divergence = ratio - 1 - moved
+    outside = (moved.exp() - 1).abs() > clip_range
+
+    seats = outcomes.values.shape[1]
+    in_play = torch.arange(seats, device=moved.device) < batch.players[:, None]
+    share = in_play / in_play.sum(dim=1, keepdim=True)
+    targets = torch.cat([batch.expected[:, None], batch.values[:, 1:]], dim=1)
+    values = (share * (outcomes.values.float() - targets).square()).sum(dim=1)
+    critic = (judged.float() - batch.expected).square()
+    of_policy = torch.stack(
+        [surrogate - batch.entropy_weight * entropy, entropy, divergence, outside.float(), values, critic]
+    )
+    return torch.cat([of_policy.mean(dim=1), outcome_losses(outcomes, batch)])
+
+
+def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
+    """The cross-entropies of what is judged in detail, means over those rows in nats, float32[3].
+
+    Made or missed, of the action taken; the own tricks where the bid was missed, 0 where it was made; and the tricks of
+    each seat in play, averaged over them.
+    """
+    batch = OutcomeBatch(*(column[: len(outcomes.make)] for column in batch))
     own = batch.tricks[:, 0]
     made = own == batch.bid
     taken = batch.action[:, None]
@@ -69,17 +129,20 @@ def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
     )
     counts = torch.arange(TRICKS, device=own.device)
     logits = outcomes.missed.float() + outcomes.lean.float().gather(1, taken) * counts
-    logits = logits.masked_fill(counts == batch.bid[:, None], torch.finfo(torch.float32).min)
+    logits = logits.masked_fill(counts == batch.bid[:, None], _lowest())
     # Where the bid was made there is no such row; any other number stands in for it.
     other = torch.where(made, (own + 1) % TRICKS, own)
     missed = _cross_entropy(logits, other).masked_fill(made, 0.0)
 
-    seats = outcomes.values.shape[1]
-    in_play = torch.arange(seats, device=own.device) < batch.players[:, None]
+    in_play = torch.arange(outcomes.tricks.shape[1], device=own.device) < batch.players[:, None]
     share = in_play / in_play.sum(dim=1, keepdim=True)
     tricks = (share * _cross_entropy(outcomes.tricks.float(), batch.tricks)).sum(dim=1)
-    values = (share * (outcomes.values.float() - batch.values).square()).sum(dim=1)
-    return torch.stack([make.mean(), missed.mean(), tricks.mean(), values.mean()])
+    return torch.stack([make.mean(), missed.mean(), tricks.mean()])
+
+
+def _lowest() -> float:
+    """The lowest finite number: minus infinity would make a row without a legal action NaN."""
+    return torch.finfo(torch.float32).min
 
 
 def _cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:

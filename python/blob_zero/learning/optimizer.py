@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError
-from blob_zero.model.networks import Network
 
 
 class SkippingAdamW(torch.optim.AdamW):
@@ -20,7 +19,7 @@ class SkippingAdamW(torch.optim.AdamW):
     _warned_capturable_if_run_uncaptured: bool
 
 
-def make_optimizer(net: Network, config: TrainingConfig, *, on_gpu: bool = False) -> SkippingAdamW:
+def make_optimizer(net: nn.Module, config: TrainingConfig, *, on_gpu: bool = False) -> SkippingAdamW:
     """AdamW over the network's parameters; biases, norms and the position do not decay.
 
     Args:
@@ -71,7 +70,7 @@ def ensure_moments(optimizer: torch.optim.Optimizer) -> None:
                 optimizer.state[parameter].update(moments)
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer, net: Network) -> dict[str, Tensor]:
+def optimizer_state(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[str, Tensor]:
     """The optimizer's tensors on the CPU, named `<kind>.<parameter>`; empty before the first step."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in net.named_parameters()}
     return {
@@ -81,7 +80,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer, net: Network) -> dict[str,
     }
 
 
-def load_optimizer_state(optimizer: torch.optim.Optimizer, net: Network, state: Mapping[str, Tensor]) -> None:
+def load_optimizer_state(optimizer: torch.optim.Optimizer, net: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Restores what `optimizer_state` returned.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The learning rate's schedule."""
+"""What changes over a run: the learning rate, and the weight of the policy's entropy."""
 
 import math
 
@@ -20,3 +20,14 @@ def learning_rate(at: float, *, iterations: int, config: TrainingConfig) -> floa
     done = min(1.0, (at - warmup) / (iterations - warmup))
     cosine = (1 + math.cos(math.pi * done)) / 2
     return config.learning_rate * (config.final_learning_rate + (1 - config.final_learning_rate) * cosine)
+
+
+def entropy_weight(iteration: int, *, iterations: int, config: TrainingConfig) -> float:
+    """The weight of the policy's entropy in an iteration: it falls in a straight line to a tenth.
+
+    Args:
+        iteration: iterations done.
+        iterations: iterations of the whole run.
+        config: the weight at the start.
+    """
+    return config.entropy_weight * (1 - 0.9 * min(1.0, iteration / iterations))

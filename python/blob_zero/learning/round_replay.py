@@ -1,6 +1,6 @@
 """The rounds that a policy learns from: kept as they were played, drawn as rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -13,13 +13,10 @@ import blob_zero as bz
 from blob_zero import _core
 from blob_zero._core import PLAYERS_FEATURE
 from blob_zero.config.schema import TrainingConfig
-from blob_zero.config.search_options import POLICY_TEMPERATURE
 from blob_zero.errors import CheckpointError, ConfigError
-from blob_zero.inference.outcome_forms import OutcomeForm
-from blob_zero.inference.plain import PlainNet
+from blob_zero.learning.advantages import advantages
 from blob_zero.learning.minibatches import Minibatches
 from blob_zero.learning.replay import HELD_OUT_EVERY
-from blob_zero.model.outcome_net import OutcomeNet
 
 Rounds = Mapping[str, npt.NDArray[Any]]
 """Finished rounds by column, as `Records.rounds` has them."""
@@ -32,24 +29,60 @@ _HELD_OUT_ROWS = 16_384
 
 _HELD_OUT_BATCH = 4096
 
+_JUDGED_ROWS = 8192
+"""Decisions that are judged at a time before an iteration is learned from."""
+
+_LEAST = 1e-8
+"""Keeps a deviation of 0 from dividing."""
+
+
+class Judged(NamedTuple):
+    """What the learner's networks make of B decisions, before they learn from them."""
+
+    log_probability: Tensor
+    """float32[B]: of the action taken, by the policy."""
+    weight: Tensor
+    """float32[B]: its probability by the policy over that by which it was drawn, which random actions share."""
+    value: Tensor
+    """float32[B]: the critic's value of the seat."""
+
+
+Judge = Callable[["OutcomeBatch"], Judged]
+
 
 class OutcomeBatch(NamedTuple):
     """A minibatch of B decisions on the learner's device, with what came of them."""
 
     features: Tensor
     """float32[B, 256], scaled."""
+    other_hands: Tensor
+    """float32[B, 364]: flags, the hands of the other seats."""
+    legal: Tensor
+    """bool[B, 52]: the legal actions, in the encoding's names."""
     action: Tensor
     """int64[B], the action taken, in the encoding's names."""
     bid: Tensor
     """int64[B], the own bid; of a bid, the bid itself."""
-    made: Tensor
-    """float32[B], the chance that the bid is made: 1 or 0 as the round ended, or a judgement in between."""
     tricks: Tensor
     """int64[B, 8], tricks won in the end, by relative seat."""
     values: Tensor
     """float32[B, 8], values in the end, by relative seat."""
     players: Tensor
     """uint8[B]: seats in play."""
+    log_probability: Tensor
+    """float32[B]: of the action taken, with the weights that the iteration began with; 0 in held-out rows."""
+    advantage: Tensor
+    """float32[B]: of the action taken, with mean 0 and deviation 1 over the iteration, times `Judged.weight`; 0 in
+    held-out rows."""
+    expected: Tensor
+    """float32[B]: what the own value is learned from (`advantages.returns`); in held-out rows the own value."""
+    entropy_weight: Tensor
+    """float32[B]: weight of the policy's entropy in the loss, the same for all."""
+
+    @property
+    def made(self) -> Tensor:
+        """float32[B]: whether the bid is made in the end, 1 or 0."""
+        return (self.tricks[:, 0] == self.bid).float()
 
     @property
     def rows(self) -> int:
@@ -67,8 +100,8 @@ class RoundReplay:
 
     A decision takes about 30 bytes, and 10 on disk, at 4 players with 5 cards (docs/training.md).
 
-    Minibatches depend on the rounds and their order alone, so a replay that is filled again from files goes on like the
-    one that wrote them.
+    A policy is learned from the rounds that it played itself, so minibatches are of the rounds added last. They depend
+    on these rounds and their order alone.
 
     Attributes:
         capacity: the most decisions it holds.
@@ -92,7 +125,7 @@ class RoundReplay:
         """Adds rounds."""
         self._store.add(dict(rounds))
         held_out = rounds["number"] % np.uint64(HELD_OUT_EVERY) == HELD_OUT_EVERY - 1
-        self.newest = int(rounds["decisions"][~held_out].sum())
+        self.newest = min(int(rounds["decisions"][~held_out].sum()), self._store.decisions())
 
     def restore(self, rounds: Rounds, *, source: str) -> None:
         """Adds rounds that were read from a file.
@@ -110,87 +143,106 @@ class RoundReplay:
         return rounds, int(rounds["decisions"].sum(dtype=np.int64))
 
     def minibatches(
-        self, rng: np.random.Generator, config: TrainingConfig, *, net: OutcomeNet, device: torch.device
+        self,
+        rng: np.random.Generator,
+        config: TrainingConfig,
+        *,
+        judge: Judge,
+        device: torch.device,
+        epochs: int,
+        entropy_weight: float,
     ) -> Minibatches:
-        """Minibatches of decisions from all rounds: as many rows as the newest rounds have, times `reuse`.
-
-        None comes twice in an iteration, unless more are drawn than there are.
+        """Passes over the decisions of the newest rounds, each in another order; the rest of a batch is left out.
 
         Args:
-            rng: draws the rows.
-            config: rows of a minibatch, `reuse` and `bootstrap`.
-            net: its present weights judge the next decisions.
+            rng: draws the orders.
+            config: rows of a minibatch and `gae_lambda`.
+            judge: the learner's present networks.
             device: of the minibatches.
+            epochs: number of passes.
+            entropy_weight: `OutcomeBatch.entropy_weight`.
         """
-        there = self._store.decisions()
-        size = config.batch_size
-        if there < size:
-            size = 1 << max(there.bit_length() - 1, 0)
-        count = max(round(config.reuse * self.newest / size), 1) if there else 0
-        drawn = rng.choice(there, size=count * size, replace=count * size > there) if count else np.empty(0, np.int64)
-        return Minibatches(count, size, self._batches(drawn.reshape(-1, size), _Judge(net, config, device)))
+        there = self.newest
+        if not there:
+            return Minibatches(0, config.batch_size, ())
+        # A power of two, so that a graph captured for a small iteration fits the next one as well.
+        size = config.batch_size if there >= config.batch_size else 1 << (there.bit_length() - 1)
+        orders = [rng.permutation(there)[: there // size * size].reshape(-1, size) for _ in range(epochs)]
+        learned = self._judged(judge, config.gae_lambda, device)._replace(entropy_weight=entropy_weight)
+        return Minibatches(epochs * (there // size), size, self._batches(np.concatenate(orders), learned, device))
 
     def held_out(self, *, device: torch.device) -> Iterator[OutcomeBatch]:
         """The newest decisions of held-out rounds, a batch at a time."""
         there = self._store.decisions(held_out=True)
         newest = np.arange(max(there - _HELD_OUT_ROWS, 0), there)
         for start in range(0, len(newest), _HELD_OUT_BATCH):
-            rows = self._store.rows(newest[start : start + _HELD_OUT_BATCH], held_out=True)
+            rows = self._store.rows(newest[start : start + _HELD_OUT_BATCH], held_out=True, other_hands=True)
             yield _on_device(rows, device)
 
-    def _batches(self, drawn: npt.NDArray[np.int64], judge: "_Judge") -> Iterator[OutcomeBatch]:
-        def build(decisions: npt.NDArray[np.int64]) -> OutcomeBatch:
-            rows = self._store.rows(decisions, next_decision=judge.share > 0)
-            return judge.judged(_on_device(rows, judge.device), rows)
+    def _judged(self, judge: Judge, gae_lambda: float, device: torch.device) -> "_Learned":
+        """What is learned from each decision of the newest rounds."""
+        first = self._store.decisions() - self.newest
+        chances, weights, values, results = np.empty((4, self.newest), np.float32)
+        for start in range(0, self.newest, _JUDGED_ROWS):
+            part = np.arange(start, min(start + _JUDGED_ROWS, self.newest))
+            batch = _on_device(self._store.rows(first + part, other_hands=True), device)
+            judged = torch.stack([*judge(batch), batch.values[:, 0]]).cpu().numpy()
+            chances[part], weights[part], values[part], results[part] = judged
+        advantage = advantages(values, results, self._store.next_decisions(first), gae_lambda)
+        # In double precision: the sum of many small numbers.
+        mean, deviation = advantage.mean(dtype=np.float64), advantage.std(dtype=np.float64)
+        better = weights * (advantage - mean) / (deviation + _LEAST)
+        return _Learned(first, chances, better, values + advantage, 0.0)
+
+    def _batches(
+        self, orders: npt.NDArray[np.int64], learned: "_Learned", device: torch.device
+    ) -> Iterator[OutcomeBatch]:
+        def build(places: npt.NDArray[np.int64]) -> OutcomeBatch:
+            batch = _on_device(self._store.rows(learned.first + places, other_hands=True), device)
+            chance, advantage, expected = (
+                torch.from_numpy(column[places].astype(np.float32)).to(device) for column in learned[1:4]
+            )
+            weight = torch.full_like(chance, learned.entropy_weight)
+            return batch._replace(log_probability=chance, advantage=advantage, expected=expected, entropy_weight=weight)
 
         with ThreadPoolExecutor(1, thread_name_prefix="rows") as ahead:
-            pending = [ahead.submit(build, decisions) for decisions in drawn[:_DRAWN_AHEAD]]
-            for k in range(len(drawn)):
+            pending = [ahead.submit(build, places) for places in orders[:_DRAWN_AHEAD]]
+            for k in range(len(orders)):
                 batch = pending.pop(0).result()
-                if k + _DRAWN_AHEAD < len(drawn):
-                    pending.append(ahead.submit(build, drawn[k + _DRAWN_AHEAD]))
+                if k + _DRAWN_AHEAD < len(orders):
+                    pending.append(ahead.submit(build, orders[k + _DRAWN_AHEAD]))
                 yield batch
 
 
-class _Judge:
-    """Judges the next decision of a row's seat with the weights that the network has now."""
+class _Learned(NamedTuple):
+    """What is learned from the decisions of an iteration: [N], in their order."""
 
-    def __init__(self, net: OutcomeNet, config: TrainingConfig, device: torch.device) -> None:
-        self.share = config.bootstrap
-        self.device = device
-        self._form: OutcomeForm | PlainNet | None = None
-        if self.share:
-            form = OutcomeForm(net) if net.shape.own is None else PlainNet(net)
-            self._form = form.requires_grad_(False).to(device, torch.bfloat16)
-            self._form.load(net)
-
-    def judged(self, batch: OutcomeBatch, rows: "_core._Rows") -> OutcomeBatch:
-        """The batch, its targets mixed with judgements where the seat decides again."""
-        if self._form is None:
-            return batch
-        raw, legal, again = (
-            torch.from_numpy(rows[name]).to(self.device) for name in ("next_features", "next_legal", "decides_again")
-        )
-        with torch.inference_mode():
-            logits, _ = self._form(raw.to(torch.bfloat16))
-            policy = torch.softmax(logits.masked_fill(~legal, torch.finfo(torch.float32).min), dim=1)
-            # Points over what the bid is worth are the chance to make it: the bid stands by then.
-            chance = (policy * logits).sum(dim=1) * POLICY_TEMPERATURE / (10 + batch.bid)
-            made = torch.where(again, self.share * chance + (1 - self.share) * batch.made, batch.made)
-        return batch._replace(made=made.clone())
+    first: int
+    """Number of the first decision in the store."""
+    log_probability: npt.NDArray[np.floating[Any]]
+    advantage: npt.NDArray[np.floating[Any]]
+    expected: npt.NDArray[np.floating[Any]]
+    entropy_weight: float
 
 
 def _on_device(rows: "_core._Rows", device: torch.device) -> OutcomeBatch:
     scale = torch.from_numpy(bz.feature_scale()).to(device)
-    raw, action, bid, tricks, values = (
-        torch.from_numpy(rows[name]).to(device) for name in ("features", "action", "bid", "tricks", "values")
+    raw, hands, legal, action, bid, tricks, values = (
+        torch.from_numpy(rows[name]).to(device)
+        for name in ("features", "other_hands", "legal", "action", "bid", "tricks", "values")
     )
+    none = torch.zeros_like(values[:, 0])
     return OutcomeBatch(
         features=raw.float() * scale,
+        other_hands=hands.float(),
+        legal=legal,
         action=action.long(),
         bid=bid.long(),
-        made=(tricks[:, 0] == bid).float(),
         tricks=tricks.long(),
         values=values,
         players=raw[:, PLAYERS_FEATURE],
+        log_probability=none,
+        advantage=none,
+        expected=values[:, 0],
+        entropy_weight=none,
     )

@@ -40,7 +40,7 @@ from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.sizes import Sizes
 
-FORMAT = 3
+FORMAT = 4
 """Version of what checkpoints hold; a run continues from its own only."""
 
 
@@ -77,7 +77,11 @@ class Run:
         self.carried: CarryOver | None = None
         self.untrained = seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
         self.learner = Learner(
-            copy_network(self.untrained), config.training, device=device, iterations=config.run.iterations
+            copy_network(self.untrained),
+            config.training,
+            device=device,
+            iterations=config.run.iterations,
+            random_share=config.selfplay.random_share,
         )
         self.best = copy_network(self.untrained)
         self.best_iteration = 0

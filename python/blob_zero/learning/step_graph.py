@@ -18,15 +18,16 @@ class StepGraph:
     learning rate, must be a tensor: a replay repeats the numbers that Python had at the capture.
 
     Args:
-        step: takes a step on a batch and returns its result, float64[6], without waiting for the device.
+        step: takes a step on a batch and returns its result, float64[N], without waiting for the device.
         like: a batch of the size.
+        results: numbers in a result, N.
         gpu: where it runs.
     """
 
-    def __init__(self, step: Callable[[Batch], Tensor], like: Batch, *, gpu: Gpu) -> None:
+    def __init__(self, step: Callable[[Batch], Tensor], like: Batch, *, results: int, gpu: Gpu) -> None:
         self._gpu = gpu
         self._batch = type(like)(*(torch.empty_like(part, memory_format=torch.contiguous_format) for part in like))
-        self._result = torch.zeros(6, dtype=torch.float64, device=like.features.device)
+        self._result = torch.zeros(results, dtype=torch.float64, device=like.features.device)
         self._pool = torch.cuda.graph_pool_handle()
         self._left = _WARM_UPS
         self._needed = 0

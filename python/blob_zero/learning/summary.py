@@ -27,7 +27,7 @@ class TrainingSummary:
     examples_per_second: float
     """Rows learned from, a second."""
     by_step: npt.NDArray[np.float64] = field(repr=False)
-    """[S, 6], the result of each attempted step, as `Learner.step` returns it."""
+    """[S, 2 + losses], the result of each attempted step, as `Learner.step` returns it."""
     rates: npt.NDArray[np.float64] = field(repr=False)
     """[S], the learning rate of each attempted step."""
 
@@ -37,7 +37,7 @@ class StepResults:
 
     def __init__(self, objective: Objective, *, device: torch.device) -> None:
         self._objective = objective
-        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(2 + len(objective.names), dtype=torch.float64, device=device)
         self._by_step: list[Tensor] = []
         self._rates: list[float] = []
 
@@ -57,7 +57,7 @@ class StepResults:
 
     def mean_loss(self) -> float:
         """The mean loss so far; waits for the device."""
-        taken, sums = self._sums[0], self._sums[1:5]
+        taken, sums = self._sums[0], self._sums[1:-1]
         return float(self._objective.total(sums) / taken.clamp(min=1))
 
     def summary(self, *, batch_rows: int, seconds: float) -> TrainingSummary:

@@ -34,7 +34,13 @@ def _against(opponent: str, whom: str) -> tuple[Column, ...]:
     )
 
 
+_POLICY_UPDATES = (
+    Column("surrogate_loss", pl.Float64, "clipped surrogate of a policy that learns from its own rounds, less entropy"),
+    Column("update_kl", pl.Float64, "divergence of the policy from the one that the iteration began with, nats"),
+    Column("clipped_share", pl.Float64, "share of rows whose action's probability moved by more than `clip_range`"),
+)
 OUTCOME_LOSSES = (
+    Column("critic_loss", pl.Float64, "mean squared error of the critic, which sees all hands"),
     Column("make_loss", pl.Float64, "cross-entropy of the chance that the bid is made by the action taken, nats"),
     Column(
         "missed_loss", pl.Float64, "cross-entropy of the own tricks where the bid is missed, 0 where it is made, nats"
@@ -43,7 +49,10 @@ OUTCOME_LOSSES = (
         "tricks_loss", pl.Float64, "cross-entropy of the tricks of a seat, over the seats of a row and then rows, nats"
     ),
 )
-"""Losses of networks of kind outcome; the losses of policies are empty there, and these for BlobNet."""
+POLICY_LOSSES = (*_POLICY_UPDATES, *OUTCOME_LOSSES)
+"""Losses of networks of kind outcome; those of searches are empty there, and these for BlobNet."""
+
+POLICY_ENTROPY = "entropy of the visits, the lower bound of `policy_loss`; without search, of the policy; nats"
 
 COLUMNS: tuple[Column, ...] = (
     Column("iteration", pl.Int64, "iterations done, from 1"),
@@ -59,9 +68,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("selfplay_points", pl.Float64, "points a seat and round in self-play, mean"),
     Column("selfplay_exact", pl.Float64, "share of bids made exactly in self-play"),
     Column("policy_loss", pl.Float64, "cross-entropy of the network's policy against the search's visits, nats"),
-    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the lower bound of `policy_loss`"),
+    Column("policy_entropy", pl.Float64, POLICY_ENTROPY),
     Column("policy_kl", pl.Float64, "`policy_loss` less `policy_entropy`, nats"),
-    *OUTCOME_LOSSES,
+    *POLICY_LOSSES,
     Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
     Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping, mean over steps"),
@@ -90,6 +99,11 @@ COLUMNS: tuple[Column, ...] = (
         "held_out_bid_explained",
         pl.Float64,
         "share of the variance of made bids that networks of kind outcome explain on the held-out rows",
+    ),
+    Column(
+        "held_out_critic_explained",
+        pl.Float64,
+        "share of the variance of the seat's result that the critic explains on the held-out rows",
     ),
     *_against("untrained", "the untrained network, which plays in the same way"),
     *_against("random", "random play"),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from blob_zero.metrics.log import OUTCOME_LOSSES, Column
+from blob_zero.metrics.log import POLICY_ENTROPY, POLICY_LOSSES, Column
 from blob_zero.run.atomic_files import explained, make_folder, write_atomically
 
 STEPS = "steps"
@@ -21,8 +21,8 @@ STEP_COLUMNS = (
     Column("iteration", pl.Int64, "iteration of the step, from 1"),
     Column("step", pl.Int64, "number of the step, counted over the run from 1, steps left out included"),
     Column("policy_loss", pl.Float64, "cross-entropy of the network's policy against the search's visits, nats"),
-    Column("policy_entropy", pl.Float64, "entropy of the visits, nats: the lower bound of `policy_loss`"),
-    *OUTCOME_LOSSES,
+    Column("policy_entropy", pl.Float64, POLICY_ENTROPY),
+    *POLICY_LOSSES,
     Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
     Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping"),
@@ -48,8 +48,8 @@ def step_frame(
     """The steps of an iteration as a table; losses of other kinds of network are empty.
 
     Args:
-        names: of the four losses.
-        measured: [S, 6], the result of each attempted step, as `Learner.step` returns it.
+        names: of the losses.
+        measured: [S, 2 + losses], the result of each attempted step, as `Learner.step` returns it.
         rates: [S], learning rates.
         iteration: number of the iteration, from 1.
         first_step: number of its first step, counted over the run from 1.

@@ -17,8 +17,7 @@ def configured_shape(config: Config) -> Shape:
     """The shape that a run's settings ask for."""
     sizes = config.network
     if sizes.kind == "outcome":
-        trick_points = config.game.rules.scoring == "exact_plus_tricks"
-        return OutcomeShape(width=sizes.width, layers=sizes.layers, trick_points=trick_points, own=sizes.own)
+        return OutcomeShape(width=sizes.width, layers=sizes.layers, own=sizes.own)
     return NetworkShape(values=SEATS, **sizes.model_dump(exclude={"kind"}))
 
 

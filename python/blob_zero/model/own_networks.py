@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from blob_zero import _core
 from blob_zero.errors import ConfigError
 from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS, BlobNet, NetworkShape
 from blob_zero.model.outcome_net import TRICKS, OutcomeNet, Outcomes, OutcomeShape
@@ -25,9 +24,10 @@ class OwnOutcomeNet(OutcomeNet):
         self.shape = shape
         self.own = own
 
-    def forward(self, features: Tensor) -> Outcomes:
+    def forward(self, features: Tensor, *, detailed: int | None = None) -> Outcomes:
         """Judges positions, as `OutcomeNet.forward` does."""
-        return Outcomes(*self.own(features))
+        policy, values, *details = self.own(features)
+        return Outcomes(policy, values, *(part[:detailed] for part in details))
 
 
 class OwnBlobNet(BlobNet):
@@ -63,14 +63,14 @@ def own_network(shape: NetworkShape | OutcomeShape) -> OwnBlobNet | OwnOutcomeNe
             f"network {name!r} {given} is refused: {error}; its other parameters should have defaults"
         ) from error
     if isinstance(shape, OutcomeShape):
-        _check_outputs(name, module, Outcomes._fields, _outcomes(), FEATURES + _core.OTHER_HANDS * shape.other_hands)
+        _check_outputs(name, module, Outcomes._fields, _outcomes(), FEATURES)
         return OwnOutcomeNet(module, shape)
     _check_outputs(name, module, ("logits", "values"), [(ACTIONS,), (shape.values,)], FEATURES)
     return OwnBlobNet(module, shape)
 
 
 def _outcomes() -> list[tuple[int, ...]]:
-    return [(ACTIONS,), (SEATS,), (TRICKS,), (ACTIONS,), (SEATS, TRICKS)]
+    return [(ACTIONS,), (SEATS,), (ACTIONS,), (TRICKS,), (ACTIONS,), (SEATS, TRICKS)]
 
 
 def _find_class(name: str) -> type[nn.Module]:

@@ -39,15 +39,16 @@ def losses(frame: pl.DataFrame) -> Figure:
 
 
 def _outcome_losses(frame: pl.DataFrame) -> Figure:
-    figure, (make, explained, value) = new_figure(frame, panels=3)
-    for axes, column in ((make, "make_loss"), (value, "value_loss")):
-        line(axes, frame, column, "rows learned from", 0)
-        line(axes, frame, f"held_out_{column}", "held-out rows", 1)
-    line(explained, frame, "held_out_bid_explained", "held-out rows", 1)
+    figure, (entropy, make, explained) = new_figure(frame, panels=3)
+    line(entropy, frame, "policy_entropy", "rows learned from", 0)
+    for name, axis in (("make_loss", 0), ("held_out_make_loss", 1)):
+        line(make, frame, name, "held-out rows" if axis else "rows learned from", axis)
+    line(explained, frame, "held_out_bid_explained", "made bids, from what a seat knows", 0)
+    line(explained, frame, "held_out_critic_explained", "results, from all hands (critic)", 1)
     explained.yaxis.set_major_formatter(PercentFormatter(1))
+    finish(entropy, "Policy: entropy, how much it still tries", "nats")
     finish(make, "Chance that the bid is made: cross-entropy", "nats", legend=True)
-    finish(explained, "Chance that the bid is made: variance explained", "share, held-out rows")
-    finish(value, "Value: error against the results of the rounds", "squared error, mean\n(results: -1 to 1)")
+    finish(explained, "Variance explained on held-out rows", "share", legend=True)
     return figure
 
 

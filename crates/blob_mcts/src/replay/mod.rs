@@ -8,4 +8,4 @@ mod rows;
 pub use columns::RoundColumns;
 pub use played_round::{Decision, PlayedRound};
 pub use round_store::{Part, RoundStore};
-pub use rows::{Extra, Rows, With};
+pub use rows::Rows;

@@ -50,6 +50,17 @@ impl PlayedRound {
         }
     }
 
+    /// The seat of each decision in order, of a checked round.
+    pub(crate) fn deciders(&self) -> impl Iterator<Item = Seat> {
+        let mut round = self.deal;
+        self.actions.iter().map(move |&action| {
+            round.skip_forced();
+            let seat = round.to_play().expect("a checked round has no action past its end");
+            round.play_unchecked(action);
+            seat
+        })
+    }
+
     /// The round at decision `k`, which is below the number of actions of a checked round.
     pub(crate) fn position(&self, k: usize) -> Round {
         let mut round = self.deal;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use blob_engine::{BySeat, Observation, RulesError};
+use blob_engine::{BySeat, RulesError};
 
 use crate::replay::played_round::{Decision, PlayedRound};
 
@@ -100,19 +100,22 @@ impl RoundStore {
         })
     }
 
-    /// What the seat of decision `row` knows when it decides next in the round; `None` if it does not.
-    pub fn next_decision(&self, part: Part, row: u64) -> Option<Observation> {
-        let (stored, k) = self.place(part, row)?;
-        let mut round = stored.round.position(k);
-        let seat = round.to_play()?;
-        for &action in &stored.round.actions[k..] {
-            round.play_unchecked(action);
-            round.skip_forced();
-            if round.to_play() == Some(seat) {
-                return Some(round.observe(seat));
+    /// For each decision of a part from `first` on, which is the first of a round, the place of its seat's next decision
+    /// in the round, counted from `first`; `None` if there is none.
+    pub fn next_decisions(&self, part: Part, first: u64) -> Vec<Option<u64>> {
+        let mut next = vec![None; self.decisions(part).saturating_sub(first) as usize];
+        let first = self.dropped.of(part) + first;
+        for stored in self.rounds.iter().filter(|stored| self.part(&stored.round) == part) {
+            let (end, count) = (stored.end.of(part), stored.round.actions.len() as u64);
+            let Some(start) = (end - count).checked_sub(first) else { continue };
+            let mut last: BySeat<Option<u64>> = BySeat::default();
+            for (place, seat) in (start..).zip(stored.round.deciders()) {
+                if let Some(before) = last[seat].replace(place) {
+                    next[before as usize] = Some(place);
+                }
             }
         }
-        None
+        next
     }
 
     /// The round of decision `row` of a part, and the decision's number in it.
@@ -180,6 +183,35 @@ mod tests {
             let count = rows[part as usize];
             assert_eq!((store.decisions(part), store.decision(part, count).is_none()), (count, true));
         }
+    }
+
+    #[test]
+    fn a_seat_decides_next_where_it_moves_again() {
+        let mut store = RoundStore::new(200, 5);
+        let mut starts = Vec::new();
+        for number in 0..40 {
+            let round = played(number, 3 + number as usize % 6, 1 + number as usize % 6);
+            starts.push((number % 5 != 4).then_some(round.actions.len() as u64));
+            store.push(round).expect("a finished round");
+        }
+        for part in [Part::Training, Part::HeldOut] {
+            let all = store.next_decisions(part, 0);
+            assert_eq!(all.len() as u64, store.decisions(part));
+            assert!(all.iter().any(Option::is_some) && all.iter().any(Option::is_none));
+            let at = |row| store.decision(part, row).expect("a decision");
+            for (row, &next) in (0..).zip(&all) {
+                let number = |row| store.place(part, row).expect("a decision").0.round.number;
+                let expected = (row + 1..store.decisions(part))
+                    .take_while(|&later| number(later) == number(row))
+                    .find(|&later| at(later).seat() == at(row).seat());
+                assert_eq!(next, expected);
+            }
+        }
+        let newest = starts.iter().rev().flatten().next().expect("a training round");
+        let first = store.decisions(Part::Training) - newest;
+        let (all, some) = (store.next_decisions(Part::Training, 0), store.next_decisions(Part::Training, first));
+        let moved: Vec<_> = all[first as usize..].iter().map(|next| next.map(|place| place - first)).collect();
+        assert_eq!(some, moved);
     }
 
     #[test]

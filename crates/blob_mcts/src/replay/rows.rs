@@ -24,43 +24,20 @@ pub struct Rows {
     pub tricks: Vec<u8>,
     /// [N, 8]: values in the end, in [-1, 1].
     pub values: Vec<f32>,
-    /// What was asked for besides.
-    pub extra: Extra,
-}
-
-/// Columns that are built on request only; empty otherwise.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Extra {
-    /// [N, 364]: the hands of the other relative seats, in the encoding's names.
+    /// [N, 364]: the hands of the other relative seats, in the encoding's names; empty if not asked for.
     pub other_hands: Vec<u8>,
-    /// [N]: whether the seat decides again in the round.
-    pub decides_again: Vec<bool>,
-    /// [N, 256]: what the seat knows at its next decision, encoded; 0 where there is none.
-    pub next_features: Vec<u8>,
-    /// [N, 52]: the legal actions there, in that encoding's names.
-    pub next_legal: Vec<bool>,
-}
-
-/// Columns beyond the usual.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct With {
-    /// The hands of the other seats.
-    pub other_hands: bool,
-    /// The next decision of the same seat.
-    pub next_decision: bool,
 }
 
 impl RoundStore {
-    /// The rows of these decisions of a part; `None` if one is past the last.
-    pub fn rows(&self, part: Part, decisions: &[u64], with: With) -> Option<Rows> {
+    /// The rows of these decisions of a part, with the other hands on request; `None` if one is past the last.
+    pub fn rows(&self, part: Part, decisions: &[u64], other_hands: bool) -> Option<Rows> {
         let chunks: Option<Vec<Rows>> = decisions
             .par_chunks(ROWS_AT_A_TIME)
             .map(|chunk| {
                 let mut rows = Rows::default();
                 for &row in chunk {
                     let decision = self.decision(part, row)?;
-                    rows.push(&decision);
-                    rows.extra.push(&decision, with, || self.next_decision(part, row));
+                    rows.push(&decision, other_hands);
                 }
                 Some(rows)
             })
@@ -72,13 +49,18 @@ impl RoundStore {
 }
 
 impl Rows {
-    fn push(&mut self, decision: &Decision) {
+    fn push(&mut self, decision: &Decision, other_hands: bool) {
         push_encoded(&decision.observation, &mut self.features, &mut self.legal);
         let names = decision.observation.card_names();
         self.action.push(names.action(decision.action).index() as u8);
         self.bid.push(decision.bid());
         self.tricks.extend(decision.relative(&decision.tricks));
         self.values.extend(decision.relative(&decision.values));
+        if other_hands {
+            let mut hands = [0; OTHER_HANDS];
+            encode_other_hands(&decision.round, decision.seat(), &mut hands);
+            self.other_hands.extend(hands);
+        }
     }
 
     fn append(&mut self, mut other: Self) {
@@ -88,31 +70,7 @@ impl Rows {
         self.bid.append(&mut other.bid);
         self.tricks.append(&mut other.tricks);
         self.values.append(&mut other.values);
-        self.extra.other_hands.append(&mut other.extra.other_hands);
-        self.extra.decides_again.append(&mut other.extra.decides_again);
-        self.extra.next_features.append(&mut other.extra.next_features);
-        self.extra.next_legal.append(&mut other.extra.next_legal);
-    }
-}
-
-impl Extra {
-    fn push(&mut self, decision: &Decision, with: With, next: impl FnOnce() -> Option<Observation>) {
-        if with.other_hands {
-            let mut hands = [0; OTHER_HANDS];
-            encode_other_hands(&decision.round, decision.seat(), &mut hands);
-            self.other_hands.extend(hands);
-        }
-        if with.next_decision {
-            let next = next();
-            self.decides_again.push(next.is_some());
-            match next {
-                Some(observation) => push_encoded(&observation, &mut self.next_features, &mut self.next_legal),
-                None => {
-                    self.next_features.extend([0; FEATURES]);
-                    self.next_legal.extend([false; ACTIONS]);
-                }
-            }
-        }
+        self.other_hands.append(&mut other.other_hands);
     }
 }
 
@@ -157,8 +115,7 @@ mod tests {
         let store = store();
         for part in [Part::Training, Part::HeldOut] {
             let wanted: Vec<u64> = (0..store.decisions(part)).rev().collect();
-            let rows =
-                store.rows(part, &wanted, With { other_hands: true, next_decision: true }).expect("all are there");
+            let rows = store.rows(part, &wanted, true).expect("all are there");
             for (k, &row) in wanted.iter().enumerate() {
                 let decision = store.decision(part, row).expect("a decision");
                 let mut features = [0; FEATURES];
@@ -174,21 +131,12 @@ mod tests {
                     .filter(|&seat| seat != decision.seat())
                     .map(|seat| decision.round.hand(seat).len())
                     .sum();
-                let shown = &rows.extra.other_hands[k * OTHER_HANDS..][..OTHER_HANDS];
+                let shown = &rows.other_hands[k * OTHER_HANDS..][..OTHER_HANDS];
                 assert_eq!(shown.iter().map(|&flag| usize::from(flag)).sum::<usize>(), held);
-                let next = store.next_decision(part, row);
-                assert_eq!(rows.extra.decides_again[k], next.is_some());
-                let mut expected = [0; FEATURES];
-                if let Some(next) = next {
-                    encode(&next, &mut expected);
-                    assert_eq!(next.seat(), decision.seat());
-                    assert!(next.public().turns() > decision.observation.public().turns());
-                }
-                assert_eq!(rows.extra.next_features[k * FEATURES..][..FEATURES], expected);
             }
-            let without = store.rows(part, &wanted, With::default()).expect("all are there");
-            assert_eq!(without, Rows { extra: Extra::default(), ..rows });
-            assert_eq!(store.rows(part, &[wanted.len() as u64], With::default()), None);
+            let without = store.rows(part, &wanted, false).expect("all are there");
+            assert_eq!(without, Rows { other_hands: Vec::new(), ..rows });
+            assert_eq!(store.rows(part, &[wanted.len() as u64], false), None);
         }
     }
 

@@ -62,6 +62,7 @@ def look_ahead(
     worlds: int,
     own_share: float,
     policy_temperature: float,
+    belief: float,
 ) -> list[tuple[int, list[tuple[int, float]], int]]: ...
 def action_playouts(
     observations: Sequence[Observation], *, seeds: Sequence[int], worlds: int
@@ -238,7 +239,9 @@ class AgentSpec:
     @staticmethod
     def flat(worlds: int) -> AgentSpec: ...
     @staticmethod
-    def look_ahead(model: int, *, worlds: int, own_share: float, policy_temperature: float) -> AgentSpec: ...
+    def look_ahead(
+        model: int, *, worlds: int, own_share: float, policy_temperature: float, belief: float
+    ) -> AgentSpec: ...
     @staticmethod
     def policy(model: int, *, temperature: float = 0.0, random_share: float = 0.0) -> AgentSpec: ...
     @staticmethod

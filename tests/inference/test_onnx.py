@@ -103,9 +103,8 @@ def test_the_arena_takes_the_file_with_the_search_of_its_run(file, monkeypatch, 
     assert json.loads(printed)["settings"]["agents"] == [str(file), "rule"]
 
 
-@pytest.mark.parametrize("trick_points", [False, True])
-def test_a_network_of_outcomes_is_exported_for_play_without_search(tmp_path, trick_points):
-    net = seeded_network(OutcomeShape(width=24, layers=2, trick_points=trick_points), seed=3)
+def test_a_network_of_outcomes_is_exported_for_play_without_search(tmp_path):
+    net = seeded_network(OutcomeShape(width=24, layers=2), seed=3)
     with torch.no_grad():
         for head in (net.play, net.detail):
             head.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(3))

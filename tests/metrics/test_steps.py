@@ -13,7 +13,7 @@ from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, small_c
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.learning.loop import train
 from blob_zero.learning.run import Run
-from blob_zero.metrics.log import COLUMNS, OUTCOME_LOSSES
+from blob_zero.metrics.log import COLUMNS, POLICY_LOSSES
 from blob_zero.metrics.steps import STEP_COLUMNS, step_frame, write_steps
 from blob_zero.metrics.tensorboard import tag_of
 
@@ -59,8 +59,8 @@ def test_a_skipped_step_has_no_losses(tmp_path):
         first_step=7,
     )
     write_steps(tmp_path, frame)
-    assert all(steps(tmp_path)[loss.name].is_null().all() for loss in OUTCOME_LOSSES)
-    assert steps(tmp_path).drop(loss.name for loss in OUTCOME_LOSSES).rows() == [
+    assert all(steps(tmp_path)[loss.name].is_null().all() for loss in POLICY_LOSSES)
+    assert steps(tmp_path).drop(loss.name for loss in POLICY_LOSSES).rows() == [
         (3, 7, 1.5, 1.0, 0.5, 0.25, 2.0, 0.1, False),
         (3, 8, None, None, None, None, None, 0.2, True),
     ]

@@ -17,7 +17,7 @@ pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, MemoryBlock, NextBatc
 pub use replay::{Decision, Part, PlayedRound, RoundColumns, RoundStore, Rows};
 pub use search::{
     ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, LookAhead, LookAheadConfig,
-    LookAheadOutcome, Outcome, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, Waiting,
+    LookAheadOutcome, Outcome, Past, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, Waiting,
     YARDSTICK_VERSION, action_playouts, choose, flat_search, puct,
 };
 pub use selfplay::{

@@ -47,14 +47,15 @@ impl AgentSpec {
 
     /// One step ahead by the policy and the values of a model, in `worlds` worlds; `model` is its number, below 64.
     #[staticmethod]
-    #[pyo3(signature = (model, *, worlds, own_share, policy_temperature))]
+    #[pyo3(signature = (model, *, worlds, own_share, policy_temperature, belief))]
     fn look_ahead(
         #[pyo3(from_py_with = int)] model: i64,
         #[pyo3(from_py_with = int)] worlds: i64,
         own_share: f32,
         policy_temperature: f32,
+        belief: f32,
     ) -> PyResult<Self> {
-        let config = LookAheadConfig { worlds: count("worlds", worlds)?, own_share, policy_temperature };
+        let config = LookAheadConfig { worlds: count("worlds", worlds)?, own_share, policy_temperature, belief };
         Self::checked(Agent::LookAhead { model: model_number(model)?, config })
     }
 

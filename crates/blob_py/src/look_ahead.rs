@@ -17,7 +17,7 @@ type Valued = (usize, f64);
 /// promising actions with their values, which share a constant where `own_share` is above 0, and the number of
 /// evaluations.
 #[pyfunction]
-#[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, own_share, policy_temperature))]
+#[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, own_share, policy_temperature, belief))]
 pub(crate) fn look_ahead(
     roots: Vec<Root<'_>>,
     evaluator: &Bound<'_, PyAny>,
@@ -25,16 +25,17 @@ pub(crate) fn look_ahead(
     #[pyo3(from_py_with = int)] worlds: i64,
     own_share: f32,
     policy_temperature: f32,
+    belief: f32,
 ) -> PyResult<Vec<(usize, Vec<Valued>, u64)>> {
     if seeds.len() != roots.len() {
         return Err(config(format!("{} seeds for {} positions; each has one", seeds.len(), roots.len())));
     }
-    let settings = LookAheadConfig { worlds: count("worlds", worlds)?, own_share, policy_temperature };
+    let settings = LookAheadConfig { worlds: count("worlds", worlds)?, own_share, policy_temperature, belief };
     settings.check().map_err(config_fault)?;
     let mut searches = Vec::with_capacity(roots.len());
     for (root, &seed) in roots.iter().zip(&seeds) {
         let rng = stream(number("seed", seed)?, Purpose::Search, &[]);
-        searches.push(LookAhead::new(&root.observe()?, settings, rng));
+        searches.push(LookAhead::new(&root.observe()?, None, settings, rng));
     }
     let evaluator = CallableEvaluator(evaluator);
     let mut asked: Vec<(usize, Waiting)> = Vec::new();

@@ -9,7 +9,7 @@ import numpy as np
 
 from blob_zero import _core
 from blob_zero.config.bots import Bot, BotKind
-from blob_zero.config.search_options import DEFAULT_SEARCH, LookAhead, SearchChanges, SearchOptions
+from blob_zero.config.search_options import DEFAULT_SEARCH, LookAhead, LookAheadOptions, SearchChanges, SearchOptions
 from blob_zero.errors import ConfigError
 from blob_zero.inference.evaluator import BatchEvaluator, Evaluator
 from blob_zero.inference.onnx_evaluator import open_evaluator
@@ -84,10 +84,10 @@ class Agent:
 
     @classmethod
     def look_ahead(
-        cls, evaluator: Evaluator | BatchEvaluator | str | PathLike[str], *, worlds: int = 64, own_share: float = 0.5
+        cls, evaluator: Evaluator | BatchEvaluator | str | PathLike[str], **options: Unpack[LookAheadOptions]
     ) -> Self:
-        """One step ahead by an evaluator's policy and values; `worlds` and `own_share` as in `LookAhead`."""
-        return cls(kind="network", search=LookAhead(worlds=worlds, own_share=own_share), evaluator=_opened(evaluator))
+        """One step ahead by an evaluator's policy and values; the options are `LookAhead`'s."""
+        return cls(kind="network", search=LookAhead(**options), evaluator=_opened(evaluator))
 
     @classmethod
     def of_function(cls, function: AgentFunction) -> Self:

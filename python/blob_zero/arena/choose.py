@@ -72,6 +72,7 @@ def _decide(agent: Agent, observations: Sequence[_core.Observation], seeds: Sequ
                     worlds=search.worlds,
                     own_share=search.own_share,
                     policy_temperature=POLICY_TEMPERATURE,
+                    belief=search.belief,
                 )
                 return [action for action, _, _ in ahead]
             return _by_policy(evaluate, observations)

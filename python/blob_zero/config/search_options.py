@@ -99,6 +99,8 @@ class LookAhead:
     Attributes:
         worlds: worlds in which each promising action is tried, 1 to 65,536; twice as many cost twice the time.
         own_share: weight of the network's own judgement of the actions beside that of the worlds, 0 to 1.
+        belief: how far worlds are weighted by what the others did so far, 0 to 1: the power of the chance that they
+            would have done so by the network's policy. Observations that know no past weight all worlds alike.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -106,6 +108,7 @@ class LookAhead:
 
     worlds: int = 64
     own_share: float = 0.5
+    belief: float = 0.0
 
     def __post_init__(self) -> None:
         self.spec(0)  # refuses what is out of range
@@ -128,8 +131,20 @@ class LookAhead:
         if isinstance(evaluator, str):
             raise ConfigError(f"a look-ahead needs a network; the judge {evaluator!r} of the core has no policy")
         return _core.AgentSpec.look_ahead(
-            evaluator, worlds=self.worlds, own_share=self.own_share, policy_temperature=POLICY_TEMPERATURE
+            evaluator,
+            worlds=self.worlds,
+            own_share=self.own_share,
+            policy_temperature=POLICY_TEMPERATURE,
+            belief=self.belief,
         )
+
+
+class LookAheadOptions(TypedDict, total=False):
+    """The fields of `LookAhead` as keyword arguments."""
+
+    worlds: int
+    own_share: float
+    belief: float
 
 
 class SearchChanges(TypedDict, total=False):

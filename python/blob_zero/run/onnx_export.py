@@ -21,7 +21,7 @@ from blob_zero.config.search_options import SearchOptions
 from blob_zero.errors import BlobError, ConfigError, MissingPackageError
 from blob_zero.inference.folded import FoldedNet
 from blob_zero.inference.onnx_evaluator import ENCODING, SEARCH, OnnxEvaluator
-from blob_zero.inference.plain import PlainNet, policy_logits
+from blob_zero.inference.plain import PlainNet
 from blob_zero.model.blobnet import SEATS, BlobNet
 from blob_zero.model.outcome_net import OutcomeNet, trick_chances
 from blob_zero.run.atomic_files import write_atomically
@@ -117,7 +117,7 @@ class _AsJudge(nn.Module):
         """Maps features float32[B, 256] and legal bool[B, 52] to policy, values, make and tricks."""
         raw = torch.round(features / self.scale)
         outcomes = self.net(features)
-        policy = _policy(policy_logits(self.net, outcomes, raw), legal)
+        policy = _policy(outcomes.policy, legal)
         return policy, outcomes.values, torch.sigmoid(outcomes.make), trick_chances(outcomes, raw)
 
 

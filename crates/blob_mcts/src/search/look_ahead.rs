@@ -6,13 +6,14 @@
 //! learned. This is one step of policy iteration by rollouts (Tesauro and Galperin 1996, "On-line policy improvement
 //! using Monte-Carlo search"), cut off at the next own decision.
 
-use blob_engine::rng::Xoshiro;
-use blob_engine::{Action, BySeat, Observation, Round, WorldSampler};
+use blob_engine::rng::{Xoshiro, unit};
+use blob_engine::{Action, BySeat, EncodedAction, EncodedActionSet, Observation, Round, WorldSampler};
 use rand::{Rng, SeedableRng};
 
 use crate::error::{ConfigError, EvaluationError};
 use crate::search::evaluate::Evaluation;
 use crate::search::exploration::choose_by;
+use crate::search::past::Past;
 
 /// Settings of a look-ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,10 +24,19 @@ pub struct LookAheadConfig {
     pub own_share: f32,
     /// Points by which an action must be better to be e times as likely in the policy, above 0.
     pub policy_temperature: f32,
+    /// How far worlds are weighted by what the others did so far, in [0, 1]: the power of the chance that they would have
+    /// done so by the policy. 0 takes all worlds as equally likely.
+    pub belief: f32,
 }
 
 /// Most worlds of a decision.
 const MAX_WORLDS: usize = 1 << 16;
+
+/// Worlds drawn for each that is kept, where they are weighted.
+const CANDIDATES: usize = 4;
+
+/// Least chance that a policy is taken to give to an action, since others need not play by it.
+const LEAST_CHANCE: f64 = 0.01;
 
 /// Actions whose probability is below this share of the likeliest one's are not tried.
 const PROMISING: f64 = 1e-4;
@@ -42,6 +52,7 @@ impl LookAheadConfig {
             "a look-ahead has 1 to 65536 worlds",
         )?;
         ConfigError::check((0.0..=1.0).contains(&self.own_share), "own_share", self.own_share, "it is 0 to 1")?;
+        ConfigError::check((0.0..=1.0).contains(&self.belief), "belief", self.belief, "it is 0 to 1")?;
         let temperature = self.policy_temperature;
         ConfigError::check(
             temperature.is_finite() && temperature > 0.0,
@@ -70,6 +81,17 @@ struct Playout {
     rng: Xoshiro,
 }
 
+/// An action that another seat took, in a world that may explain it.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    world: u32,
+    /// The action, and those legal there, in the encoding's names.
+    action: EncodedAction,
+    legal: EncodedActionSet,
+    /// Logarithm of its chance, once it is evaluated.
+    log: f64,
+}
+
 /// What a look-ahead found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LookAheadOutcome {
@@ -89,23 +111,34 @@ pub struct LookAheadOutcome {
 #[derive(Debug)]
 pub struct LookAhead {
     observation: Observation,
+    /// What everybody saw so far; worlds are not weighted without it.
+    past: Option<Past>,
     config: LookAheadConfig,
     rng: Xoshiro,
     /// The promising actions, with the logarithm of their probability.
     actions: Vec<(Action, f64)>,
     /// Sum over worlds of the searcher's value, for each of them.
     sums: Vec<f64>,
+    /// Worlds that are weighted before some of them are kept.
+    candidates: Vec<Round>,
+    seen: Vec<Seen>,
+    /// Actions seen that are not evaluated yet.
+    unweighted: usize,
     playouts: Vec<Playout>,
     waiting: Vec<Waiting>,
     evaluations: u64,
 }
 
 impl LookAhead {
-    /// Starts a look-ahead of the observer's decision.
-    pub fn new(observation: &Observation, config: LookAheadConfig, rng: Xoshiro) -> Self {
+    /// Starts a look-ahead of the observer's decision. With the round's past, worlds are weighted by it.
+    pub fn new(observation: &Observation, past: Option<Past>, config: LookAheadConfig, rng: Xoshiro) -> Self {
         Self {
             observation: *observation,
+            past: past.filter(|_| config.belief > 0.0),
             config,
+            candidates: Vec::new(),
+            seen: Vec::new(),
+            unweighted: 0,
             rng,
             actions: Vec::new(),
             sums: Vec::new(),
@@ -117,6 +150,9 @@ impl LookAhead {
 
     /// Hands out the positions that wait; returns whether there are any. If there are none, the look-ahead is done.
     pub fn each_waiting(&mut self, mut ask: impl FnMut(Waiting, &Observation)) -> bool {
+        if self.unweighted > 0 && self.seen.is_empty() {
+            return self.ask_for_weights(ask);
+        }
         self.evaluations += self.waiting.len() as u64;
         for &waiting in &self.waiting {
             if waiting == Waiting::ROOT {
@@ -137,6 +173,9 @@ impl LookAhead {
     pub fn receive(&mut self, waiting: Waiting, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
         if waiting == Waiting::ROOT {
             return self.begin(evaluation);
+        }
+        if self.unweighted > 0 {
+            return self.weigh(waiting, evaluation);
         }
         let searcher = self.observation.seat();
         let playout = &mut self.playouts[waiting.0 as usize];
@@ -198,8 +237,62 @@ impl LookAhead {
             return Ok(());
         }
         let sampler = WorldSampler::new(&self.observation);
-        for _ in 0..self.config.worlds {
-            let world = sampler.sample(&mut self.rng);
+        let worlds = self.config.worlds;
+        if let Some(past) = &self.past {
+            self.candidates = (0..CANDIDATES * worlds).map(|_| sampler.sample(&mut self.rng)).collect();
+            let seat = self.observation.seat();
+            self.candidates.iter().for_each(|world| past.decisions_of_others(world, seat, |_, _| self.unweighted += 1));
+            if self.unweighted > 0 {
+                return Ok(());
+            }
+            self.candidates.truncate(worlds);
+        } else {
+            self.candidates = (0..worlds).map(|_| sampler.sample(&mut self.rng)).collect();
+        }
+        self.play_on();
+        Ok(())
+    }
+
+    /// Hands out what the others decided from in each world.
+    fn ask_for_weights(&mut self, mut ask: impl FnMut(Waiting, &Observation)) -> bool {
+        let Some(past) = &self.past else { return false };
+        for (world, round) in self.candidates.iter().enumerate() {
+            past.decisions_of_others(round, self.observation.seat(), |observation, action| {
+                ask(Waiting(self.seen.len() as u32), observation);
+                let names = observation.card_names();
+                let legal = names.actions(observation.legal_actions());
+                self.seen.push(Seen { world: world as u32, action: names.action(action), legal, log: 0.0 });
+            });
+        }
+        self.evaluations += self.seen.len() as u64;
+        true
+    }
+
+    /// Takes the evaluation of an action seen. After the last one, the worlds that explain all best are kept.
+    fn weigh(&mut self, waiting: Waiting, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let seen = &mut self.seen[waiting.0 as usize];
+        let mass = f64::from(evaluation.legal_mass(seen.legal)?);
+        let chance = f64::from(evaluation.policy[seen.action.index()]) / mass;
+        seen.log = libm::log(chance.max(LEAST_CHANCE));
+        self.unweighted -= 1;
+        if self.unweighted > 0 {
+            return Ok(());
+        }
+        // In the order of the worlds, not of the evaluations, so that sums are the same bytes.
+        let mut logs = vec![0.0; self.candidates.len()];
+        self.seen.iter().for_each(|seen| logs[seen.world as usize] += seen.log);
+        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> =
+            logs.iter().map(|log| libm::exp(f64::from(self.config.belief) * (log - most))).collect();
+        let kept = systematic_sample(&weights, self.config.worlds, unit(&mut self.rng));
+        self.candidates = kept.into_iter().map(|world| self.candidates[world]).collect();
+        self.play_on();
+        Ok(())
+    }
+
+    /// Starts each promising action in each world that is kept.
+    fn play_on(&mut self) {
+        for world in std::mem::take(&mut self.candidates) {
             // The same luck for every action, so that their difference varies less.
             let luck = Xoshiro::seed_from_u64(self.rng.next_u64());
             for (place, &(action, _)) in self.actions.iter().enumerate() {
@@ -209,7 +302,6 @@ impl LookAhead {
             }
         }
         (0..self.playouts.len()).for_each(|playout| self.go_on(Waiting(playout as u32)));
-        Ok(())
     }
 
     /// Plays forced actions of a playout; it then waits, or its round is done and has its value.
@@ -225,6 +317,23 @@ impl LookAhead {
     }
 }
 
+/// Places of `count` draws in proportion to the weights, each as often as expected up to one (systematic resampling;
+/// Douc, Cappé and Moulines 2005, "Comparison of resampling schemes for particle filtering").
+fn systematic_sample(weights: &[f64], count: usize, offset: f64) -> Vec<usize> {
+    let step = weights.iter().sum::<f64>() / count as f64;
+    let mut drawn = Vec::with_capacity(count);
+    let (mut place, mut reached) = (0, weights[0]);
+    for k in 0..count {
+        let wanted = (k as f64 + offset) * step;
+        while reached <= wanted && place + 1 < weights.len() {
+            place += 1;
+            reached += weights[place];
+        }
+        drawn.push(place);
+    }
+    drawn
+}
+
 #[cfg(test)]
 mod tests {
     use blob_engine::rng::{Purpose, stream};
@@ -232,7 +341,8 @@ mod tests {
 
     use super::*;
 
-    const CONFIG: LookAheadConfig = LookAheadConfig { worlds: 20, own_share: 0.0, policy_temperature: 0.12 };
+    const CONFIG: LookAheadConfig =
+        LookAheadConfig { worlds: 20, own_share: 0.0, policy_temperature: 0.12, belief: 0.0 };
 
     fn hand(text: &str) -> CardSet {
         text.split(' ').map(|card| card.parse().expect("a card")).collect()
@@ -240,7 +350,7 @@ mod tests {
 
     /// Runs a look-ahead with equal policies and values of 0, counting what is asked for by seat.
     fn run(observation: &Observation, config: LookAheadConfig, seed: u64) -> (LookAheadOutcome, Vec<Seat>) {
-        let mut search = LookAhead::new(observation, config, stream(seed, Purpose::Search, &[]));
+        let mut search = LookAhead::new(observation, None, config, stream(seed, Purpose::Search, &[]));
         let (policy, values) = ([1.0; ACTIONS], [0.0; MAX_PLAYERS]);
         let mut movers = Vec::new();
         loop {

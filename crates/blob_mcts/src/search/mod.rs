@@ -10,6 +10,7 @@ pub(crate) mod interrupt;
 pub(crate) mod ismcts;
 pub(crate) mod look_ahead;
 mod node;
+pub(crate) mod past;
 pub(crate) mod playouts;
 pub mod puct;
 mod run;
@@ -23,6 +24,8 @@ pub use flat::flat_search;
 pub use interrupt::Interrupt;
 pub use ismcts::Ismcts;
 pub use look_ahead::{LookAhead, LookAheadConfig, LookAheadOutcome, Waiting};
+pub use past::Past;
+
 pub use playouts::{ActionPlayouts, action_playouts};
 pub use run::EvaluateBatch;
 

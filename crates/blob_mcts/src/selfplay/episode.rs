@@ -2,6 +2,7 @@
 
 use blob_engine::{Action, Game, PublicState, Round, RulesError, Seat, game_values};
 
+use crate::search::past::Past;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::record::{DecisionRecord, Moves, RoundRecord};
 
@@ -74,6 +75,14 @@ impl Episode {
             self.moves.push(Moves { deal: *self.game.round(), actions: Vec::new() });
         }
         self.moves.last_mut().expect("the round has begun").actions.push(action);
+    }
+
+    /// What everybody saw of the round in progress.
+    pub(crate) fn past(&self) -> Past {
+        match self.moves.last() {
+            Some(moves) if self.decisions > 0 => Past::new(&moves.deal, &moves.actions),
+            _ => Past::new(self.round(), &[]),
+        }
     }
 
     /// Bids made and cards played.

@@ -189,7 +189,8 @@ impl RoundTask {
         let decision = self.decision();
         let search = self.look_ahead.get_or_insert_with(|| {
             let rng = stream(run.context.plan.seed, Purpose::Search, &decision);
-            LookAhead::new(&self.episode.round().observe(seat), config, rng)
+            let past = (config.belief > 0.0).then(|| self.episode.past());
+            LookAhead::new(&self.episode.round().observe(seat), past, config, rng)
         });
         let requests = &mut run.requests[model];
         let ask = |waiting, observation: &Observation| {

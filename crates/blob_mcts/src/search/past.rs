@@ -1,0 +1,99 @@
+//! What everybody saw of a round so far, and what it says of a world.
+
+use blob_engine::{Action, BySeat, CardSet, Observation, Round, Seat};
+
+/// The turns of a round so far, forced ones included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// The round before its first bid; its hands are not looked at.
+    start: Round,
+    turns: Vec<(Seat, Action)>,
+    /// Cards that each seat has played.
+    played: BySeat<CardSet>,
+}
+
+impl Past {
+    /// The past of a round that was dealt so, after the actions of these decisions and all that they force.
+    ///
+    /// Only what everybody saw is kept, so a look-ahead that is given a past learns nothing of hidden hands.
+    pub fn new(deal: &Round, actions: &[Action]) -> Self {
+        let mut round = *deal;
+        let mut turns = Vec::new();
+        let mut played = BySeat::<CardSet>::default();
+        let mut actions = actions.iter();
+        while let Some(seat) = round.to_play() {
+            let legal = round.legal_actions();
+            let next = if legal.len() == 1 { legal.iter().next() } else { actions.next().copied() };
+            let Some(action) = next else { break };
+            let before = round.hand(seat);
+            round.play_unchecked(action);
+            played[seat] = played[seat] | (before - round.hand(seat));
+            turns.push((seat, action));
+        }
+        Self { start: deal.with_hands(BySeat::default()), turns, played }
+    }
+
+    /// Calls `each` with what each decision of another seat than the observer would have been made from in a world, and
+    /// with the action taken. Turns that the world forces are no decisions.
+    pub fn decisions_of_others(&self, world: &Round, observer: Seat, mut each: impl FnMut(&Observation, Action)) {
+        let mut hands = *world.hands();
+        for seat in Seat::all(world.public().players()) {
+            hands[seat] = hands[seat] | self.played[seat];
+        }
+        let mut round = self.start.with_hands(hands);
+        for &(seat, action) in &self.turns {
+            if seat != observer && round.legal_actions().len() > 1 {
+                each(&round.observe(seat), action);
+            }
+            round.play_unchecked(action);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::rng::{Purpose, stream};
+    use blob_engine::{RoundSpec, WorldSampler, trump_of_round};
+
+    use super::*;
+
+    #[test]
+    fn a_world_is_replayed_to_where_the_round_stands() {
+        for number in 0..80 {
+            let mut rng = stream(number, Purpose::Test, &[]);
+            let players = 3 + number as usize % 6;
+            let spec = RoundSpec::new(players, 1 + number as usize % 6, trump_of_round(number as usize), Seat::FIRST);
+            let deal = Round::deal(&spec, &mut rng).expect("a shape that can be dealt");
+            let (mut round, mut actions) = (deal, Vec::new());
+            round.skip_forced();
+            while let Some(seat) = round.to_play() {
+                let past = Past::new(&deal, &actions);
+                assert_eq!(past.turns.len(), round.public().turns());
+                let mut seen = 0;
+                past.decisions_of_others(&round, seat, |observation, action| {
+                    assert_ne!(observation.seat(), seat);
+                    assert!(observation.legal_actions().contains(action));
+                    seen += 1;
+                });
+                // In the true hands these are the decisions that were made.
+                let mut replayed = deal;
+                replayed.skip_forced();
+                let mut others = 0;
+                for &action in &actions {
+                    others += usize::from(replayed.to_play() != Some(seat));
+                    replayed.play_unchecked(action);
+                    replayed.skip_forced();
+                }
+                assert_eq!(seen, others);
+                let world = WorldSampler::new(&round.observe(seat)).sample(&mut rng);
+                past.decisions_of_others(&world, seat, |observation, action| {
+                    assert!(observation.legal_actions().contains(action), "every world explains what was seen");
+                });
+                let action = round.legal_actions().choose(&mut rng).expect("a decision");
+                actions.push(action);
+                round.play_unchecked(action);
+                round.skip_forced();
+            }
+        }
+    }
+}

@@ -101,14 +101,14 @@ def test_more_players_than_the_learner_can_use_are_said_once_with_figures():
         balance.iteration(workers=8, played=2.0, learned=9.0)
     (line,) = said
     assert line.startswith("8 workers play an iteration in 2.0 s and the learner needs 9.0 s for it: it can use 2 of")
-    for advice in ("--workers 2", "training.reuse", "selfplay.lag = 1"):
+    for advice in ("--workers 2", "training.epochs", "selfplay.lag = 1"):
         assert advice in line
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (config(1), "can use 1 of them. Better: --workers 1, or fewer uses of a row (training.reuse)"),
+        (config(1), "can use 1 of them. Better: --workers 1, or fewer uses of a row (training.epochs)"),
         (small_config(selfplay={"lag": 1}), "(training.epochs), or more search"),
     ],
 )

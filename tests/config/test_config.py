@@ -55,7 +55,7 @@ def test_cluster_keeps_many_players_and_one_learner_busy_at_once():
     assert config.selfplay.lag == 1
     assert {load_config(path).selfplay.lag for name, path in presets().items() if name != "cluster"} == {0}
     assert at(config.selfplay.rounds, 20) > 10 * at(quick.selfplay.rounds, 20)
-    assert config.training.reuse < quick.training.reuse
+    assert config.training.epochs < quick.training.epochs
     sizes = {(players, cards) for players, cards, _ in config.game.played()}
     assert sizes == {(p, n) for p in range(3, 9) for n in range(1, 14) if p * n <= 52}
 

@@ -127,7 +127,10 @@ def test_a_network_of_policies_and_values_learns_from_searches(modules):
         ("own_outcome:function", "has no class 'function' of torch.nn.Module"),
         ("own_outcome:Picky", "is refused: .*'colour'"),
         ("own_outcome:Broken", r"cannot compute features \[2, 256\]"),
-        ("own_blobnet:Own", r"returns \[\[2, 52\], \[2, 8\]\] for 2 rows; should be the tuple policy \[2, 52\], values"),
+        (
+            "own_blobnet:Own",
+            r"returns \[\[2, 52\], \[2, 8\]\] for 2 rows; should be the tuple policy \[2, 52\], val",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_the_run_begins(modules, name, message):

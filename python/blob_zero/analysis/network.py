@@ -22,8 +22,8 @@ _WON, _CARDS, _TRICK_POINTS = 193, 229, 255
 
 
 Predicted = tuple[Floats, Floats, Floats, Floats]
-"""For B positions the chance to make the bid after each action, [B, 52], the own tricks, [B, 52, 14], values, [B, 8], and
-the policy's logits, [B, 52]."""
+"""For B positions the chance to make the bid after each action, [B, 52], the own tricks, [B, 52, 14], values, [B, 8],
+and the policy's logits, [B, 52]."""
 
 
 class NetworkJudge:

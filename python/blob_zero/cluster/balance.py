@@ -30,9 +30,8 @@ class Balance:
         if useful >= workers:
             return
         self._said = True
-        policy = self._options.selfplay.agent == "policy"
-        advice = [f"--workers {useful}", f"fewer uses of a row ({'training.reuse' if policy else 'training.epochs'})"]
-        if not policy:
+        advice = [f"--workers {useful}", "fewer uses of a row (training.epochs)"]
+        if self._options.selfplay.agent == "search":
             advice.append("more search")
         if not self._options.selfplay.lag:
             advice.append("selfplay.lag = 1, with which they play while it learns")

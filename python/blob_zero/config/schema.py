@@ -324,8 +324,10 @@ class TrainingConfig(_Section):
     """Largest norm of a step's gradient."""
     value_weight: float = Field(default=1.0, ge=0)
     """Weight of the value loss beside the others."""
+    make_weight: float = Field(default=0.5, ge=0)
+    """Of policies alone: weight of the chances to make the bid, which the policy begins with."""
     outcome_weight: float = Field(default=0.1, ge=0)
-    """Of policies alone: weight of the chances to make the bid and of the numbers of tricks, which analysis shows."""
+    """Of policies alone: weight of the numbers of tricks, which analysis shows."""
     precision: Dtype = "auto"
     """Mixed precision; auto is bf16 where the device computes in it, fp16 on older GPUs, else fp32."""
     compile: Switch = "auto"
@@ -373,7 +375,7 @@ class PromotionConfig(_Section):
 
 _OF_POLICIES = frozenset(
     {"selfplay.random_share"}
-    | {f"training.{name}" for name in ("gae_lambda", "clip_range", "entropy_weight", "outcome_weight")}
+    | {f"training.{name}" for name in ("gae_lambda", "clip_range", "entropy_weight", "make_weight", "outcome_weight")}
 )
 _OF_SEARCHES = frozenset(
     {f"selfplay.{name}" for name in ("worlds", "simulations", "playout_iterations", "noise_fraction", "noise_alpha")}

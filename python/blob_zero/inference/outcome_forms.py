@@ -5,8 +5,7 @@ from torch import Tensor, nn
 
 import blob_zero as bz
 from blob_zero.inference.packing import Packed, pack
-from blob_zero.model.blobnet import ACTIONS
-from blob_zero.model.outcome_net import OutcomeNet, through
+from blob_zero.model.outcome_net import OutcomeNet, policy_of_outputs, through
 
 
 class OutcomeForm(nn.Module):
@@ -30,7 +29,7 @@ class OutcomeForm(nn.Module):
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Maps raw features [B, 256], in the network's dtype, to logits [B, 52] and values [B, 8]."""
-        return _answer(self.play(through(self.layers, raw)))
+        return policy_of_outputs(self.play(through(self.layers, raw)), raw)
 
 
 class PackedOutcomeNet:
@@ -54,7 +53,7 @@ class PackedOutcomeNet:
         x = raw
         for layer in self._layers:
             x = layer(x, "relu")
-        return _answer(self._play(x))
+        return policy_of_outputs(self._play(x), raw)
 
     def _pack(self) -> None:
         self._layers: list[Packed] = []
@@ -62,7 +61,3 @@ class PackedOutcomeNet:
             assert isinstance(layer, nn.Linear)
             self._layers.append(pack(layer))
         self._play = pack(self.form.play)
-
-
-def _answer(outputs: Tensor) -> tuple[Tensor, Tensor]:
-    return outputs[:, :ACTIONS], torch.tanh(outputs[:, ACTIONS:])

@@ -55,7 +55,7 @@ def objective_of(net: nn.Module, config: TrainingConfig) -> Objective:
             "clipped_share": 0.0,
             "value_loss": config.value_weight,
             "critic_loss": 1.0,
-            "make_loss": config.outcome_weight,
+            "make_loss": config.make_weight,
             "missed_loss": config.outcome_weight,
             "tricks_loss": config.outcome_weight,
         }
@@ -115,18 +115,18 @@ def actor_critic_losses(outputs: tuple[Outcomes, Tensor], batch: OutcomeBatch, *
 
 
 def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
-    """The cross-entropies of what is judged in detail, means over those rows in nats, float32[3].
+    """The cross-entropies of what comes of the action taken, means over rows in nats, float32[3].
 
-    Made or missed, of the action taken; the own tricks where the bid was missed, 0 where it was made; and the tricks of
-    each seat in play, averaged over them.
+    Made or missed; and over the rows that are judged in detail the own tricks where the bid was missed, 0 where it was
+    made, and the tricks of each seat in play, averaged over them.
     """
-    batch = OutcomeBatch(*(column[: len(outcomes.make)] for column in batch))
+    make = functional.binary_cross_entropy_with_logits(
+        outcomes.make.float().gather(1, batch.action[:, None]).squeeze(1), batch.made, reduction="none"
+    )
+    batch = OutcomeBatch(*(column[: len(outcomes.missed)] for column in batch))
     own = batch.tricks[:, 0]
     made = own == batch.bid
     taken = batch.action[:, None]
-    make = functional.binary_cross_entropy_with_logits(
-        outcomes.make.float().gather(1, taken).squeeze(1), batch.made, reduction="none"
-    )
     counts = torch.arange(TRICKS, device=own.device)
     logits = outcomes.missed.float() + outcomes.lean.float().gather(1, taken) * counts
     logits = logits.masked_fill(counts == batch.bid[:, None], _lowest())

@@ -26,8 +26,8 @@ class OwnOutcomeNet(OutcomeNet):
 
     def forward(self, features: Tensor, *, detailed: int | None = None) -> Outcomes:
         """Judges positions, as `OutcomeNet.forward` does."""
-        policy, values, *details = self.own(features)
-        return Outcomes(policy, values, *(part[:detailed] for part in details))
+        policy, values, make, *details = self.own(features)
+        return Outcomes(policy, values, make, *(part[:detailed] for part in details))
 
 
 class OwnBlobNet(BlobNet):

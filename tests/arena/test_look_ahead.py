@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import blob_zero as bz
+from blob_zero import _core
 from blob_zero.arena.choose import choose
 from blob_zero.errors import ConfigError
 from blob_zero.model.networks import seeded_network
@@ -69,7 +70,46 @@ def test_a_judge_that_knows_the_result_is_followed():
     assert choose(agent, [position.observe(2)], [1]) == [bz.card_index("AS")]
 
 
+def counts_its_trumps(features, legal):
+    """Bids as many tricks as it holds trumps, and plays at random; worth 1 to a seat that was led a trump, else -1."""
+    policy = legal.astype(np.float64)
+    bidding = features[:, 225] > 0
+    trumps = features[:, :13].sum(axis=1).astype(int)
+    policy[bidding] *= 1e-6
+    rows = np.flatnonzero(bidding)
+    policy[rows, trumps[rows]] += legal[rows, trumps[rows]]
+    values = np.zeros((len(features), 8), np.float32)
+    led_trump = features[:, 181] > 0
+    values[:, 0] = np.where(led_trump, 1, -1)
+    return (policy / policy.sum(axis=1, keepdims=True)).astype(np.float32), values
+
+
+def value_of_bidding(root, belief):
+    """The value of the first bid."""
+    ((_, values, evaluations),) = _core.look_ahead(
+        [root], counts_its_trumps, seeds=[1], worlds=100, own_share=0.0, policy_temperature=0.1, belief=belief
+    )
+    return values[0][1], evaluations
+
+
+def test_worlds_are_weighted_by_what_the_others_did():
+    position = bz.Round(players=3, cards=2, trump="S", dealer=0, hands=[["2H", "3D"], ["AS", "KS"], ["2C", "4D"]])
+    position.play(2)
+    position.play(0)
+    believed, with_past = value_of_bidding(position.observe(), 1.0)
+    uniform, without = value_of_bidding(position.observe(), 0.0)
+    assert believed > 0.5  # seat 1 holds trumps alone, and leads one
+    assert uniform < 0
+    assert with_past > without
+    # The same position without its past is judged as if nothing was known.
+    (world,) = position.observe().sample_rounds(1, seed=3)
+    unknown, _ = value_of_bidding(world.observe(position.to_play), 1.0)
+    assert unknown < 0
+
+
 def test_settings_out_of_range_are_named():
+    with pytest.raises(ConfigError, match=r"belief is 1\.5"):
+        bz.LookAhead(belief=1.5)
     with pytest.raises(ConfigError, match="worlds is 0"):
         bz.LookAhead(worlds=0)
     with pytest.raises(ConfigError, match=r"own_share is 2"):

@@ -9,6 +9,7 @@ from blob_zero.errors import ConfigError
 from blob_zero.inference.inference import Inference
 from blob_zero.model.networks import copy_network, describe, seeded_network, shape_of
 from blob_zero.model.outcome_net import (
+    JUDGEMENT_TEMPERATURE,
     OutcomeNet,
     OutcomeShape,
     bids_of_actions,
@@ -79,9 +80,24 @@ def test_rows_are_judged_in_detail_as_far_as_asked_for(positions):
     features = torch.from_numpy(positions[0]).float() * torch.from_numpy(bz.feature_scale())
     with torch.no_grad():
         whole, part = net(features), net(features, detailed=5)
-    assert len(part.make) == len(part.tricks) == 5
+    assert len(part.missed) == len(part.tricks) == 5
+    torch.testing.assert_close(part.make, whole.make)
     torch.testing.assert_close(part.policy, whole.policy)
     torch.testing.assert_close(part.tricks, whole.tricks[:5])
+
+
+def test_a_policy_begins_with_the_points_of_made_bids(positions):
+    net, raw = network(), torch.from_numpy(positions[0])
+    features = raw.float() * torch.from_numpy(bz.feature_scale())
+    with torch.no_grad():
+        net.play.weight[:52] = 0
+        outcomes = net(features)
+    points = torch.sigmoid(outcomes.make) * (10 + bids_of_actions(raw))
+    torch.testing.assert_close(outcomes.policy, points / JUDGEMENT_TEMPERATURE, atol=1e-4, rtol=1e-4)
+    outcomes = net(features)
+    outcomes.policy.sum().backward()
+    assert not net.play.weight.grad[60:].any()  # the chances are no part of the policy's gradient
+    assert net.play.weight.grad[:52].any()
 
 
 def test_new_weights_are_those_of_a_new_evaluator(positions):

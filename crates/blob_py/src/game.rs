@@ -48,7 +48,7 @@ impl Game {
     /// A copy of the round in progress; of the last one when the game is done.
     #[getter]
     fn round(&self) -> Round {
-        Round(*self.0.round())
+        Round::standing(*self.0.round())
     }
 
     /// Number of finished rounds.

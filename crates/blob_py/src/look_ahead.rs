@@ -35,7 +35,7 @@ pub(crate) fn look_ahead(
     let mut searches = Vec::with_capacity(roots.len());
     for (root, &seed) in roots.iter().zip(&seeds) {
         let rng = stream(number("seed", seed)?, Purpose::Search, &[]);
-        searches.push(LookAhead::new(&root.observe()?, None, settings, rng));
+        searches.push(LookAhead::new(&root.observe()?, root.past(), settings, rng));
     }
     let evaluator = CallableEvaluator(evaluator);
     let mut asked: Vec<(usize, Waiting)> = Vec::new();

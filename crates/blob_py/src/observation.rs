@@ -2,6 +2,7 @@
 
 use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, FEATURE_SCALE, FEATURES, Features, WorldSampler};
+use blob_mcts::Past;
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -16,13 +17,27 @@ const MAX_WORLDS: i64 = 1 << 25;
 const MAX_ROUNDS: i64 = 1 << 20;
 
 /// What one seat knows: its own hand, the public history, bids and voids shown.
+///
+/// Observations are equal if the seat stands alike, however it came there.
 #[pyclass(frozen, eq, module = "blob_zero")]
-#[derive(PartialEq, Eq)]
-pub(crate) struct Observation(blob_engine::Observation);
+pub(crate) struct Observation(blob_engine::Observation, Option<Past>);
+
+impl PartialEq for Observation {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Observation {}
 
 impl Observation {
-    pub(crate) const fn new(inner: blob_engine::Observation) -> Self {
-        Self(inner)
+    pub(crate) const fn new(inner: blob_engine::Observation, past: Option<Past>) -> Self {
+        Self(inner, past)
+    }
+
+    /// What everybody saw of the round so far, where that is known.
+    pub(crate) const fn past(&self) -> Option<&Past> {
+        self.1.as_ref()
     }
 
     pub(crate) const fn inner(&self) -> &blob_engine::Observation {
@@ -124,7 +139,7 @@ impl Observation {
         let mut rng = stream(number("seed", seed)?, Purpose::Worlds, &[]);
         Ok(py.detach(|| {
             let sampler = WorldSampler::new(&self.0);
-            (0..count).map(|_| Round(sampler.sample(&mut rng))).collect()
+            (0..count).map(|_| Round::standing(sampler.sample(&mut rng))).collect()
         }))
     }
 

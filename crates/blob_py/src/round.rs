@@ -2,6 +2,7 @@
 
 use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, Action, Card, CardSet, RoundSpec, RulesError, Scoring, Seat, Suit};
+use blob_mcts::Past;
 use numpy::PyArray1;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
@@ -109,9 +110,32 @@ pub(crate) fn card_texts(cards: CardSet) -> Vec<String> {
 }
 
 /// A round: bidding, then tricks, then scores.
+///
+/// Rounds are equal if they stand alike, however they came there.
 #[pyclass(eq, from_py_object, module = "blob_zero")]
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Round(pub(crate) blob_engine::Round);
+#[derive(Clone)]
+pub(crate) struct Round(pub(crate) blob_engine::Round, Option<Past>);
+
+impl PartialEq for Round {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Round {}
+
+impl Round {
+    /// A round that stands so. Its past is known if there is none yet.
+    pub(crate) fn standing(round: blob_engine::Round) -> Self {
+        let past = (round.public().turns() == 0).then(|| Past::begin(&round));
+        Self(round, past)
+    }
+
+    /// What everybody saw of it so far, where that is known.
+    pub(crate) const fn past(&self) -> Option<&Past> {
+        self.1.as_ref()
+    }
+}
 
 #[pymethods]
 impl Round {
@@ -133,7 +157,7 @@ impl Round {
             None => dealt(&setup, cards, seed, turned_up),
             Some(hands) => given(&setup, cards, seed, &hands, turned_up),
         }
-        .map(Self)
+        .map(Self::standing)
     }
 
     /// Number of players, 3 to 8.
@@ -223,7 +247,14 @@ impl Round {
     /// Raises IllegalActionError, and leaves the round as it is, if the action is not legal.
     fn play(&mut self, action: &Bound<'_, PyAny>) -> PyResult<()> {
         match read_action(action)? {
-            Some(action) => self.0.play(action).map_err(rules),
+            Some(action) => {
+                let before = self.0;
+                self.0.play(action).map_err(rules)?;
+                if let Some(past) = &mut self.1 {
+                    past.turn(&before, action);
+                }
+                Ok(())
+            }
             None => Err(rules(self.0.refuse(action))),
         }
     }
@@ -259,7 +290,7 @@ impl Round {
                 return Err(config("no seat is to play in a round that is done; name the seat to observe".into()));
             }
         };
-        Ok(Observation::new(self.0.observe(seat)))
+        Ok(Observation::new(self.0.observe(seat), self.1.clone()))
     }
 
     fn __repr__(&self) -> String {

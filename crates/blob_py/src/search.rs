@@ -2,7 +2,7 @@
 
 use blob_engine::rng::{Purpose, stream};
 use blob_engine::{ACTIONS, EncodedActionSet, Features, MAX_PLAYERS};
-use blob_mcts::{EvaluateBatch, EvaluationError, Interrupt, Outcome, Rollout, Search, Uniform};
+use blob_mcts::{EvaluateBatch, EvaluationError, Interrupt, Outcome, Past, Rollout, Search, Uniform};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
@@ -79,6 +79,14 @@ pub(crate) enum Root<'py> {
 }
 
 impl Root<'_> {
+    /// What everybody saw of the round so far, where that is known.
+    pub(crate) fn past(&self) -> Option<Past> {
+        match self {
+            Self::Round(round) => round.past().cloned(),
+            Self::Observation(observation) => observation.past().cloned(),
+        }
+    }
+
     pub(crate) fn observe(&self) -> PyResult<blob_engine::Observation> {
         match self {
             Self::Round(round) => match round.0.to_play() {

@@ -108,7 +108,7 @@ class LookAhead:
 
     worlds: int = 64
     own_share: float = 0.5
-    belief: float = 0.0
+    belief: float = 1.0
 
     def __post_init__(self) -> None:
         self.spec(0)  # refuses what is out of range

@@ -1,6 +1,6 @@
 //! What everybody saw of a round so far, and what it says of a world.
 
-use blob_engine::{Action, BySeat, CardSet, Observation, Round, Seat};
+use blob_engine::{Action, BySeat, CardSet, Observation, Phase, Round, Seat};
 
 /// The turns of a round so far, forced ones included.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,20 +17,30 @@ impl Past {
     ///
     /// Only what everybody saw is kept, so a look-ahead that is given a past learns nothing of hidden hands.
     pub fn new(deal: &Round, actions: &[Action]) -> Self {
+        let mut past = Self::begin(deal);
         let mut round = *deal;
-        let mut turns = Vec::new();
-        let mut played = BySeat::<CardSet>::default();
         let mut actions = actions.iter();
-        while let Some(seat) = round.to_play() {
+        loop {
             let legal = round.legal_actions();
             let next = if legal.len() == 1 { legal.iter().next() } else { actions.next().copied() };
-            let Some(action) = next else { break };
-            let before = round.hand(seat);
+            let Some(action) = next else { return past };
+            past.turn(&round, action);
             round.play_unchecked(action);
-            played[seat] = played[seat] | (before - round.hand(seat));
-            turns.push((seat, action));
         }
-        Self { start: deal.with_hands(BySeat::default()), turns, played }
+    }
+
+    /// The past of a round before its first bid.
+    pub fn begin(deal: &Round) -> Self {
+        Self { start: deal.with_hands(BySeat::default()), turns: Vec::new(), played: BySeat::default() }
+    }
+
+    /// Adds a legal action, from the round as it stood.
+    pub fn turn(&mut self, before: &Round, action: Action) {
+        let Some(seat) = before.to_play() else { return };
+        self.turns.push((seat, action));
+        if before.phase() == Phase::Playing {
+            self.played[seat] = self.played[seat] | CardSet::from_iter([action.as_card()]);
+        }
     }
 
     /// Calls `each` with what each decision of another seat than the observer would have been made from in a world, and

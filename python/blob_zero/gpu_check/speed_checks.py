@@ -73,7 +73,7 @@ def compare(place: Place) -> list[Measurement]:
 
 def iteration(place: Place) -> Measurement:
     """`bench iteration`."""
-    return bench_iteration(_standard(place), device=place.device)
+    return bench_iteration(_full(place), device=place.device)
 
 
 def run(place: Place) -> Measurement:
@@ -133,14 +133,15 @@ def _small_network(place: Place) -> Path:
     """A checkpoint of a tiny network."""
     folder = place.folder / "small"
     if not folder.exists():
-        train_quietly(_standard(place, iterations=1), folder, place.device)
+        train_quietly(_full(place, iterations=1), folder, place.device)
     return folder
 
 
-def _standard(place: Place, *, iterations: int | None = None) -> Config:
-    """Rounds of 4 players with 5 cards on the full network, as the preset `standard` trains it, or a tiny run."""
+def _full(place: Place, *, iterations: int | None = None) -> Config:
+    """Rounds of 4 players with 5 cards on the full network, as the preset `reference` trains it with fewer passes, or a tiny run."""
     changes: Mapping[str, object] = {
         "selfplay.rounds": 8000,
+        "training.epochs": 4,
         "evaluation.every": 1000,
         "evaluation.final_deals": 500,
     }
@@ -163,4 +164,4 @@ def _standard(place: Place, *, iterations: int | None = None) -> Config:
     if iterations is not None:
         changes = {**changes, "run.iterations": iterations}
     text = [f"{name}={str(value).lower()}" for name, value in changes.items()]
-    return load_config(preset_path("standard"), text)
+    return load_config(preset_path("reference"), text)

@@ -198,10 +198,10 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(finished):
 
 
 def test_a_checkpoint_of_another_version_is_a_failure(finished, monkeypatch):
-    monkeypatch.setattr("blob_zero.learning.run.FORMAT", 4)
+    monkeypatch.setattr("blob_zero.learning.run.FORMAT", 5)
     found = findings_of(run_dir=finished, device="cpu")["run", "checkpoint"]
     assert found.mark == "failure"
-    assert "has format 3, and this version of blob-zero continues format 4" in found.found
+    assert "has format 4, and this version of blob-zero continues format 5" in found.found
     assert "another --run-dir" in found.remedy
 
 

@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_format_is_refused_and_its_network_can_be_used(t
     checkpoint = load_checkpoint(path)
     state = {name: value for name, value in checkpoint.state.items() if name != "format"}
     save_checkpoint(path.parent, type(checkpoint)(**{**vars(checkpoint), "state": state}))
-    with pytest.raises(CheckpointError, match=r"iteration 1 has format 1, .*continues format 3: use the version"):
+    with pytest.raises(CheckpointError, match=r"iteration 1 has format 1, .*continues format 4: use the version"):
         run(tmp_path)
     load_network(tmp_path)
 

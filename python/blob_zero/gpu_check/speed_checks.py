@@ -138,7 +138,7 @@ def _small_network(place: Place) -> Path:
 
 
 def _full(place: Place, *, iterations: int | None = None) -> Config:
-    """Rounds of 4 players with 5 cards on the full network, as the preset `reference` trains it with fewer passes, or a tiny run."""
+    """Rounds of 4 players with 5 cards on the full network: `reference` with fewer passes, or a tiny run."""
     changes: Mapping[str, object] = {
         "selfplay.rounds": 8000,
         "training.epochs": 4,

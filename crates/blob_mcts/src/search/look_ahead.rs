@@ -1,10 +1,11 @@
 //! One step ahead by a network that plays well without search.
 //!
-//! Each promising action is tried in the same sampled worlds. The other seats play on by the network's policy, each
-//! from what it knows in that world, until the searcher decides again or the round ends; there the network judges from
-//! what the searcher knows. So every evaluation is of a position as its own mover sees it, which is what the network has
-//! learned. This is one step of policy iteration by rollouts (Tesauro and Galperin 1996, "On-line policy improvement
-//! using Monte-Carlo search"), cut off at the next own decision.
+//! Each promising action is tried in the same sampled worlds, which are weighted by the chance that the policy would
+//! have done in them what the other seats did so far. The others play on by the policy, each from what it knows in that
+//! world, until the searcher decides again or the round ends; there the network judges from what the searcher knows. So
+//! every evaluation is of a position as its own mover sees it, which is what the network has learned. This is one step
+//! of policy iteration by rollouts (Tesauro and Galperin 1996, "On-line policy improvement using Monte-Carlo search"),
+//! cut off at the next own decision.
 
 use blob_engine::rng::{Xoshiro, unit};
 use blob_engine::{Action, BySeat, EncodedAction, EncodedActionSet, Observation, Round, WorldSampler};

@@ -12,7 +12,7 @@ from blob_zero import _core
 from blob_zero.errors import ConfigError
 
 POLICY_TEMPERATURE = 0.12
-"""Points a round by which an action must be better to be e times as likely in OutcomeNet's policy."""
+"""Points that an action counts in a look-ahead's own judgement for being e times as likely in the policy."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ HALF_BOUNDS = (0.01, 0.02)
 """The same in bf16, fp16 or TF32: single values of a trained network are off by 0.013 on a sound machine."""
 
 OUTCOME_BOUNDS = (0.05, 0.2)
-"""The same for OutcomeNet, whose policy is steep: an action better by 0.1 points is twice as likely."""
+"""The same for OutcomeNet, whose policy is steep: half a point more makes an action e times as likely."""
 
 _SPEED_TURNS = 3
 _ROUNDS = 16

@@ -20,7 +20,7 @@ TOLERANCES = {"fp32": 1e-3, "fp16": 0.01, "bf16": 0.03}
 """Largest difference of a policy or a value. A GPU rounds fp32 products to TF32 where it may."""
 
 OUTCOME_TOLERANCES: dict[Dtype, float] = {"fp16": 0.02, "bf16": 0.15, "fp32": 0.02}
-"""The same of OutcomeNet, whose policy is steep: a difference of 0.01 points changes it by up to 0.02."""
+"""The same of OutcomeNet, whose policy is steep: half a point more makes an action e times as likely."""
 
 
 def precision(place: Place, dtype: Literal["fp32", "fp16", "bf16"]) -> Measurement:

@@ -23,7 +23,7 @@ pub struct LookAheadConfig {
     pub worlds: usize,
     /// Weight of the policy's own judgement beside that of the worlds, in [0, 1].
     pub own_share: f32,
-    /// Points by which an action must be better to be e times as likely in the policy, above 0.
+    /// Points that an action counts for being e times as likely in the policy, above 0.
     pub policy_temperature: f32,
     /// How far worlds are weighted by what the others did so far, in [0, 1]: the power of the chance that they would have
     /// done so by the policy. 0 takes all worlds as equally likely.

@@ -119,7 +119,7 @@ class LookAhead:
 
     @property
     def leaves(self) -> int:
-        """Rows of one round that may wait for an evaluation at the same time: some three actions in each world."""
+        """Rows of one round that wait for an evaluation at the same time while some three actions are tried."""
         return 3 * self.worlds
 
     def greedy(self) -> Self:

@@ -3,56 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from support.policy_rounds import CPU, batches, judge, played
 
 import blob_zero as bz
 from blob_zero.config.schema import TrainingConfig
-from blob_zero.config.search_options import PolicyOptions
 from blob_zero.errors import CheckpointError, ConfigError
-from blob_zero.learning.objective import actor_critic_losses
-from blob_zero.learning.round_replay import Judged, OutcomeBatch, RoundReplay
-from blob_zero.model.networks import seeded_network
-from blob_zero.model.outcome_net import TRICKS, OutcomeNet, Outcomes, OutcomeShape, missed_chances
-
-CPU = torch.device("cpu")
-
-
-def even(features, legal):
-    return legal / legal.sum(axis=1, keepdims=True).astype(np.float32), np.zeros((len(features), 8), np.float32)
-
-
-def played(rounds=60, first_round=0, **options):
-    return bz.SelfPlay(
-        shapes=[(3, 4, 1.0), (5, 3, 1.0)],
-        policy=PolicyOptions(),
-        rounds=rounds,
-        first_round=first_round,
-        seed=3,
-        batch_rows=64,
-        **options,
-    ).run(even)
-
-
-def network(seed=1) -> OutcomeNet:
-    net = seeded_network(OutcomeShape(width=16, layers=1), seed=seed)
-    assert isinstance(net, OutcomeNet)
-    return net
-
-
-def judge(batch: OutcomeBatch) -> Judged:
-    """Numbers that tell the decisions apart."""
-    own = batch.features[:, :52].sum(dim=1)
-    return Judged(-own, torch.full_like(own, 0.5), own / 13)
-
-
-def batches(replay: RoundReplay, seed=0, epochs=1, **settings) -> list[OutcomeBatch]:
-    config = TrainingConfig(batch_size=32, **settings)
-    drawn = replay.minibatches(
-        np.random.default_rng(seed), config, judge=judge, device=CPU, epochs=epochs, entropy_weight=0.25
-    )
-    found = list(drawn.batches)
-    assert len(found) == drawn.total
-    assert all(batch.rows == drawn.size for batch in found)
-    return found
+from blob_zero.learning.objective import actor_losses, critic_losses
+from blob_zero.learning.round_replay import OutcomeBatch, RoundReplay
+from blob_zero.model.outcome_net import TRICKS, Outcomes, missed_chances
 
 
 def same(left: list[OutcomeBatch], right: list[OutcomeBatch]) -> bool:
@@ -113,6 +71,27 @@ def test_what_is_learned_of_a_decision_follows_from_judgements_and_results():
     assert not torch.isin(some, columns[1].unique()).all()  # the next judgement, and not the result
 
 
+def test_decisions_left_out_are_made_up_for_by_the_weights_of_others():
+    replay = RoundReplay(20_000)
+    replay.append(played(400).rounds)
+    everything = torch.cat([batch.values[:, :3] for batch in batches(replay)])
+    passes = batches(replay, epochs=60, learned_share=0.2)
+    rows = sum(batch.rows for batch in passes)
+    assert 0.9 * 0.2 * 60 * replay.newest < rows <= 0.2 * 60 * replay.newest + 60
+    weights = torch.cat([batch.weight for batch in passes])
+    assert weights.std() > 0.2
+    assert weights.mean() == pytest.approx(1.0, abs=0.02)
+    some = torch.cat([batch.values[:, :3] for batch in passes])
+    torch.testing.assert_close((weights[:, None] * some).mean(dim=0), everything.mean(dim=0), atol=0.02, rtol=0)
+    # What the critic was wrong about is drawn more often.
+    wrong, of_all = (
+        torch.cat([batch.expected - batch.features[:, :52].sum(dim=1) / 13 for batch in drawn]).abs().mean()
+        for drawn in (passes, batches(replay))
+    )
+    assert wrong > 1.03 * of_all
+    assert all((batch.weight == 1).all() for batch in batches(replay))
+
+
 def test_rows_say_what_came_of_the_action_taken():
     replay = RoundReplay(10_000)
     replay.append(played().rounds)
@@ -164,10 +143,15 @@ def test_the_losses_are_their_definitions():
     outcomes = Outcomes(**{name: torch.randn(rows, *shape, generator=generator) for name, shape in shapes.items()})
     raw = batch.features / torch.from_numpy(bz.feature_scale())
     of_missed = missed_chances(outcomes.missed, outcomes.lean, raw)
-    batch = batch._replace(advantage=torch.randn(rows, generator=generator), log_probability=torch.full([rows], -1.0))
+    batch = batch._replace(
+        advantage=torch.randn(rows, generator=generator),
+        log_probability=torch.full([rows], -1.0),
+        weight=torch.rand(rows, generator=generator),
+    )
     judged = torch.randn(rows, generator=generator)
-    surrogate = entropy = divergence = outside = values = critic = make = missed = tricks = 0.0
+    expected = torch.zeros(9)
     for k in range(rows):
+        surrogate = entropy = divergence = outside = values = critic = make = missed = tricks = 0.0
         action, own, seats = int(batch.action[k]), int(batch.tricks[k, 0]), int(batch.players[k])
         legal = torch.softmax(outcomes.policy[k][batch.legal[k]], 0)
         chance = outcomes.policy[k, action].exp() / outcomes.policy[k][batch.legal[k]].exp().sum()
@@ -186,6 +170,7 @@ def test_the_losses_are_their_definitions():
         for seat in range(seats):
             tricks -= torch.log_softmax(outcomes.tricks[k, seat], 0)[batch.tricks[k, seat]] / seats
             values += (outcomes.values[k, seat] - batch.values[k, seat]) ** 2 / seats if seat else 0
-    expected = torch.tensor([surrogate, entropy, divergence, outside, values, critic, make, missed, tricks]) / rows
-    found = actor_critic_losses((outcomes, judged), batch, clip_range=0.2)
+        losses = [surrogate, entropy, divergence, outside, values, make, missed, tricks, critic]
+        expected += batch.weight[k] * torch.tensor(losses) / rows
+    found = torch.cat([actor_losses(outcomes, batch, clip_range=0.2), critic_losses(judged, batch)])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

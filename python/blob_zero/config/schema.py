@@ -296,6 +296,9 @@ class TrainingConfig(_Section):
     epochs: Scheduled = 10
     """Passes over the replay ring in an iteration, or of policies over the iteration's own rounds; may change by
     iteration."""
+    learned_share: float = Field(default=1.0, gt=0, le=1)
+    """Of policies alone: share of an iteration's decisions that a pass learns from. Those that move the network more
+    are likelier, and count for as much less."""
     gae_lambda: float = Field(default=0.9, ge=0, le=1)
     """Of policies alone: weight of each later decision in how good an action was; 0 trusts the critic's judgement of
     the seat's next decision, 1 the round's result."""
@@ -375,7 +378,10 @@ class PromotionConfig(_Section):
 
 _OF_POLICIES = frozenset(
     {"selfplay.random_share"}
-    | {f"training.{name}" for name in ("gae_lambda", "clip_range", "entropy_weight", "make_weight", "outcome_weight")}
+    | {
+        f"training.{name}"
+        for name in ("learned_share", "gae_lambda", "clip_range", "entropy_weight", "make_weight", "outcome_weight")
+    }
 )
 _OF_SEARCHES = frozenset(
     {f"selfplay.{name}" for name in ("worlds", "simulations", "playout_iterations", "noise_fraction", "noise_alpha")}

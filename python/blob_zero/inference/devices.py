@@ -1,5 +1,7 @@
-"""Which devices are there, and which precision each is fast in. What is missing is an error."""
+"""Which devices are there, their threads, and which precision each is fast in. What is missing is an error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -40,6 +42,17 @@ def auto_workers(device: str) -> int:
         device: `cpu` or `cuda`.
     """
     return torch.get_num_threads() if device == "cpu" else 2
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Lets PyTorch compute the calling thread's work on `count` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def auto_dtype(device: torch.device) -> Literal["fp32", "bf16", "fp16"]:

@@ -1,10 +1,8 @@
 """The lane of a CPU."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
+from blob_zero.inference.devices import torch_threads
 from blob_zero.inference.lane import BatchArrays, BatchMemory, ForwardPass
 
 
@@ -26,17 +24,6 @@ class HostLane:
             self._memory.features[:count].copy_(features)
             self._memory.legal[:count].copy_(legal)
             features, legal = self._memory.features, self._memory.legal
-        with _one_thread(), torch.inference_mode():
+        with torch_threads(1), torch.inference_mode():
             for output, computed in zip(room, self._forward(features, legal), strict=True):
                 output.copy_(computed[:count])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Lets PyTorch compute on the calling thread alone."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

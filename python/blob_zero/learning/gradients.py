@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
@@ -12,10 +13,10 @@ from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import DeviceError
 from blob_zero.inference.compilation import compiled
 from blob_zero.inference.device_errors import cannot_compile, is_memory_shortage, one_line
-from blob_zero.inference.devices import auto_precision
+from blob_zero.inference.devices import auto_precision, torch_threads
 from blob_zero.learning.display import Notice
 from blob_zero.learning.gradient_scale import GradientScale
-from blob_zero.learning.objective import Batch, Objective, objective_of
+from blob_zero.learning.objective import Batch, Part, objective_of
 
 
 class Gradients:
@@ -47,6 +48,10 @@ class Gradients:
         self.compiled = device.type == "cuda" if config.compile == "auto" else config.compile
         # fp16 gradients underflow without scaling; bf16 has the range of fp32.
         self.scale = GradientScale(device, enabled=self.precision == "fp16")
+        others = len(self.objective.parts) - 1
+        self._aside: ThreadPoolExecutor | None = None
+        if others and device.type == "cpu" and not self.compiled:
+            self._aside = ThreadPoolExecutor(others, thread_name_prefix="gradients")
 
     def compute(self, batch: Batch) -> Tensor:
         """Computes the gradient of the batch's mean loss, scaled by `scale`, without waiting for the device.
@@ -58,14 +63,38 @@ class Gradients:
             float32, one for each name of the objective: the losses of the whole batch.
         """
         self.net.zero_grad(set_to_none=True)
-        loss_of = _compiled() if self.compiled else _loss
         measured = torch.zeros(len(self.objective.names), device=self.device)
         for part in batch.split(self.parts):
             share = torch.full((), part.rows / batch.rows, device=self.device)
-            loss, losses = loss_of(self.net, part, share, self.objective, self.precision)
-            self.scale.of(loss).backward()  # type: ignore[no-untyped-call]
-            measured += losses
+            measured += self._side_by_side(part, share, self._aside) if self._aside else self._together(part, share)
         return measured
+
+    def _together(self, batch: Batch, share: Tensor) -> Tensor:
+        loss_of = _compiled() if self.compiled else _loss
+        loss, losses = loss_of(self.net, batch, share, self.objective.parts, self.precision)
+        self.scale.of(loss).backward()  # type: ignore[no-untyped-call]
+        return losses
+
+    def _side_by_side(self, batch: Batch, share: Tensor, aside: ThreadPoolExecutor) -> Tensor:
+        """Computes each part of the objective on a thread of its own, with its share of PyTorch's threads.
+
+        Operations of a small network gain little from a second thread, while its parts need not wait for each other.
+        """
+        here, *others = self.objective.parts
+        threads = max(1, torch.get_num_threads() // (1 + len(others)))
+
+        def compute(part: Part) -> Tensor:
+            with torch_threads(threads):
+                loss, losses = _loss(self.net, batch, share, (part,), self.precision)
+                self.scale.of(loss).backward()  # type: ignore[no-untyped-call]
+            return losses
+
+        pending = [aside.submit(compute, part) for part in others]
+        try:
+            first = compute(here)
+        finally:
+            wait(pending)  # the gradients are one batch's, also where a part failed
+        return torch.cat([first, *(future.result() for future in pending)])
 
     def adapt(self, error: Exception, rows: int, notice: Notice) -> None:
         """Computes batches in twice as many parts from now on, or without the compiler, as the error asks for.
@@ -101,27 +130,33 @@ class Gradients:
             raise error
 
 
-def _loss(net: nn.Module, batch: Batch, share: Tensor, objective: Objective, precision: str) -> tuple[Tensor, Tensor]:
+def _loss(
+    net: nn.Module, batch: Batch, share: Tensor, parts: tuple[Part, ...], precision: str
+) -> tuple[Tensor, Tensor]:
     """The contribution of a part of a batch to the loss of the whole: forward, in the given precision.
 
     Args:
         net: the network in training.
         batch: the part.
         share: float32 scalar, the share of the batch's rows in this part.
-        objective: the losses.
+        parts: of the objective.
         precision: fp32, bf16 or fp16.
 
     Returns:
-        The loss, and without gradient what the objective measures.
+        The loss, and without gradient what the parts measure.
     """
-    with autocast(batch.features.device, precision):
-        outputs = objective.predict(net, batch)
-    measured = share * objective.measure(outputs, batch)
-    return objective.total(measured), measured.detach()
+    measured, total = [], torch.zeros_like(share)
+    for part in parts:
+        with autocast(batch.features.device, precision):
+            outputs = part.predict(net, batch)
+        losses = share * part.measure(outputs, batch)
+        measured.append(losses)
+        total = total + part.total(losses)
+    return total, torch.cat(measured).detach()
 
 
 @cache
-def _compiled() -> Callable[[nn.Module, Batch, Tensor, Objective, str], tuple[Tensor, Tensor]]:
+def _compiled() -> Callable[[nn.Module, Batch, Tensor, tuple[Part, ...], str], tuple[Tensor, Tensor]]:
     """`_loss`, compiled. One for the process: weights are inputs, so networks of the same shape share the code."""
     return compiled(_loss)
 

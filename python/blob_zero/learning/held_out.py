@@ -9,14 +9,14 @@ import torch
 
 import blob_zero as bz
 from blob_zero.learning.minibatches import DeviceBatch
-from blob_zero.learning.objective import actor_critic_losses, policy_value_losses
+from blob_zero.learning.objective import actor_losses, critic_losses, policy_value_losses
 from blob_zero.learning.round_replay import OutcomeBatch
 from blob_zero.metrics.calibration import CHANCE_BINS, calibration, network_calibration
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.model.critic import ActorCritic
 
-_HELD_OUT_LOSSES = ("value_loss", "critic_loss", "make_loss", "missed_loss", "tricks_loss")
+_HELD_OUT_LOSSES = ("value_loss", "make_loss", "missed_loss", "tricks_loss", "critic_loss")
 _LOSSES_AFTER_UPDATES = 4
 """The losses before these compare a policy with the one that played, which rows that are never learned from lack."""
 
@@ -75,7 +75,8 @@ def measure_outcomes(net: ActorCritic, batches: Iterable[OutcomeBatch]) -> dict[
         for batch in batches:
             outcomes = net.actor(batch.features)
             value = net.critic(batch.features, batch.other_hands)
-            losses = actor_critic_losses((outcomes, value), batch, clip_range=1.0)[_LOSSES_AFTER_UPDATES:]
+            of_actor = actor_losses(outcomes, batch, clip_range=1.0)[_LOSSES_AFTER_UPDATES:]
+            losses = torch.cat([of_actor, critic_losses(value, batch)])
             sums += batch.rows * losses.double().cpu().numpy()
             rows += batch.rows
             chances = torch.sigmoid(outcomes.make).gather(1, batch.action[:, None]).squeeze(1)

@@ -15,7 +15,7 @@ from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.gradients import Gradients, autocast
 from blob_zero.learning.held_out import measure_outcomes, measure_values
 from blob_zero.learning.minibatches import DeviceRows, Minibatches
-from blob_zero.learning.objective import Batch
+from blob_zero.learning.objective import Batch, critic_of_rounds, outcomes_of_rounds
 from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
 from blob_zero.learning.rate import entropy_weight, learning_rate
 from blob_zero.learning.replay import ReplayRing
@@ -103,15 +103,21 @@ class Learner:
 
     def _judge(self, batch: OutcomeBatch) -> Judged:
         """What the networks make of decisions, with the weights that they have now."""
+        assert isinstance(self._trained, ActorCritic)
         with torch.inference_mode(), autocast(self.device, self.gradients.precision):
-            outcomes, values = self.gradients.objective.predict(self._trained, batch)
+            outcomes = outcomes_of_rounds(self._trained, batch)
+            values = critic_of_rounds(self._trained, batch)
         logits = outcomes.policy.float().masked_fill(~batch.legal, torch.finfo(torch.float32).min)
-        logarithms = torch.log_softmax(logits, dim=1).gather(1, batch.action[:, None]).squeeze(1)
+        policy, taken = torch.log_softmax(logits, dim=1), batch.action[:, None]
+        logarithms = policy.gather(1, taken).squeeze(1)
         chances, uniform = logarithms.exp(), 1 / batch.legal.sum(dim=1)
         drawn = (1 - self.random_share) * chances + self.random_share * uniform
         # One that was drawn has a chance above 0, but for rounding.
         weight = chances / drawn.clamp(min=torch.finfo(torch.float32).tiny)
-        return Judged(logarithms, weight, values.float())
+        # By each logit the indicator of the action less the probability.
+        slope = (1 - 2 * chances + policy.exp().square().sum(dim=1)).clamp(min=0).sqrt()
+        make = torch.sigmoid(outcomes.make.float().gather(1, taken).squeeze(1))
+        return Judged(logarithms, weight, values.float(), slope, (make - batch.made).abs())
 
     def measure_held_out(self, replay: ReplayRing | RoundReplay, *, has_bid_chances: bool) -> dict[str, MetricValue]:
         """Losses and calibration on the held-out rows, with the meaning that docs/metrics.md gives."""

@@ -23,13 +23,13 @@ _DETAILED = 4
 
 
 @dataclass(frozen=True)
-class Objective:
-    """The losses of a kind of network.
+class Part:
+    """The losses of one of the networks in training. Its parameters are its own: parts can be learned side by side.
 
     Attributes:
         names: of the losses, as the metrics have them.
         weights: of each in the sum that is reduced; 0 for what is only measured.
-        predict: takes the network in training and a batch, and returns the network's outputs.
+        predict: takes the networks in training and a batch, and returns the outputs.
         measure: takes these outputs and the batch, and returns a float32 for each name, means over the rows.
     """
 
@@ -45,6 +45,23 @@ class Objective:
         )
 
 
+@dataclass(frozen=True)
+class Objective:
+    """All losses of a kind of network."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the losses, part by part."""
+        return tuple(name for part in self.parts for name in part.names)
+
+    def total(self, losses: Tensor) -> Tensor:
+        """The weighted sum of the losses, in the order of `names`."""
+        of_parts = torch.split(losses, [len(part.names) for part in self.parts])
+        return torch.stack([part.total(own) for part, own in zip(self.parts, of_parts, strict=True)]).sum()
+
+
 def objective_of(net: nn.Module, config: TrainingConfig) -> Objective:
     """The objective of a network in training, weighted by the settings."""
     if isinstance(net, ActorCritic):
@@ -54,15 +71,16 @@ def objective_of(net: nn.Module, config: TrainingConfig) -> Objective:
             "update_kl": 0.0,
             "clipped_share": 0.0,
             "value_loss": config.value_weight,
-            "critic_loss": 1.0,
             "make_loss": config.make_weight,
             "missed_loss": config.outcome_weight,
             "tricks_loss": config.outcome_weight,
         }
-        measure = partial(actor_critic_losses, clip_range=config.clip_range)
-        return Objective(tuple(weights), tuple(weights.values()), judge_rounds, measure)
+        measure = partial(actor_losses, clip_range=config.clip_range)
+        actor = Part(tuple(weights), tuple(weights.values()), outcomes_of_rounds, measure)
+        critic = Part(("critic_loss",), (1.0,), critic_of_rounds, critic_losses)
+        return Objective((actor, critic))
     names = ("policy_loss", "policy_entropy", "value_loss", "value_error")
-    return Objective(names, (1.0, 0.0, config.value_weight, 0.0), judge_rows, policy_value_losses)
+    return Objective((Part(names, (1.0, 0.0, config.value_weight, 0.0), judge_rows, policy_value_losses),))
 
 
 def judge_rows(net: nn.Module, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
@@ -71,10 +89,16 @@ def judge_rows(net: nn.Module, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
     return policy, values
 
 
-def judge_rounds(net: ActorCritic, batch: OutcomeBatch) -> tuple[Outcomes, Tensor]:
-    """What the network makes of a batch, some of it in detail, and the critic's values."""
-    outcomes = net.actor(batch.features, detailed=-(-batch.rows // _DETAILED))
-    return outcomes, net.critic(batch.features, batch.other_hands)
+def outcomes_of_rounds(net: ActorCritic, batch: OutcomeBatch) -> Outcomes:
+    """What the actor makes of a batch, some of it in detail."""
+    outcomes: Outcomes = net.actor(batch.features, detailed=-(-batch.rows // _DETAILED))
+    return outcomes
+
+
+def critic_of_rounds(net: ActorCritic, batch: OutcomeBatch) -> Tensor:
+    """The critic's values of a batch, [B]."""
+    values: Tensor = net.critic(batch.features, batch.other_hands)
+    return values
 
 
 def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> Tensor:
@@ -83,15 +107,14 @@ def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> T
     return torch.stack([losses.policy, losses.entropy, losses.value, losses.value_error])
 
 
-def actor_critic_losses(outputs: tuple[Outcomes, Tensor], batch: OutcomeBatch, *, clip_range: float) -> Tensor:
-    """The losses of a policy that learns from its own rounds, each a mean over rows, in float32.
+def actor_losses(outcomes: Outcomes, batch: OutcomeBatch, *, clip_range: float) -> Tensor:
+    """The losses of a policy that learns from its own rounds, each a weighted mean over rows, in float32.
 
     The clipped surrogate of proximal policy optimization (Schulman et al. 2017, equation 7) less the weighted entropy;
     the policy's entropy; its divergence from the policy that the iteration began with (Schulman 2020, "Approximating KL
     divergence", k3); the share of rows whose probability moved by more than `clip_range`; the squared errors of the
-    values and of the critic; and what `outcome_losses` returns.
+    values; and what `outcome_losses` returns.
     """
-    outcomes, judged = outputs
     logarithms = torch.log_softmax(outcomes.policy.float().masked_fill(~batch.legal, _lowest()), dim=1)
     moved = logarithms.gather(1, batch.action[:, None]).squeeze(1) - batch.log_probability
     ratio = moved.exp()
@@ -107,15 +130,17 @@ def actor_critic_losses(outputs: tuple[Outcomes, Tensor], batch: OutcomeBatch, *
     share = in_play / in_play.sum(dim=1, keepdim=True)
     targets = torch.cat([batch.expected[:, None], batch.values[:, 1:]], dim=1)
     values = (share * (outcomes.values.float() - targets).square()).sum(dim=1)
-    critic = (judged.float() - batch.expected).square()
-    of_policy = torch.stack(
-        [surrogate - batch.entropy_weight * entropy, entropy, divergence, outside.float(), values, critic]
-    )
-    return torch.cat([of_policy.mean(dim=1), outcome_losses(outcomes, batch)])
+    of_policy = torch.stack([surrogate - batch.entropy_weight * entropy, entropy, divergence, outside.float(), values])
+    return torch.cat([(batch.weight * of_policy).mean(dim=1), outcome_losses(outcomes, batch)])
+
+
+def critic_losses(judged: Tensor, batch: OutcomeBatch) -> Tensor:
+    """The squared error of the critic, a weighted mean over rows, float32[1]."""
+    return (batch.weight * (judged.float() - batch.expected).square()).mean()[None]
 
 
 def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
-    """The cross-entropies of what comes of the action taken, means over rows in nats, float32[3].
+    """The cross-entropies of what comes of the action taken, weighted means over rows in nats, float32[3].
 
     Made or missed; and over the rows that are judged in detail the own tricks where the bid was missed, 0 where it was
     made, and the tricks of each seat in play, averaged over them.
@@ -123,6 +148,7 @@ def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
     make = functional.binary_cross_entropy_with_logits(
         outcomes.make.float().gather(1, batch.action[:, None]).squeeze(1), batch.made, reduction="none"
     )
+    make = batch.weight * make
     batch = OutcomeBatch(*(column[: len(outcomes.missed)] for column in batch))
     own = batch.tricks[:, 0]
     made = own == batch.bid
@@ -137,7 +163,7 @@ def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
     in_play = torch.arange(outcomes.tricks.shape[1], device=own.device) < batch.players[:, None]
     share = in_play / in_play.sum(dim=1, keepdim=True)
     tricks = (share * _cross_entropy(outcomes.tricks.float(), batch.tricks)).sum(dim=1)
-    return torch.stack([make.mean(), missed.mean(), tricks.mean()])
+    return torch.stack([make.mean(), (batch.weight * missed).mean(), (batch.weight * tricks).mean()])
 
 
 def _lowest() -> float:

@@ -15,6 +15,7 @@ from blob_zero._core import PLAYERS_FEATURE
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.learning.advantages import advantages
+from blob_zero.learning.importance import chances_to_learn, draw
 from blob_zero.learning.minibatches import Minibatches
 from blob_zero.learning.replay import HELD_OUT_EVERY
 
@@ -45,6 +46,10 @@ class Judged(NamedTuple):
     """float32[B]: its probability by the policy over that by which it was drawn, which random actions share."""
     value: Tensor
     """float32[B]: the critic's value of the seat."""
+    slope: Tensor
+    """float32[B]: norm of the gradient of `log_probability` by the policy's logits, 0 where the action is certain."""
+    make_error: Tensor
+    """float32[B]: how far the chance to make the bid was from what came of it."""
 
 
 Judge = Callable[["OutcomeBatch"], Judged]
@@ -78,6 +83,8 @@ class OutcomeBatch(NamedTuple):
     """float32[B]: what the own value is learned from (`advantages.returns`); in held-out rows the own value."""
     entropy_weight: Tensor
     """float32[B]: weight of the policy's entropy in the loss, the same for all."""
+    weight: Tensor
+    """float32[B]: of the row in means over rows; 1 in the mean."""
 
     @property
     def made(self) -> Tensor:
@@ -152,24 +159,27 @@ class RoundReplay:
         epochs: int,
         entropy_weight: float,
     ) -> Minibatches:
-        """Passes over the decisions of the newest rounds, each in another order; the rest of a batch is left out.
+        """Passes over decisions of the newest rounds, each in another order; the rest of a batch is left out.
+
+        A pass has `training.learned_share` of the decisions (`importance`).
 
         Args:
-            rng: draws the orders.
-            config: rows of a minibatch and `gae_lambda`.
+            rng: draws the decisions of each pass, and their order.
+            config: settings of the training.
             judge: the learner's present networks.
             device: of the minibatches.
             epochs: number of passes.
             entropy_weight: `OutcomeBatch.entropy_weight`.
         """
-        there = self.newest
-        if not there:
+        if not self.newest:
             return Minibatches(0, config.batch_size, ())
+        learned = self._judged(judge, config, device)._replace(entropy_weight=entropy_weight)
+        passes = [draw(learned.chance, rng) for _ in range(epochs)]
+        least = min(len(places) for places in passes)
         # A power of two, so that a graph captured for a small iteration fits the next one as well.
-        size = config.batch_size if there >= config.batch_size else 1 << (there.bit_length() - 1)
-        orders = [rng.permutation(there)[: there // size * size].reshape(-1, size) for _ in range(epochs)]
-        learned = self._judged(judge, config.gae_lambda, device)._replace(entropy_weight=entropy_weight)
-        return Minibatches(epochs * (there // size), size, self._batches(np.concatenate(orders), learned, device))
+        size = config.batch_size if least >= config.batch_size else 1 << (least.bit_length() - 1)
+        orders = np.concatenate([places[: len(places) // size * size].reshape(-1, size) for places in passes])
+        return Minibatches(len(orders), size, self._batches(orders, learned, device))
 
     def held_out(self, *, device: torch.device) -> Iterator[OutcomeBatch]:
         """The newest decisions of held-out rounds, a batch at a time."""
@@ -179,31 +189,42 @@ class RoundReplay:
             rows = self._store.rows(newest[start : start + _HELD_OUT_BATCH], held_out=True, other_hands=True)
             yield _on_device(rows, device)
 
-    def _judged(self, judge: Judge, gae_lambda: float, device: torch.device) -> "_Learned":
+    def _judged(self, judge: Judge, config: TrainingConfig, device: torch.device) -> "_Learned":
         """What is learned from each decision of the newest rounds."""
         first = self._store.decisions() - self.newest
-        chances, weights, values, results = np.empty((4, self.newest), np.float32)
+        of_batch = np.empty((len(Judged._fields) + 1, self.newest), np.float32)
         for start in range(0, self.newest, _JUDGED_ROWS):
             part = np.arange(start, min(start + _JUDGED_ROWS, self.newest))
             batch = _on_device(self._store.rows(first + part, other_hands=True), device)
-            judged = torch.stack([*judge(batch), batch.values[:, 0]]).cpu().numpy()
-            chances[part], weights[part], values[part], results[part] = judged
-        advantage = advantages(values, results, self._store.next_decisions(first), gae_lambda)
+            of_batch[:, part] = torch.stack([*judge(batch), batch.values[:, 0]]).cpu().numpy()
+        log_probability, weight, value, slope, make_error, result = of_batch
+        advantage = advantages(value, result, self._store.next_decisions(first), config.gae_lambda)
         # In double precision: the sum of many small numbers.
         mean, deviation = advantage.mean(dtype=np.float64), advantage.std(dtype=np.float64)
-        better = weights * (advantage - mean) / (deviation + _LEAST)
-        return _Learned(first, chances, better, values + advantage, 0.0)
+        better = (weight * (advantage - mean) / (deviation + _LEAST)).astype(np.float32)
+        # By the outputs of the policy, the critic and the chance to make the bid; those of the rest are small.
+        norms = np.sqrt((better * slope) ** 2 + advantage**2 + (config.make_weight * make_error) ** 2)
+        chance = chances_to_learn(norms, config.learned_share)
+        return _Learned(first, log_probability, better, value + advantage, 0.0, chance)
 
     def _batches(
         self, orders: npt.NDArray[np.int64], learned: "_Learned", device: torch.device
     ) -> Iterator[OutcomeBatch]:
+        share = learned.chance.mean()
+
         def build(places: npt.NDArray[np.int64]) -> OutcomeBatch:
             batch = _on_device(self._store.rows(learned.first + places, other_hands=True), device)
-            chance, advantage, expected = (
-                torch.from_numpy(column[places].astype(np.float32)).to(device) for column in learned[1:4]
+            columns = (learned.log_probability, learned.advantage, learned.expected, share / learned.chance)
+            chance, advantage, expected, weight = (
+                torch.from_numpy(column[places].astype(np.float32)).to(device) for column in columns
             )
-            weight = torch.full_like(chance, learned.entropy_weight)
-            return batch._replace(log_probability=chance, advantage=advantage, expected=expected, entropy_weight=weight)
+            return batch._replace(
+                log_probability=chance,
+                advantage=advantage,
+                expected=expected,
+                entropy_weight=torch.full_like(chance, learned.entropy_weight),
+                weight=weight,
+            )
 
         with ThreadPoolExecutor(1, thread_name_prefix="rows") as ahead:
             pending = [ahead.submit(build, places) for places in orders[:_DRAWN_AHEAD]]
@@ -223,6 +244,8 @@ class _Learned(NamedTuple):
     advantage: npt.NDArray[np.floating[Any]]
     expected: npt.NDArray[np.floating[Any]]
     entropy_weight: float
+    chance: npt.NDArray[np.float64]
+    """To be drawn in a pass."""
 
 
 def _on_device(rows: "_core._Rows", device: torch.device) -> OutcomeBatch:
@@ -245,4 +268,5 @@ def _on_device(rows: "_core._Rows", device: torch.device) -> OutcomeBatch:
         advantage=none,
         expected=values[:, 0],
         entropy_weight=none,
+        weight=torch.ones_like(none),
     )

@@ -1,0 +1,52 @@
+"""Rounds of two sizes that were played by an even policy, and batches of their decisions."""
+
+import numpy as np
+import torch
+
+import blob_zero as bz
+from blob_zero.config.schema import TrainingConfig
+from blob_zero.config.search_options import PolicyOptions
+from blob_zero.learning.round_replay import Judged, OutcomeBatch, RoundReplay
+from blob_zero.model.networks import seeded_network
+from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape
+
+CPU = torch.device("cpu")
+
+
+def even(features, legal):
+    return legal / legal.sum(axis=1, keepdims=True).astype(np.float32), np.zeros((len(features), 8), np.float32)
+
+
+def played(rounds=60, first_round=0, **options):
+    return bz.SelfPlay(
+        shapes=[(3, 4, 1.0), (5, 3, 1.0)],
+        policy=PolicyOptions(),
+        rounds=rounds,
+        first_round=first_round,
+        seed=3,
+        batch_rows=64,
+        **options,
+    ).run(even)
+
+
+def network(seed=1) -> OutcomeNet:
+    net = seeded_network(OutcomeShape(width=16, layers=1), seed=seed)
+    assert isinstance(net, OutcomeNet)
+    return net
+
+
+def judge(batch: OutcomeBatch) -> Judged:
+    """Numbers that tell the decisions apart."""
+    own = batch.features[:, :52].sum(dim=1)
+    return Judged(-own, torch.full_like(own, 0.5), own / 13, slope=own / 5, make_error=torch.zeros_like(own))
+
+
+def batches(replay: RoundReplay, seed=0, epochs=1, **settings) -> list[OutcomeBatch]:
+    config = TrainingConfig(batch_size=32, **settings)
+    drawn = replay.minibatches(
+        np.random.default_rng(seed), config, judge=judge, device=CPU, epochs=epochs, entropy_weight=0.25
+    )
+    found = list(drawn.batches)
+    assert len(found) == drawn.total
+    assert all(batch.rows == drawn.size for batch in found)
+    return found

@@ -86,7 +86,7 @@ class Agent:
     def look_ahead(
         cls, evaluator: Evaluator | BatchEvaluator | str | PathLike[str], **options: Unpack[LookAheadOptions]
     ) -> Self:
-        """One step ahead by an evaluator's policy and values; the options are `LookAhead`'s."""
+        """One step ahead by an evaluator's policy; the options are `LookAhead`'s."""
         return cls(kind="network", search=LookAhead(**options), evaluator=_opened(evaluator))
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Self, TypedDict
 from blob_zero import _core
 from blob_zero.errors import ConfigError
 
-POLICY_TEMPERATURE = 0.12
+POLICY_TEMPERATURE = 0.3
 """Points that an action counts in a look-ahead's own judgement for being e times as likely in the policy."""
 
 
@@ -93,11 +93,12 @@ class SearchOptions:
 class LookAhead:
     """Options of one step ahead with a network that plays well without search.
 
-    Each promising action is tried in the same sampled worlds; the other seats play on by the network's policy until the
-    searcher decides again, and the network judges there.
+    Each promising action is tried in the same sampled worlds, where all seats play the round out by the network's
+    policy.
 
     Attributes:
-        worlds: worlds in which each promising action is tried, 1 to 65,536; twice as many cost twice the time.
+        worlds: worlds in which each promising action is tried, 1 to 65,536; twice as many cost twice the time. Where more
+            than 20 cards are left to play, as many fewer that the look-ahead costs the same.
         own_share: weight of the network's own judgement of the actions beside that of the worlds, 0 to 1.
         belief: how far worlds are weighted by what the others did so far, 0 to 1: the power of the chance that they
             would have done so by the network's policy. Observations that know no past weight all worlds alike.

@@ -1,14 +1,13 @@
 //! One step ahead by a network that plays well without search.
 //!
 //! Each promising action is tried in the same sampled worlds, which are weighted by the chance that the policy would
-//! have done in them what the other seats did so far. The others play on by the policy, each from what it knows in that
-//! world, until the searcher decides again or the round ends; there the network judges from what the searcher knows. So
-//! every evaluation is of a position as its own mover sees it, which is what the network has learned. This is one step
-//! of policy iteration by rollouts (Tesauro and Galperin 1996, "On-line policy improvement using Monte-Carlo search"),
-//! cut off at the next own decision.
+//! have done in them what the other seats did so far. All seats then play the round out by the policy, each from what it
+//! knows in that world, so every evaluation is of a position as its own mover sees it, which is what the network has
+//! learned. This is one step of policy iteration by rollouts (Tesauro and Galperin 1996, "On-line policy improvement
+//! using Monte-Carlo search").
 
 use blob_engine::rng::{Xoshiro, unit};
-use blob_engine::{Action, BySeat, EncodedAction, EncodedActionSet, Observation, Round, WorldSampler};
+use blob_engine::{Action, BySeat, EncodedAction, EncodedActionSet, Observation, Round, Seat, WorldSampler};
 use rand::{Rng, SeedableRng};
 
 use crate::error::{ConfigError, EvaluationError};
@@ -19,9 +18,10 @@ use crate::search::past::Past;
 /// Settings of a look-ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LookAheadConfig {
-    /// Worlds in which each promising action is tried, 1 to 65536.
+    /// Worlds in which each promising action is tried, 1 to 65536. Where more than 20 cards are left to play, as many fewer
+    /// that the look-ahead costs the same.
     pub worlds: usize,
-    /// Weight of the policy's own judgement beside that of the worlds, in [0, 1].
+    /// Weight of the policy's own judgement beside the results in the worlds, in [0, 1].
     pub own_share: f32,
     /// Points that an action counts for being e times as likely in the policy, above 0.
     pub policy_temperature: f32,
@@ -32,6 +32,9 @@ pub struct LookAheadConfig {
 
 /// Most worlds of a decision.
 const MAX_WORLDS: usize = 1 << 16;
+
+/// Cards left to play up to which all worlds are tried; 4 players with 5 cards have so many.
+const FULL_REST: usize = 20;
 
 /// Worlds drawn for each that is kept, where they are weighted.
 const CANDIDATES: usize = 4;
@@ -115,6 +118,8 @@ pub struct LookAhead {
     /// What everybody saw so far; worlds are not weighted without it.
     past: Option<Past>,
     config: LookAheadConfig,
+    /// Worlds in which each promising action is tried.
+    worlds: usize,
     rng: Xoshiro,
     /// The promising actions, with the logarithm of their probability.
     actions: Vec<(Action, f64)>,
@@ -133,8 +138,11 @@ pub struct LookAhead {
 impl LookAhead {
     /// Starts a look-ahead of the observer's decision. With the round's past, worlds are weighted by it.
     pub fn new(observation: &Observation, past: Option<Past>, config: LookAheadConfig, rng: Xoshiro) -> Self {
+        let public = observation.public();
+        let rest: usize = Seat::all(public.players()).map(|seat| public.hand_size(seat)).sum();
         Self {
             observation: *observation,
+            worlds: (config.worlds * FULL_REST / rest.max(FULL_REST)).max(1),
             past: past.filter(|_| config.belief > 0.0),
             config,
             candidates: Vec::new(),
@@ -178,14 +186,8 @@ impl LookAhead {
         if self.unweighted > 0 {
             return self.weigh(waiting, evaluation);
         }
-        let searcher = self.observation.seat();
         let playout = &mut self.playouts[waiting.0 as usize];
         let mover = playout.round.to_play().expect("a playout that waits is not done");
-        if mover == searcher {
-            let values = evaluation.absolute_values(mover, self.observation.public().players())?;
-            self.sums[playout.place] += f64::from(values[searcher]);
-            return Ok(());
-        }
         let observation = playout.round.observe(mover);
         let (legal, names) = (observation.legal_actions(), observation.card_names());
         evaluation.legal_mass(names.actions(legal))?;
@@ -209,9 +211,7 @@ impl LookAhead {
             .actions
             .iter()
             .zip(&self.sums)
-            .map(|(&(action, log), sum)| {
-                (action, own * of_policy * log + (1.0 - own) * sum / self.config.worlds as f64)
-            })
+            .map(|(&(action, log), sum)| (action, own * of_policy * log + (1.0 - own) * sum / self.worlds as f64))
             .collect();
         let mut best = values[0];
         for &(action, value) in &values {
@@ -238,7 +238,7 @@ impl LookAhead {
             return Ok(());
         }
         let sampler = WorldSampler::new(&self.observation);
-        let worlds = self.config.worlds;
+        let worlds = self.worlds;
         if let Some(past) = &self.past {
             self.candidates = (0..CANDIDATES * worlds).map(|_| sampler.sample(&mut self.rng)).collect();
             let seat = self.observation.seat();
@@ -285,7 +285,7 @@ impl LookAhead {
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> =
             logs.iter().map(|log| libm::exp(f64::from(self.config.belief) * (log - most))).collect();
-        let kept = systematic_sample(&weights, self.config.worlds, unit(&mut self.rng));
+        let kept = systematic_sample(&weights, self.worlds, unit(&mut self.rng));
         self.candidates = kept.into_iter().map(|world| self.candidates[world]).collect();
         self.play_on();
         Ok(())
@@ -404,18 +404,39 @@ mod tests {
     }
 
     #[test]
-    fn others_play_until_the_searcher_decides_again() {
+    fn all_seats_play_the_round_out() {
         let mut rng = stream(5, Purpose::Test, &[]);
         let round = Round::deal(&RoundSpec::new(4, 5, None, Seat::FIRST), &mut rng).expect("a deal");
         let seat = round.to_play().expect("the bidding");
         let (outcome, movers) = run(&round.observe(seat), CONFIG, 7);
         let playouts = CONFIG.worlds * outcome.values.len();
         assert_eq!(outcome.values.len(), 6);
-        // The root, three bids of others and the first card, which the first bidder leads.
-        assert_eq!(movers.iter().filter(|&&mover| mover == seat).count(), 1 + playouts);
-        assert_eq!(movers.len(), 1 + 4 * playouts);
+        // After the root each seat plays four cards that it may choose from, if it never has to follow suit; the fifth
+        // is forced. The first of them nobody has to follow, and whoever leads it is the same in all playouts.
+        let decisions = |of: Seat| movers.iter().filter(|&&mover| mover == of).count();
+        assert!((2 * playouts..=1 + 4 * playouts).contains(&decisions(seat)));
+        for other in Seat::all(4).filter(|&other| other != seat) {
+            assert!((playouts..=5 * playouts).contains(&decisions(other)), "a bid and up to four cards");
+        }
+        assert!(outcome.values.iter().all(|(_, value)| (-1.0..=1.0).contains(value)));
+        assert_eq!(outcome.evaluations, movers.len() as u64);
         assert_eq!(outcome, run(&round.observe(seat), CONFIG, 7).0, "the same seed finds the same");
         assert_ne!(outcome, run(&round.observe(seat), LookAheadConfig { worlds: 21, ..CONFIG }, 7).0);
+    }
+
+    #[test]
+    fn a_long_round_costs_no_more_than_a_short_one() {
+        let cost = |players, cards| {
+            let mut rng = stream(5, Purpose::Test, &[]);
+            let round = Round::deal(&RoundSpec::new(players, cards, None, Seat::FIRST), &mut rng).expect("a deal");
+            let seat = round.to_play().expect("the bidding");
+            let (outcome, _) = run(&round.observe(seat), CONFIG, 7);
+            outcome.evaluations as usize / outcome.values.len()
+        };
+        let most = CONFIG.worlds * (FULL_REST + MAX_PLAYERS);
+        for (players, cards) in [(4, 5), (4, 13), (8, 6)] {
+            assert!((most / 3..=most).contains(&cost(players, cards)), "{players} x {cards}");
+        }
     }
 
     #[test]

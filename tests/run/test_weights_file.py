@@ -1,6 +1,8 @@
 """The network that comes with the package, and networks as files of their own."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,7 +53,7 @@ def test_a_player_without_a_network_takes_it():
     assert bz.Player().choose(position.observe(position.to_play)) in position.legal_actions()
 
 
-def test_a_run_is_written_in_half_precision(tmp_path):
+def test_a_run_is_written_in_half_precision(tmp_path, monkeypatch):
     train(
         small_config(), tmp_path / "run", display=SilentDisplay(), device="cpu", worker=FakeWorker(), judge=FakeJudge()
     )
@@ -62,5 +64,12 @@ def test_a_run_is_written_in_half_precision(tmp_path):
         np.testing.assert_allclose(mine.detach(), theirs.detach(), rtol=1e-3, atol=1e-7)
     lineage = json.loads((tmp_path / "net.json").read_text())
     assert lineage["config"]["run"]["seed"] == small_config().run.seed
+    assert lineage["curve"]["iteration"]
+    # A checkpoint that lies elsewhere has the same to tell.
+    monkeypatch.chdir(tmp_path)
+    newest = max((tmp_path / "run" / "checkpoints").iterdir())
+    shutil.copytree(newest, "alone")
+    write_weights(Path("alone"), Path("again.safetensors"))
+    assert json.loads(Path("again.json").read_text()) == lineage
     with pytest.raises(CheckpointError, match="cannot read"):
         load_network(tmp_path / "none.safetensors")

@@ -17,12 +17,13 @@ def chances_to_learn(norms: npt.NDArray[np.float32], share: float) -> npt.NDArra
 
     Args:
         norms: [N], at least 0, of each decision's gradient.
-        share: of the decisions that are drawn, in (0, 1].
+        share: of the decisions that are drawn, in (0, 1]; two of them at least.
 
     Returns:
         float64[N] in (0, 1], with the mean `share`.
     """
-    if share >= 1 or not len(norms):
+    share = max(share, 2 / max(1, len(norms)))
+    if share >= 1:
         return np.ones(len(norms))
     wanted: npt.NDArray[np.float64] = norms.astype(np.float64)
     wanted += _FLOOR * wanted.mean() if wanted.any() else 1.0

@@ -11,7 +11,7 @@ import torch
 from blob_zero.errors import CheckpointError
 from blob_zero.model.networks import Network
 from blob_zero.run.atomic_files import write_atomically
-from blob_zero.run.checkpoint import load_checkpoint, network_folder, read_network, serialize_network
+from blob_zero.run.checkpoint import Checkpoint, load_checkpoint, network_folder, read_network, serialize_network
 from blob_zero.run.folder import METRICS
 
 SHIPPED = Path(__file__).parents[1] / "model" / "shipped" / "network.safetensors"
@@ -48,15 +48,15 @@ def write_weights(run: Path, path: Path) -> None:
     if net is None:
         raise CheckpointError(f"{folder} holds no network")
     write_atomically(path, serialize_network(net, dtype=torch.float16))
-    lineage = json.dumps(_lineage(checkpoint.state, folder.parents[1] / METRICS), indent=2)
+    lineage = json.dumps(_lineage(checkpoint), indent=2)
     write_atomically(path.with_suffix(".json"), f"{lineage}\n".encode())
 
 
-def _lineage(state: Any, metrics: Path) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _lineage(checkpoint: Checkpoint) -> dict[str, Any]:
     known = ("rounds", "steps", "best_iteration", "encoding_version", "versions", "hardware", "config")
-    lineage = {name: state[name] for name in known if name in state}
+    lineage = {name: checkpoint.state[name] for name in known if name in checkpoint.state}
     lineage.get("hardware", {}).pop("system", None)
-    if metrics.is_file():
-        frame = pl.read_parquet(metrics).select(_CURVE)
+    if METRICS in checkpoint.files:
+        frame = pl.read_parquet(checkpoint.files[METRICS]).select(_CURVE)
         lineage["curve"] = frame.gather_every(max(len(frame) // 20, 1)).to_dict(as_series=False)
     return lineage

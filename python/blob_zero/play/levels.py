@@ -35,19 +35,19 @@ class Level:
 
 
 LEVELS = (
-    Level(agent="random", title="Chance", rating=-440, about="plays any legal card"),
+    Level(agent="random", title="Chance", rating=-410, about="plays any legal card"),
     Level(agent="rule", title="Novice", rating=0, about="counts its tricks, then plays for them"),
-    Level(agent="rollout:3x30", title="Casual", rating=0, about="a search by random playouts"),
-    Level(agent="ismcts:90", title="Club", rating=70, about="a search of 90 playouts"),
+    Level(agent="rollout:3x30", title="Casual", rating=20, about="a search by random playouts"),
+    Level(agent="ismcts:90", title="Club", rating=90, about="a search of 90 playouts"),
     Level(agent="ismcts:1000", title="Expert", rating=120, about="a search of 1,000 playouts"),
 )
 """The levels that need no network, the weakest first."""
 
 SHIPPED = (
-    Level(agent="shipped", title="Master", rating=None, about="the trained network"),
-    Level(agent="shipped:64", title="Champion", rating=None, about="the trained network, looking ahead"),
+    Level(agent="shipped", title="Master", rating=150, about="the trained network"),
+    Level(agent="shipped:64", title="Champion", rating=170, about="the trained network, looking ahead"),
 )
-"""The network that comes with blob-zero, without and with a look-ahead; its ratings were not measured yet."""
+"""The network that comes with blob-zero, without and with a look-ahead."""
 
 _networks: dict[str, tuple[Level, "Player"]] = {}
 

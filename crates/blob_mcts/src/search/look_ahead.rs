@@ -411,8 +411,8 @@ mod tests {
         let (outcome, movers) = run(&round.observe(seat), CONFIG, 7);
         let playouts = CONFIG.worlds * outcome.values.len();
         assert_eq!(outcome.values.len(), 6);
-        // After the root each seat plays four cards that it may choose from, if it never has to follow suit; the fifth
-        // is forced. The first of them nobody has to follow, and whoever leads it is the same in all playouts.
+        // In a playout a seat chooses at most four cards, since the last one is forced, and fewer where it has to follow
+        // suit. The searcher's bid is made before.
         let decisions = |of: Seat| movers.iter().filter(|&&mover| mover == of).count();
         assert!((2 * playouts..=1 + 4 * playouts).contains(&decisions(seat)));
         for other in Seat::all(4).filter(|&other| other != seat) {

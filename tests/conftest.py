@@ -1,13 +1,17 @@
-"""What all tests share: one thread for PyTorch, the golden files' option, and hypothesis' settings."""
+"""What all tests share: one thread for PyTorch, Ctrl-C, the golden files' option, and hypothesis' settings."""
 
 import os
 import pathlib
+import signal
 
 import hypothesis
 import pytest
 
 # Networks of tests are tiny: more threads would only wait for each other. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that starts the tests in the background has this signal ignored, and tests send it to themselves and to others.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine can stall for longer than any deadline; a slow example is no failure.
 hypothesis.settings.register_profile("blob-zero", deadline=None)

@@ -5,7 +5,7 @@ use std::hint::select_unpredictable;
 use crate::action::{Action, ActionSet};
 use crate::card::{Card, CardSet, SUITS, Suit};
 use crate::game_value::game_values;
-use crate::rules::{GameContext, RoundRules, RoundSpec, score_value};
+use crate::rules::{GameContext, RoundRules, RoundSpec, Scoring, score_value};
 use crate::seat::{BySeat, MAX_PLAYERS, Seat};
 use crate::trick::Trick;
 
@@ -272,6 +272,22 @@ impl PublicState {
             values[seat] = score_value(scores[seat], self.cards());
         }
         Some(values)
+    }
+
+    /// The value of the round to a seat as soon as no play can change it: at the end, or where it can no longer make its
+    /// bid and only a bid made scores.
+    #[inline]
+    pub fn settled_value(&self, seat: Seat) -> Option<f32> {
+        match self.phase() {
+            Phase::Bidding => None,
+            Phase::Playing => {
+                let (bid, won) = (self.bids[seat], self.won[seat]);
+                let missed = won > bid || won + (self.cards - self.tricks_played) < bid;
+                let bid_is_all = self.rules.scoring == Scoring::Exact && self.context.result_share == 0;
+                (missed && bid_is_all).then(|| score_value(0, self.cards()))
+            }
+            Phase::Done => self.values().map(|values| values[seat]),
+        }
     }
 
     /// [`Self::values`] with a known result of the game, as [`game_values`] gives it.

@@ -62,6 +62,27 @@ proptest! {
     }
 
     #[test]
+    fn a_settled_value_is_the_one_at_the_end((round, seed) in rounds()) {
+        let mut settled = Vec::new();
+        let end = play_at_random(round, seed, |round| {
+            let public = round.public();
+            for seat in Seat::all(public.players()) {
+                let value = public.settled_value(seat);
+                settled.extend(value.map(|value| (seat, value)));
+                // A trick too many, or too few left, is seen at once.
+                let out_of_reach = public.phase() == Phase::Playing && public.bid(seat).is_some_and(|bid| {
+                    let most = public.won()[seat] + (public.cards() - public.tricks_played()) as u8;
+                    public.won()[seat] > bid || most < bid
+                });
+                let bid_is_all = public.rules().scoring == Scoring::Exact;
+                assert_eq!(value.is_some(), public.phase() == Phase::Done || (out_of_reach && bid_is_all));
+            }
+        });
+        let values = end.public().values().expect("done");
+        prop_assert!(settled.iter().all(|&(seat, value)| values[seat] == value));
+    }
+
+    #[test]
     fn illegal_actions_change_nothing((round, seed) in rounds()) {
         play_at_random(round, seed, |round| {
             let legal = round.legal_actions();

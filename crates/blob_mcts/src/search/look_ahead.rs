@@ -7,7 +7,7 @@
 //! using Monte-Carlo search").
 
 use blob_engine::rng::{Xoshiro, unit};
-use blob_engine::{Action, BySeat, EncodedAction, EncodedActionSet, Observation, Round, Seat, WorldSampler};
+use blob_engine::{Action, EncodedAction, EncodedActionSet, Observation, Round, Seat, WorldSampler};
 use rand::{Rng, SeedableRng};
 
 use crate::error::{ConfigError, EvaluationError};
@@ -18,8 +18,8 @@ use crate::search::past::Past;
 /// Settings of a look-ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LookAheadConfig {
-    /// Worlds in which each promising action is tried, 1 to 65536. Where more than 20 cards are left to play, as many fewer
-    /// that the look-ahead costs the same.
+    /// Worlds in which each promising action is tried, 1 to 65536. Where a world may cost more than 120 evaluations, as
+    /// many fewer that the look-ahead costs the same.
     pub worlds: usize,
     /// Weight of the policy's own judgement beside the results in the worlds, in [0, 1].
     pub own_share: f32,
@@ -33,8 +33,8 @@ pub struct LookAheadConfig {
 /// Most worlds of a decision.
 const MAX_WORLDS: usize = 1 << 16;
 
-/// Cards left to play up to which all worlds are tried; 4 players with 5 cards have so many.
-const FULL_REST: usize = 20;
+/// Evaluations that a world may cost without being tried less: 6 bids of 4 players with 5 cards, each played out.
+const FULL_COST: usize = 120;
 
 /// Worlds drawn for each that is kept, where they are weighted.
 const CANDIDATES: usize = 4;
@@ -118,7 +118,7 @@ pub struct LookAhead {
     /// What everybody saw so far; worlds are not weighted without it.
     past: Option<Past>,
     config: LookAheadConfig,
-    /// Worlds in which each promising action is tried.
+    /// Worlds in which each promising action is tried; see [`LookAheadConfig::worlds`].
     worlds: usize,
     rng: Xoshiro,
     /// The promising actions, with the logarithm of their probability.
@@ -138,11 +138,9 @@ pub struct LookAhead {
 impl LookAhead {
     /// Starts a look-ahead of the observer's decision. With the round's past, worlds are weighted by it.
     pub fn new(observation: &Observation, past: Option<Past>, config: LookAheadConfig, rng: Xoshiro) -> Self {
-        let public = observation.public();
-        let rest: usize = Seat::all(public.players()).map(|seat| public.hand_size(seat)).sum();
         Self {
             observation: *observation,
-            worlds: (config.worlds * FULL_REST / rest.max(FULL_REST)).max(1),
+            worlds: config.worlds,
             past: past.filter(|_| config.belief > 0.0),
             config,
             candidates: Vec::new(),
@@ -237,8 +235,9 @@ impl LookAhead {
         if self.actions.len() == 1 {
             return Ok(());
         }
-        let sampler = WorldSampler::new(&self.observation);
+        self.worlds = (self.config.worlds * FULL_COST / self.most_evaluations().max(FULL_COST)).max(1);
         let worlds = self.worlds;
+        let sampler = WorldSampler::new(&self.observation);
         if let Some(past) = &self.past {
             self.candidates = (0..CANDIDATES * worlds).map(|_| sampler.sample(&mut self.rng)).collect();
             let seat = self.observation.seat();
@@ -252,6 +251,14 @@ impl LookAhead {
         }
         self.play_on();
         Ok(())
+    }
+
+    /// Most evaluations that a world costs: of what the others did, and of each promising action played out.
+    fn most_evaluations(&self) -> usize {
+        let public = self.observation.public();
+        let cards: usize = Seat::all(public.players()).map(|seat| public.hand_size(seat)).sum();
+        let seen = self.past.as_ref().map_or(0, |past| past.turns_of_others(self.observation.seat()));
+        self.actions.len() * cards + CANDIDATES * seen
     }
 
     /// Hands out what the others decided from in each world.
@@ -305,16 +312,14 @@ impl LookAhead {
         (0..self.playouts.len()).for_each(|playout| self.go_on(Waiting(playout as u32)));
     }
 
-    /// Plays forced actions of a playout; it then waits, or its round is done and has its value.
+    /// Plays forced actions of a playout; it then waits, or the searcher's value is settled.
     fn go_on(&mut self, waiting: Waiting) {
         let playout = &mut self.playouts[waiting.0 as usize];
         playout.round.skip_forced();
-        if playout.round.to_play().is_some() {
-            self.waiting.push(waiting);
-            return;
+        match playout.round.public().settled_value(self.observation.seat()) {
+            Some(value) => self.sums[playout.place] += f64::from(value),
+            None => self.waiting.push(waiting),
         }
-        let values: BySeat<f32> = playout.round.public().values().expect("the round is done");
-        self.sums[playout.place] += f64::from(values[self.observation.seat()]);
     }
 }
 
@@ -338,7 +343,7 @@ fn systematic_sample(weights: &[f64], count: usize, offset: f64) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use blob_engine::rng::{Purpose, stream};
-    use blob_engine::{ACTIONS, CardSet, MAX_PLAYERS, RoundSpec, Seat};
+    use blob_engine::{ACTIONS, CardSet, MAX_PLAYERS, Phase, RoundRules, RoundSpec, Scoring, Seat};
 
     use super::*;
 
@@ -351,7 +356,10 @@ mod tests {
 
     /// Runs a look-ahead with equal policies and values of 0, counting what is asked for by seat.
     fn run(observation: &Observation, config: LookAheadConfig, seed: u64) -> (LookAheadOutcome, Vec<Seat>) {
-        let mut search = LookAhead::new(observation, None, config, stream(seed, Purpose::Search, &[]));
+        run_on(&mut LookAhead::new(observation, None, config, stream(seed, Purpose::Search, &[])))
+    }
+
+    fn run_on(search: &mut LookAhead) -> (LookAheadOutcome, Vec<Seat>) {
         let (policy, values) = ([1.0; ACTIONS], [0.0; MAX_PLAYERS]);
         let mut movers = Vec::new();
         loop {
@@ -412,9 +420,9 @@ mod tests {
         let playouts = CONFIG.worlds * outcome.values.len();
         assert_eq!(outcome.values.len(), 6);
         // In a playout a seat chooses at most four cards, since the last one is forced, and fewer where it has to follow
-        // suit. The searcher's bid is made before.
+        // suit, or where the searcher's bid is out of reach. The searcher's bid is made before.
         let decisions = |of: Seat| movers.iter().filter(|&&mover| mover == of).count();
-        assert!((2 * playouts..=1 + 4 * playouts).contains(&decisions(seat)));
+        assert!((playouts..=1 + 4 * playouts).contains(&decisions(seat)));
         for other in Seat::all(4).filter(|&other| other != seat) {
             assert!((playouts..=5 * playouts).contains(&decisions(other)), "a bid and up to four cards");
         }
@@ -425,17 +433,46 @@ mod tests {
     }
 
     #[test]
+    fn a_playout_ends_where_its_value_is_settled() {
+        let spec = RoundSpec::new(3, 5, None, Seat::FIRST);
+        let mut round = Round::deal(&spec, &mut stream(5, Purpose::Test, &[])).expect("a deal");
+        for bid in [0, 0, 1] {
+            round.play(Action::bid(bid)).expect("a legal bid");
+        }
+        let plus = RoundRules { scoring: Scoring::ExactPlusTricks, ..RoundRules::default() };
+        let hands: Vec<CardSet> = Seat::all(3).map(|seat| round.hand(seat)).collect();
+        let mut other = Round::from_hands(&RoundSpec { rules: plus, ..spec }, &hands, None).expect("a deal");
+        for bid in [0, 0, 1] {
+            other.play(Action::bid(bid)).expect("a legal bid");
+        }
+        let leader = round.to_play().expect("a card to lead");
+        let (bid_is_all, tricks_count) =
+            (run(&round.observe(leader), CONFIG, 7), run(&other.observe(leader), CONFIG, 7));
+        assert!(bid_is_all.1.len() < tricks_count.1.len());
+    }
+
+    #[test]
     fn a_long_round_costs_no_more_than_a_short_one() {
-        let cost = |players, cards| {
-            let mut rng = stream(5, Purpose::Test, &[]);
-            let round = Round::deal(&RoundSpec::new(players, cards, None, Seat::FIRST), &mut rng).expect("a deal");
-            let seat = round.to_play().expect("the bidding");
-            let (outcome, _) = run(&round.observe(seat), CONFIG, 7);
-            outcome.evaluations as usize / outcome.values.len()
-        };
-        let most = CONFIG.worlds * (FULL_REST + MAX_PLAYERS);
         for (players, cards) in [(4, 5), (4, 13), (8, 6)] {
-            assert!((most / 3..=most).contains(&cost(players, cards)), "{players} x {cards}");
+            let mut rng = stream(5, Purpose::Test, &[]);
+            let deal = Round::deal(&RoundSpec::new(players, cards, None, Seat::FIRST), &mut rng).expect("a deal");
+            let (mut round, mut past) = (deal, Past::begin(&deal));
+            while let Some(seat) = round.to_play() {
+                let config = LookAheadConfig { belief: 1.0, ..CONFIG };
+                let mut search =
+                    LookAhead::new(&round.observe(seat), Some(past.clone()), config, stream(7, Purpose::Search, &[]));
+                let (outcome, _) = run_on(&mut search);
+                // Beside cards, the bids that are still to be made are evaluated.
+                let bids = if round.public().phase() == Phase::Bidding { players * outcome.values.len() } else { 0 };
+                let most = 1 + CONFIG.worlds * (FULL_COST + bids);
+                assert!(outcome.evaluations as usize <= most, "{players} x {cards}: {}", outcome.evaluations);
+                if round.public().turns() == 0 {
+                    assert!(outcome.evaluations as usize > most / 4, "{players} x {cards}: {}", outcome.evaluations);
+                }
+                let action = round.legal_actions().first().expect("a decision");
+                past.turn(&round, action);
+                round.play_unchecked(action);
+            }
         }
     }
 

@@ -43,6 +43,11 @@ impl Past {
         }
     }
 
+    /// Turns of other seats than the observer, forced ones included.
+    pub fn turns_of_others(&self, observer: Seat) -> usize {
+        self.turns.iter().filter(|&&(seat, _)| seat != observer).count()
+    }
+
     /// Calls `each` with what each decision of another seat than the observer would have been made from in a world, and
     /// with the action taken. Turns that the world forces are no decisions.
     pub fn decisions_of_others(&self, world: &Round, observer: Seat, mut each: impl FnMut(&Observation, Action)) {

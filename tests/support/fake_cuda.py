@@ -186,15 +186,6 @@ class FakeCuda(TorchFunctionMode):
             self.capturing = False
         graph.captured()
 
-    @property
-    def check_optimizer(self):
-        """What PyTorch's optimizers ask CUDA before a step."""
-
-        def check(optimizer):
-            assert not self.capturing or all(group["capturable"] for group in optimizer.param_groups)
-
-        return check
-
     def install(self, monkeypatch):
         def silent(*_args, **_kwargs):
             return 0
@@ -223,8 +214,6 @@ class FakeCuda(TorchFunctionMode):
         }.items():
             monkeypatch.setattr(torch.cuda, name, value)
         monkeypatch.setattr("blob_zero.inference.gpu._gpus", {})
-        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
-            monkeypatch.setattr(torch.optim.Optimizer, name, self.check_optimizer, raising=False)
 
 
 @pytest.fixture

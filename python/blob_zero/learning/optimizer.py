@@ -1,22 +1,59 @@
 """The optimizer: AdamW that decays matrices only, and can leave a step out without a wait for the device."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError
 
+_BETAS = (0.9, 0.999)
+_EPSILON = 1e-8
 
-class SkippingAdamW(torch.optim.AdamW):
+
+class SkippingAdamW:
     """PyTorch's fused AdamW, which leaves weights and moments as they are where `found_inf` is 1.
 
-    The fused step reads `found_inf` on the device; gradient scaling uses the same mechanism.
+    The fused step reads `found_inf` on the device; gradient scaling uses the same mechanism. `torch.optim.Optimizer`
+    does too, but it imports PyTorch's compiler, which takes as long as all the rest of PyTorch.
+
+    Args:
+        groups: lists of `params` with the `weight_decay` of each.
+        rate: the learning rate; a tensor if captured steps are to follow it.
     """
 
-    found_inf: Tensor
-    _warned_capturable_if_run_uncaptured: bool
+    def __init__(self, groups: Sequence[Mapping[str, Any]], rate: float | Tensor) -> None:
+        self.param_groups: list[dict[str, Any]] = [{**group, "lr": rate} for group in groups]
+        self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+        self.found_inf: Tensor | None = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Moves the parameters that have a gradient; `ensure_moments` made their moments."""
+        for group in self.param_groups:
+            moved = [(parameter, parameter.grad) for parameter in group["params"] if parameter.grad is not None]
+            states = [self.state[parameter] for parameter, _ in moved]
+            adamw(
+                [parameter for parameter, _ in moved],
+                [gradient for _, gradient in moved],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [],
+                [state["step"] for state in states],
+                fused=True,
+                found_inf=self.found_inf,
+                amsgrad=False,
+                beta1=_BETAS[0],
+                beta2=_BETAS[1],
+                lr=group["lr"],
+                weight_decay=group["weight_decay"],
+                eps=_EPSILON,
+                maximize=False,
+            )
 
 
 def make_optimizer(net: nn.Module, config: TrainingConfig, *, on_gpu: bool = False) -> SkippingAdamW:
@@ -33,18 +70,13 @@ def make_optimizer(net: nn.Module, config: TrainingConfig, *, on_gpu: bool = Fal
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    optimizer = SkippingAdamW(groups, lr=config.learning_rate, fused=True, capturable=on_gpu)
     if on_gpu:
-        # Its first steps are not captured, which PyTorch would warn of.
-        optimizer._warned_capturable_if_run_uncaptured = True
         # A tensor that both groups share, so that a captured step follows the schedule.
-        rate = torch.full((), config.learning_rate, device=matrices[0].device)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-    return optimizer
+        return SkippingAdamW(groups, torch.full((), config.learning_rate, device=matrices[0].device))
+    return SkippingAdamW(groups, config.learning_rate)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_rate(optimizer: SkippingAdamW, rate: float) -> None:
     """Sets the learning rate of the next step."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
@@ -53,7 +85,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def ensure_moments(optimizer: torch.optim.Optimizer) -> None:
+def ensure_moments(optimizer: SkippingAdamW) -> None:
     """Makes the moments of all parameters that have none.
 
     AdamW makes them within its first step, group by group: memory that runs out between two groups would leave one
@@ -70,7 +102,7 @@ def ensure_moments(optimizer: torch.optim.Optimizer) -> None:
                 optimizer.state[parameter].update(moments)
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[str, Tensor]:
+def optimizer_state(optimizer: SkippingAdamW, net: nn.Module) -> dict[str, Tensor]:
     """The optimizer's tensors on the CPU, named `<kind>.<parameter>`; empty before the first step."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in net.named_parameters()}
     return {
@@ -80,7 +112,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[st
     }
 
 
-def load_optimizer_state(optimizer: torch.optim.Optimizer, net: nn.Module, state: Mapping[str, Tensor]) -> None:
+def load_optimizer_state(optimizer: SkippingAdamW, net: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Restores what `optimizer_state` returned.
 
     Raises:

@@ -1,11 +1,13 @@
 """The reports of a run at work, and the interface that shows them."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from blob_zero._core import Progress
-from blob_zero.metrics.log import MetricsRow
 from blob_zero.selfplay.serving import Counts
+
+if TYPE_CHECKING:  # it needs polars, which workers of a cluster need not load
+    from blob_zero.metrics.log import MetricsRow
 
 Notice = Callable[[str], None]
 """Takes one line of text for the user."""
@@ -39,5 +41,5 @@ class Display(Protocol):
     def judging(self, opponent: str) -> None:
         """A match against this opponent begins."""
 
-    def iteration_done(self, row: MetricsRow) -> None:
+    def iteration_done(self, row: "MetricsRow") -> None:
         """An iteration with these metrics is committed."""

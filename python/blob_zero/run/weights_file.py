@@ -5,7 +5,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
 
 from blob_zero.errors import CheckpointError
@@ -57,6 +56,8 @@ def _lineage(checkpoint: Checkpoint) -> dict[str, Any]:
     lineage = {name: checkpoint.state[name] for name in known if name in checkpoint.state}
     lineage.get("hardware", {}).pop("system", None)
     if METRICS in checkpoint.files:
+        import polars as pl
+
         frame = pl.read_parquet(checkpoint.files[METRICS]).select(_CURVE)
         lineage["curve"] = frame.gather_every(max(len(frame) // 20, 1)).to_dict(as_series=False)
     return lineage

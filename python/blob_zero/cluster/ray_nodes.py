@@ -163,9 +163,11 @@ def _cause(error: Exception) -> str:
 
 
 def _ray() -> ModuleType:
-    # Without these Ray reports its use, and warns of a GPU that a worker of CPUs does not get.
+    # Without these Ray reports its use, warns of a GPU that a worker of CPUs does not get, and starts an idle process
+    # for each core of this machine.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
     try:
         import ray
     except ImportError:

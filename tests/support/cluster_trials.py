@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from ray.cluster_utils import Cluster
 
 from blob_zero.cluster.players import players_of_run
 from blob_zero.config.load import parse_config
 from blob_zero.errors import ClusterError
 from blob_zero.learning.loop import train
-from support.ray_trial import SETTINGS, stop_machine
+from support.ray_trial import SETTINGS, cluster_without_machines, stop_machine
 from support.run_equality import assert_same_end, committed
 from support.training_fakes import SilentDisplay
 
@@ -57,7 +56,7 @@ class ClusterTrials:
         self.configs = [self._config(lag) for lag in (0, 1)]
         for lag, config in enumerate(self.configs):
             train(config, folder / f"whole{lag}", display=SilentDisplay(), device="cpu")
-        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        self.cluster = cluster_without_machines()
         self.machines = []
         self.processes: list[psutil.Process] = []
         self.start_seconds = 20.0

@@ -22,7 +22,8 @@ SETTINGS = {
     "game": {"shapes": [{"players": [3, 4], "cards": [2, 3]}], "players": 3, "cards": 3},
     "selfplay": {"agent": "policy", "rounds": 300, "batch_rows": 32, "carry_over": 60, "rounds_in_flight": 20},
     "network": {"kind": "outcome", "width": 32, "layers": 2},
-    "training": {"batch_size": 64, "replay_rows": 3000, "precision": "fp32"},
+    # One pass changes what is played next; more would cost most of a run, and none of it runs on the cluster.
+    "training": {"epochs": 1, "batch_size": 64, "replay_rows": 3000, "precision": "fp32"},
     "inference": {"dtype": "fp32"},
     "evaluation": {"every": 2, "deals": 12, "final_deals": 12, "opponents": ["random"]},
     "promotion": {"enabled": False},
@@ -70,8 +71,14 @@ def stop_machine(node):
     return processes
 
 
+def cluster_without_machines():
+    """A head without CPUs, and without the processes that only show a cluster, scale it, or collect its logs."""
+    leave_out = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    return Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **leave_out})
+
+
 def main(folder):
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster = cluster_without_machines()
     nodes = [cluster.add_node(wait=False, num_cpus=1) for _ in range(3)]
     cluster.wait_for_nodes()
     display = SilentDisplay()

@@ -10,7 +10,7 @@ import pytest
 # Networks of tests are tiny: more threads would only wait for each other. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell that starts the tests in the background has this signal ignored, and tests send it to themselves and to others.
+# Where a shell starts the tests in the background it is ignored, and tests send it to themselves and to others.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine can stall for longer than any deadline; a slow example is no failure.

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NotRequired, Self, TypedDict, final
+from typing import Any, Literal, Self, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -311,7 +311,13 @@ class _Rows(TypedDict):
     bid: NDArray[np.uint8]
     tricks: NDArray[np.uint8]
     values: NDArray[np.float32]
-    other_hands: NotRequired[NDArray[np.uint8]]
+
+class _AfterRows(TypedDict):
+    features: NDArray[np.uint8]
+    other_hands: NDArray[np.uint8]
+    decision: NDArray[np.int64]
+    action: NDArray[np.uint8]
+    settled: NDArray[np.float32]
 
 class _CarryOverColumns(TypedDict):
     round: NDArray[np.uint64]
@@ -375,13 +381,9 @@ class RoundStore:
     def rounds(self) -> int: ...
     def add(self, rounds: dict[str, NDArray[Any]]) -> None: ...
     def decisions(self, *, held_out: bool = False) -> int: ...
-    def rows(
-        self,
-        decisions: NDArray[np.int64],
-        *,
-        held_out: bool = False,
-        other_hands: bool = False,
-    ) -> _Rows: ...
+    def rows(self, decisions: NDArray[np.int64], *, held_out: bool = False) -> _Rows: ...
+    def after_taken(self, decisions: NDArray[np.int64], *, held_out: bool = False) -> _AfterRows: ...
+    def after_each(self, decisions: NDArray[np.int64], *, held_out: bool = False) -> _AfterRows: ...
     def next_decisions(self, first: int) -> NDArray[np.int64]: ...
 
 @final

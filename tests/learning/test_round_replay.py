@@ -14,9 +14,8 @@ from blob_zero.model.outcome_net import TRICKS, Outcomes, missed_chances
 
 
 def same(left: list[OutcomeBatch], right: list[OutcomeBatch]) -> bool:
-    return len(left) == len(right) and all(
-        torch.equal(mine, other) for a, b in zip(left, right, strict=True) for mine, other in zip(a, b, strict=True)
-    )
+    columns, others = ([column.numpy().tobytes() for batch in side for column in batch] for side in (left, right))
+    return columns == others
 
 
 def test_an_iteration_learns_from_its_own_rounds_alone():
@@ -54,21 +53,44 @@ def test_few_rounds_make_one_small_batch():
 def test_what_is_learned_of_a_decision_follows_from_judgements_and_results():
     replay = RoundReplay(10_000)
     replay.append(played(100).rounds)
-    exact = batches(replay, gae_lambda=1.0)
+    exact = batches(replay, td_lambda=1.0)
     for batch in exact:
         own = batch.features[:, :52].sum(dim=1)
         torch.testing.assert_close(batch.log_probability, -own)
         # With lambda 1 the next decisions' judgements cancel, and the result is left.
         torch.testing.assert_close(batch.expected, batch.values[:, 0], atol=1e-5, rtol=0)
         assert (batch.entropy_weight == 0.25).all()
-    columns = [torch.cat([getattr(batch, name) for batch in exact]) for name in ("advantage", "values", "features")]
-    better = columns[1][:, 0] - columns[2][:, :52].sum(dim=1) / 13
-    advantage = 2 * columns[0]  # the judge's weight is a half
-    assert torch.corrcoef(torch.stack([advantage, better]))[0, 1] > 0.9999
-    assert advantage.mean().abs() < 0.1
-    assert abs(advantage.std() - 1) < 0.1
-    some = torch.cat([batch.expected for batch in batches(replay, gae_lambda=0.0)])
-    assert not torch.isin(some, columns[1].unique()).all()  # the next judgement, and not the result
+        # The judge's advantages of all legal actions, in units of their root mean square.
+        names = torch.arange(52) / 26 - 1
+        unit = (batch.advantage[batch.legal] / names.expand_as(batch.legal)[batch.legal])[
+            names.expand_as(batch.legal)[batch.legal] != 0
+        ]
+        torch.testing.assert_close(unit, unit[:1].expand_as(unit), atol=1e-2, rtol=1e-2)
+        assert not batch.advantage[~batch.legal].any()
+    legal = torch.cat([batch.advantage[batch.legal] for batch in exact])
+    assert legal.square().mean().sqrt() == pytest.approx(1.0, abs=0.05)
+    values = torch.cat([batch.values for batch in exact])
+    some = torch.cat([batch.expected for batch in batches(replay, td_lambda=0.0)])
+    assert not torch.isin(some, values.unique()).all()  # the next judgement, and not the result
+
+
+def test_what_follows_the_action_taken_belongs_to_its_row():
+    replay = RoundReplay(10_000)
+    replay.append(played(100).rounds)
+    settled = 0
+    for batch in [*batches(replay), *replay.held_out(device=CPU)]:
+        done = ~batch.settled.isnan()
+        torch.testing.assert_close(batch.settled[done], batch.values[done, 0])
+        assert not batch.after_features[done].any()
+        scale = torch.from_numpy(bz.feature_scale())
+        raw, after = (batch.features / scale).round(), (batch.after_features / scale).round()
+        # The same table and the same bid, and a card less at most.
+        assert torch.equal(raw[~done, 228:230], after[~done, 228:230])
+        assert torch.equal(after[~done, 185].long() - 1, batch.bid[~done])
+        held = after[~done, :52].sum(dim=1)
+        assert ((raw[~done, :52].sum(dim=1) - held >= 0) & (held + batch.after_hands[~done].sum(dim=1) > 0)).all()
+        settled += int(done.sum())
+    assert settled
 
 
 def test_decisions_left_out_are_made_up_for_by_the_weights_of_others():
@@ -83,12 +105,11 @@ def test_decisions_left_out_are_made_up_for_by_the_weights_of_others():
     assert weights.mean() == pytest.approx(1.0, abs=0.02)
     some = torch.cat([batch.values[:, :3] for batch in passes])
     torch.testing.assert_close((weights[:, None] * some).mean(dim=0), everything.mean(dim=0), atol=0.02, rtol=0)
-    # What the critic was wrong about is drawn more often.
-    wrong, of_all = (
-        torch.cat([batch.expected - batch.features[:, :52].sum(dim=1) / 13 for batch in drawn]).abs().mean()
-        for drawn in (passes, batches(replay))
+    # Decisions whose actions differ more are drawn more often.
+    drawn, of_all = (
+        torch.cat([batch.advantage.square().sum(dim=1) for batch in some]).mean() for some in (passes, batches(replay))
     )
-    assert wrong > 1.03 * of_all
+    assert drawn > 1.03 * of_all
     assert all((batch.weight == 1).all() for batch in batches(replay))
 
 
@@ -144,33 +165,34 @@ def test_the_losses_are_their_definitions():
     raw = batch.features / torch.from_numpy(bz.feature_scale())
     of_missed = missed_chances(outcomes.missed, outcomes.lean, raw)
     batch = batch._replace(
-        advantage=torch.randn(rows, generator=generator),
+        advantage=torch.randn(rows, 52, generator=generator) * batch.legal,
         log_probability=torch.full([rows], -1.0),
         weight=torch.rand(rows, generator=generator),
     )
+    outcomes.policy[: rows // 2] *= 5  # some logits are at their limit
     judged = torch.randn(rows, generator=generator)
     expected = torch.zeros(9)
     for k in range(rows):
-        surrogate = entropy = divergence = outside = values = critic = make = missed = tricks = 0.0
+        replicator = values = missed = tricks = 0.0
         action, own, seats = int(batch.action[k]), int(batch.tricks[k, 0]), int(batch.players[k])
-        legal = torch.softmax(outcomes.policy[k][batch.legal[k]], 0)
-        chance = outcomes.policy[k, action].exp() / outcomes.policy[k][batch.legal[k]].exp().sum()
-        ratio, advantage = chance / np.exp(-1), batch.advantage[k]
-        gain = min(ratio * advantage, min(max(ratio, 0.8), 1.2) * advantage)
-        surrogate -= gain - 0.25 * (legal * legal.log()).sum()
-        entropy -= (legal * legal.log()).sum()
-        divergence += ratio - 1 - torch.log(ratio)
-        outside += abs(ratio - 1) > 0.2
+        logits = outcomes.policy[k][batch.legal[k]]
+        legal = torch.softmax(logits, 0)
+        for logit, advantage in zip(logits - logits.mean(), batch.advantage[k][batch.legal[k]], strict=True):
+            if abs(logit) < 5 or (logit > 0) != (advantage > 0):
+                replicator -= logit * advantage
+        entropy = -(legal * legal.log()).sum()
+        ratio = outcomes.policy[k, action].exp() / outcomes.policy[k][batch.legal[k]].exp().sum() / np.exp(-1)
+        divergence = ratio - 1 - torch.log(ratio)
         values += (outcomes.values[k, 0] - batch.expected[k]) ** 2 / seats
-        critic += (judged[k] - batch.expected[k]) ** 2
+        critic = (judged[k] - batch.expected[k]) ** 2 if batch.settled[k].isnan() else 0.0
         made = torch.sigmoid(outcomes.make[k, action])
-        make -= torch.log(made if batch.made[k] else 1 - made)
+        make = -torch.log(made if batch.made[k] else 1 - made)
         if not batch.made[k]:
             missed -= of_missed[k, action, own]
         for seat in range(seats):
             tricks -= torch.log_softmax(outcomes.tricks[k, seat], 0)[batch.tricks[k, seat]] / seats
             values += (outcomes.values[k, seat] - batch.values[k, seat]) ** 2 / seats if seat else 0
-        losses = [surrogate, entropy, divergence, outside, values, make, missed, tricks, critic]
+        losses = [replicator, -0.25 * entropy, entropy, divergence, values, make, missed, tricks, critic]
         expected += batch.weight[k] * torch.tensor(losses) / rows
-    found = torch.cat([actor_losses(outcomes, batch, clip_range=0.2), critic_losses(judged, batch)])
+    found = torch.cat([actor_losses(outcomes, batch), critic_losses(judged, batch)])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

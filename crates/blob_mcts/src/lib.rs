@@ -14,7 +14,7 @@ mod selfplay;
 
 pub use error::{ConfigError, EvaluationError, RoundColumnsError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, MemoryBlock, NextBatch};
-pub use replay::{Decision, Part, PlayedRound, RoundColumns, RoundStore, Rows};
+pub use replay::{AfterRows, Decision, Part, PlayedRound, RoundColumns, RoundStore, Rows};
 pub use search::{
     ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, LookAhead, LookAheadConfig,
     LookAheadOutcome, Outcome, Past, Rollout, RootNoise, Search, SearchConfig, Temperature, Uniform, Waiting,

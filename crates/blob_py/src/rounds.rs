@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, OTHER_HANDS};
-use blob_mcts::{Part, PlayedRound, RoundColumns, RoundColumnsError};
+use blob_mcts::{AfterRows, Part, PlayedRound, RoundColumns, RoundColumnsError};
 use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -111,20 +111,15 @@ impl RoundStore {
     /// Decisions of a part by their numbers, 0 for the oldest, as a dict of arrays:
     /// features uint8[N, 256], legal bool[N, 52], action uint8[N] (as in `legal`), bid uint8[N] (of the seat that
     /// decided; of a bid, the bid itself), tricks uint8[N, 8] and values float32[N, 8] by relative seat, as they were in
-    /// the end. On request other_hands uint8[N, 364], a flag for each card of relative seats 1 to 7.
-    #[pyo3(signature = (decisions, *, held_out = false, other_hands = false))]
+    /// the end.
+    #[pyo3(signature = (decisions, *, held_out = false))]
     fn rows<'py>(
         &self,
         py: Python<'py>,
         decisions: PyReadonlyArray1<'py, i64>,
         held_out: bool,
-        other_hands: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let wanted: Vec<u64> = decisions.as_array().iter().map(|&row| row as u64).collect();
-        let rows = py.detach(|| self.store().rows(part(held_out), &wanted, other_hands)).ok_or_else(|| {
-            let most = self.store().decisions(part(held_out));
-            config(format!("a decision is beyond the {most} of the store"))
-        })?;
+        let rows = self.of_decisions(py, &decisions, held_out, blob_mcts::RoundStore::rows)?;
         let dict = PyDict::new(py);
         dict.set_item("features", table(rows.features, FEATURES).into_pyarray(py))?;
         dict.set_item("legal", table(rows.legal, ACTIONS).into_pyarray(py))?;
@@ -132,10 +127,33 @@ impl RoundStore {
         dict.set_item("bid", PyArray1::from_vec(py, rows.bid))?;
         dict.set_item("tricks", table(rows.tricks, MAX_PLAYERS).into_pyarray(py))?;
         dict.set_item("values", table(rows.values, MAX_PLAYERS).into_pyarray(py))?;
-        if other_hands {
-            dict.set_item("other_hands", table(rows.other_hands, OTHER_HANDS).into_pyarray(py))?;
-        }
         Ok(dict)
+    }
+
+    /// The positions after the action taken in each of these decisions and all that it forces, as a dict of arrays:
+    /// features uint8[M, 256] and other_hands uint8[M, 364], a flag for each card of relative seats 1 to 7, as the seat that
+    /// decided then names them, all 0 where its value is settled; settled float32[M], the value of the round to it where
+    /// nothing can change it any more, else NaN; decision int64[M], the place among those asked for, and action uint8[M],
+    /// in the names of the decision's encoding.
+    #[pyo3(signature = (decisions, *, held_out = false))]
+    fn after_taken<'py>(
+        &self,
+        py: Python<'py>,
+        decisions: PyReadonlyArray1<'py, i64>,
+        held_out: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        after_columns(py, self.of_decisions(py, &decisions, held_out, blob_mcts::RoundStore::after_taken)?)
+    }
+
+    /// The positions after each legal action of these decisions, in the form of `after_taken`, decision by decision.
+    #[pyo3(signature = (decisions, *, held_out = false))]
+    fn after_each<'py>(
+        &self,
+        py: Python<'py>,
+        decisions: PyReadonlyArray1<'py, i64>,
+        held_out: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        after_columns(py, self.of_decisions(py, &decisions, held_out, blob_mcts::RoundStore::after_each)?)
     }
 
     /// For each training decision from number `first` on, that of its seat's next one in the round, counted from
@@ -150,6 +168,31 @@ impl RoundStore {
     fn store(&self) -> MutexGuard<'_, blob_mcts::RoundStore> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What `build` makes of these decisions of a part.
+    fn of_decisions<T: Send>(
+        &self,
+        py: Python<'_>,
+        decisions: &PyReadonlyArray1<'_, i64>,
+        held_out: bool,
+        build: impl Fn(&blob_mcts::RoundStore, Part, &[u64]) -> Option<T> + Sync,
+    ) -> PyResult<T> {
+        let wanted: Vec<u64> = decisions.as_array().iter().map(|&row| row as u64).collect();
+        py.detach(|| build(&self.store(), part(held_out), &wanted)).ok_or_else(|| {
+            let most = self.store().decisions(part(held_out));
+            config(format!("a decision is beyond the {most} of the store"))
+        })
+    }
+}
+
+fn after_columns(py: Python<'_>, rows: AfterRows) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("features", table(rows.features, FEATURES).into_pyarray(py))?;
+    dict.set_item("other_hands", table(rows.other_hands, OTHER_HANDS).into_pyarray(py))?;
+    dict.set_item("decision", PyArray1::from_iter(py, rows.decision.into_iter().map(i64::from)))?;
+    dict.set_item("action", PyArray1::from_vec(py, rows.action))?;
+    dict.set_item("settled", PyArray1::from_vec(py, rows.settled))?;
+    Ok(dict)
 }
 
 const fn part(held_out: bool) -> Part {

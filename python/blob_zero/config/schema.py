@@ -299,15 +299,14 @@ class TrainingConfig(_Section):
     learned_share: float = Field(default=1.0, gt=0, le=1)
     """Of policies alone: share of an iteration's decisions that a pass learns from. Those that move the network more
     are likelier, and count for as much less."""
-    gae_lambda: float = Field(default=0.9, ge=0, le=1)
-    """Of policies alone: weight of each later decision in how good an action was; 0 trusts the critic's judgement of
-    the seat's next decision, 1 the round's result."""
-    clip_range: float = Field(default=0.2, gt=0, lt=1)
-    """Of policies alone: an action whose probability has moved by more than this share is moved no further in the
+    td_lambda: float = Field(default=0.5, ge=0, le=1)
+    """Of policies alone: what the critic is told of an action; 0 its own judgement of the seat's next decision, 1 the
+    round's result."""
+    policy_weight: float = Field(default=0.3, gt=0)
+    """Of policies alone: weight of the policy's loss. Advantages in it are in units of their root mean square over the
     iteration."""
     entropy_weight: float = Field(default=0.02, ge=0)
-    """Of policies alone: weight of the policy's entropy, which keeps it trying; it falls to a tenth over the run. The
-    unit is the deviation of how good the actions of an iteration were."""
+    """Of policies alone: weight of the policy's entropy, which keeps it trying; it falls to a tenth over the run."""
     batch_size: int = Field(default=2048, ge=1)
     """Rows in one optimizer step."""
     replay_rows: int = Field(default=500_000, ge=1)
@@ -380,7 +379,7 @@ _OF_POLICIES = frozenset(
     {"selfplay.random_share"}
     | {
         f"training.{name}"
-        for name in ("learned_share", "gae_lambda", "clip_range", "entropy_weight", "make_weight", "outcome_weight")
+        for name in ("learned_share", "td_lambda", "policy_weight", "entropy_weight", "make_weight", "outcome_weight")
     }
 )
 _OF_SEARCHES = frozenset(

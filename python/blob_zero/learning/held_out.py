@@ -9,7 +9,7 @@ import torch
 
 import blob_zero as bz
 from blob_zero.learning.minibatches import DeviceBatch
-from blob_zero.learning.objective import actor_losses, critic_losses, policy_value_losses
+from blob_zero.learning.objective import actor_losses, critic_losses, critic_of_rounds, policy_value_losses
 from blob_zero.learning.round_replay import OutcomeBatch
 from blob_zero.metrics.calibration import CHANCE_BINS, calibration, network_calibration
 from blob_zero.metrics.log import MetricValue
@@ -74,15 +74,16 @@ def measure_outcomes(net: ActorCritic, batches: Iterable[OutcomeBatch]) -> dict[
     with torch.no_grad():
         for batch in batches:
             outcomes = net.actor(batch.features)
-            value = net.critic(batch.features, batch.other_hands)
-            of_actor = actor_losses(outcomes, batch, clip_range=1.0)[_LOSSES_AFTER_UPDATES:]
+            value = critic_of_rounds(net, batch)
+            of_actor = actor_losses(outcomes, batch)[_LOSSES_AFTER_UPDATES:]
             losses = torch.cat([of_actor, critic_losses(value, batch)])
             sums += batch.rows * losses.double().cpu().numpy()
             rows += batch.rows
             chances = torch.sigmoid(outcomes.make).gather(1, batch.action[:, None]).squeeze(1)
             predicted.append(chances.double().cpu().numpy())
             made.append(batch.made.double().cpu().numpy())
-            judged.append(value.double().cpu().numpy())
+            known = torch.where(batch.settled.isnan(), value, batch.settled)
+            judged.append(known.double().cpu().numpy())
             results.append(batch.values[:, 0].double().cpu().numpy())
     if not rows:
         return {}

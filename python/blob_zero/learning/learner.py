@@ -15,11 +15,11 @@ from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.gradients import Gradients, autocast
 from blob_zero.learning.held_out import measure_outcomes, measure_values
 from blob_zero.learning.minibatches import DeviceRows, Minibatches
-from blob_zero.learning.objective import Batch, critic_of_rounds, outcomes_of_rounds
+from blob_zero.learning.objective import Batch, action_values, outcomes_of_rounds
 from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
 from blob_zero.learning.rate import entropy_weight, learning_rate
 from blob_zero.learning.replay import ReplayRing
-from blob_zero.learning.round_replay import Judged, OutcomeBatch, RoundReplay
+from blob_zero.learning.round_replay import AfterBatch, Judged, OutcomeBatch, RoundReplay
 from blob_zero.learning.step_graph import StepGraph
 from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.machine.spinning import share_cores_with_others
@@ -47,18 +47,14 @@ class Learner:
         config: epochs, batch size, schedule and the rest.
         device: where it trains.
         iterations: iterations of the whole run, over which the learning rate falls.
-        random_share: share of the actions to learn from that were drawn uniformly (`selfplay.random_share`).
     """
 
-    def __init__(
-        self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int, random_share: float = 0.0
-    ) -> None:
+    def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
         self.net = net.to(device)
         self._trained = ActorCritic(net).to(device) if isinstance(net, OutcomeNet) else self.net
         self.config = config
         self.device = device
         self.iterations = iterations
-        self.random_share = random_share
         self.gradients = Gradients(self._trained, config, device=device)
         self.optimizer = make_optimizer(self._trained, config, on_gpu=device.type == "cuda")
         self._rows: DeviceRows | None = None
@@ -101,23 +97,24 @@ class Learner:
         self._check_steps(results.skipped(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
 
-    def _judge(self, batch: OutcomeBatch) -> Judged:
+    def _judge(self, batch: OutcomeBatch, after: AfterBatch) -> Judged:
         """What the networks make of decisions, with the weights that they have now."""
         assert isinstance(self._trained, ActorCritic)
         with torch.inference_mode(), autocast(self.device, self.gradients.precision):
             outcomes = outcomes_of_rounds(self._trained, batch)
-            values = critic_of_rounds(self._trained, batch)
+            judged = action_values(self._trained, after)
         logits = outcomes.policy.float().masked_fill(~batch.legal, torch.finfo(torch.float32).min)
         policy, taken = torch.log_softmax(logits, dim=1), batch.action[:, None]
-        logarithms = policy.gather(1, taken).squeeze(1)
-        chances, uniform = logarithms.exp(), 1 / batch.legal.sum(dim=1)
-        drawn = (1 - self.random_share) * chances + self.random_share * uniform
-        # One that was drawn has a chance above 0, but for rounding.
-        weight = chances / drawn.clamp(min=torch.finfo(torch.float32).tiny)
-        # By each logit the indicator of the action less the probability.
-        slope = (1 - 2 * chances + policy.exp().square().sum(dim=1)).clamp(min=0).sqrt()
-        make = torch.sigmoid(outcomes.make.float().gather(1, taken).squeeze(1))
-        return Judged(logarithms, weight, values.float(), slope, (make - batch.made).abs())
+        values = torch.zeros_like(logits)
+        values[after.decision, after.action] = judged
+        expected = (policy.exp() * values).sum(dim=1)
+        return Judged(
+            log_probability=policy.gather(1, taken).squeeze(1),
+            value=expected,
+            taken_value=values.gather(1, taken).squeeze(1),
+            advantage=(values - expected[:, None]).masked_fill(~batch.legal, 0.0),
+            make_error=(torch.sigmoid(outcomes.make.float().gather(1, taken).squeeze(1)) - batch.made).abs(),
+        )
 
     def measure_held_out(self, replay: ReplayRing | RoundReplay, *, has_bid_chances: bool) -> dict[str, MetricValue]:
         """Losses and calibration on the held-out rows, with the meaning that docs/metrics.md gives."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,11 +11,14 @@ from torch.nn import functional
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceBatch
-from blob_zero.learning.round_replay import OutcomeBatch
+from blob_zero.learning.round_replay import AfterBatch, OutcomeBatch
 from blob_zero.model.critic import ActorCritic
 from blob_zero.model.outcome_net import TRICKS, Outcomes
 
 Batch = DeviceBatch | OutcomeBatch
+
+_LOGIT_LIMIT = 5.0
+"""How far a logit is moved from the mean over the legal actions: the worse of two keeps a chance of 1 in 22,000."""
 
 _DETAILED = 4
 """One row in so many is learned from in detail: it halves the cost, and play does not depend on it."""
@@ -66,17 +68,16 @@ def objective_of(net: nn.Module, config: TrainingConfig) -> Objective:
     """The objective of a network in training, weighted by the settings."""
     if isinstance(net, ActorCritic):
         weights = {
-            "surrogate_loss": 1.0,
+            "replicator_loss": config.policy_weight,
+            "entropy_loss": 1.0,
             "policy_entropy": 0.0,
             "update_kl": 0.0,
-            "clipped_share": 0.0,
             "value_loss": config.value_weight,
             "make_loss": config.make_weight,
             "missed_loss": config.outcome_weight,
             "tricks_loss": config.outcome_weight,
         }
-        measure = partial(actor_losses, clip_range=config.clip_range)
-        actor = Part(tuple(weights), tuple(weights.values()), outcomes_of_rounds, measure)
+        actor = Part(tuple(weights), tuple(weights.values()), outcomes_of_rounds, actor_losses)
         critic = Part(("critic_loss",), (1.0,), critic_of_rounds, critic_losses)
         return Objective((actor, critic))
     names = ("policy_loss", "policy_entropy", "value_loss", "value_error")
@@ -96,9 +97,14 @@ def outcomes_of_rounds(net: ActorCritic, batch: OutcomeBatch) -> Outcomes:
 
 
 def critic_of_rounds(net: ActorCritic, batch: OutcomeBatch) -> Tensor:
-    """The critic's values of a batch, [B]."""
-    values: Tensor = net.critic(batch.features, batch.other_hands)
+    """The critic's values after the actions taken in a batch, [B]."""
+    values: Tensor = net.critic(batch.after_features, batch.after_hands)
     return values
+
+
+def action_values(net: ActorCritic, after: AfterBatch) -> Tensor:
+    """The critic's values after actions, or what they settle, float32[M]."""
+    return torch.where(after.settled.isnan(), net.critic(after.features, after.other_hands).float(), after.settled)
 
 
 def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> Tensor:
@@ -107,36 +113,54 @@ def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> T
     return torch.stack([losses.policy, losses.entropy, losses.value, losses.value_error])
 
 
-def actor_losses(outcomes: Outcomes, batch: OutcomeBatch, *, clip_range: float) -> Tensor:
+def actor_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
     """The losses of a policy that learns from its own rounds, each a weighted mean over rows, in float32.
 
-    The clipped surrogate of proximal policy optimization (Schulman et al. 2017, equation 7) less the weighted entropy;
-    the policy's entropy; its divergence from the policy that the iteration began with (Schulman 2020, "Approximating KL
-    divergence", k3); the share of rows whose probability moved by more than `clip_range`; the squared errors of the
-    values; and what `outcome_losses` returns.
+    `replicator_losses`; minus the weighted entropy of the policy; that entropy; its divergence from the policy that the
+    iteration began with (Schulman 2020, "Approximating KL divergence", k3); the squared errors of the values; and what
+    `outcome_losses` returns.
     """
-    logarithms = torch.log_softmax(outcomes.policy.float().masked_fill(~batch.legal, _lowest()), dim=1)
-    moved = logarithms.gather(1, batch.action[:, None]).squeeze(1) - batch.log_probability
-    ratio = moved.exp()
-    clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
-    surrogate = -torch.minimum(ratio * batch.advantage, clipped * batch.advantage)
+    logits = outcomes.policy.float()
+    logarithms = torch.log_softmax(logits.masked_fill(~batch.legal, _lowest()), dim=1)
     # An action that is not legal has the probability 0, and 0 times a finite number is 0.
     entropy = -(logarithms.exp() * logarithms).sum(dim=1)
-    divergence = ratio - 1 - moved
-    outside = (moved.exp() - 1).abs() > clip_range
+    moved = logarithms.gather(1, batch.action[:, None]).squeeze(1) - batch.log_probability
+    divergence = moved.exp() - 1 - moved
 
     seats = outcomes.values.shape[1]
     in_play = torch.arange(seats, device=moved.device) < batch.players[:, None]
     share = in_play / in_play.sum(dim=1, keepdim=True)
     targets = torch.cat([batch.expected[:, None], batch.values[:, 1:]], dim=1)
     values = (share * (outcomes.values.float() - targets).square()).sum(dim=1)
-    of_policy = torch.stack([surrogate - batch.entropy_weight * entropy, entropy, divergence, outside.float(), values])
+    replicator = replicator_losses(logits, batch.legal, batch.advantage)
+    of_policy = torch.stack([replicator, -batch.entropy_weight * entropy, entropy, divergence, values])
     return torch.cat([(batch.weight * of_policy).mean(dim=1), outcome_losses(outcomes, batch)])
 
 
+def replicator_losses(logits: Tensor, legal: Tensor, advantage: Tensor) -> Tensor:
+    """Minus the advantages' sum with the logits: neural replicator dynamics (Hennes et al. 2020, equation 9).
+
+    A policy gradient moves an action by its probability, so one that was ruled out by mistake hardly comes back. Here a
+    logit moves by the advantage alone, until it is `_LOGIT_LIMIT` from the mean over the legal actions.
+
+    Args:
+        logits: float32[B, 52].
+        legal: bool[B, 52].
+        advantage: float32[B, 52], 0 where not legal.
+
+    Returns:
+        float32[B].
+    """
+    known = logits.masked_fill(~legal, 0.0)
+    centred = known - known.sum(dim=1, keepdim=True) / legal.sum(dim=1, keepdim=True)
+    within = torch.where(advantage > 0, centred < _LOGIT_LIMIT, centred > -_LOGIT_LIMIT)
+    return -(advantage * within * centred).sum(dim=1)
+
+
 def critic_losses(judged: Tensor, batch: OutcomeBatch) -> Tensor:
-    """The squared error of the critic, a weighted mean over rows, float32[1]."""
-    return (batch.weight * (judged.float() - batch.expected).square()).mean()[None]
+    """The squared error of the critic where the value is not settled, a weighted mean over rows, float32[1]."""
+    error = (judged.float() - batch.expected).masked_fill(~batch.settled.isnan(), 0.0)
+    return (batch.weight * error.square()).mean()[None]
 
 
 def outcome_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:

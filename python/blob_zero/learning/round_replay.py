@@ -11,13 +11,13 @@ from torch import Tensor
 
 import blob_zero as bz
 from blob_zero import _core
-from blob_zero._core import PLAYERS_FEATURE
+from blob_zero._core import ACTIONS, PLAYERS_FEATURE
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError, ConfigError
-from blob_zero.learning.advantages import advantages
 from blob_zero.learning.importance import chances_to_learn, draw
 from blob_zero.learning.minibatches import Minibatches
 from blob_zero.learning.replay import HELD_OUT_EVERY
+from blob_zero.learning.returns import returns
 
 Rounds = Mapping[str, npt.NDArray[Any]]
 """Finished rounds by column, as `Records.rounds` has them."""
@@ -30,7 +30,7 @@ _HELD_OUT_ROWS = 16_384
 
 _HELD_OUT_BATCH = 4096
 
-_JUDGED_ROWS = 8192
+_JUDGED_ROWS = 4096
 """Decisions that are judged at a time before an iteration is learned from."""
 
 _LEAST = 1e-8
@@ -42,17 +42,33 @@ class Judged(NamedTuple):
 
     log_probability: Tensor
     """float32[B]: of the action taken, by the policy."""
-    weight: Tensor
-    """float32[B]: its probability by the policy over that by which it was drawn, which random actions share."""
     value: Tensor
-    """float32[B]: the critic's value of the seat."""
-    slope: Tensor
-    """float32[B]: norm of the gradient of `log_probability` by the policy's logits, 0 where the action is certain."""
+    """float32[B]: the critic's value of the seat, expected over the policy's actions."""
+    taken_value: Tensor
+    """float32[B]: of the action taken."""
+    advantage: Tensor
+    """float32[B, 52]: the critic's value of each legal action less `value`; 0 of others."""
     make_error: Tensor
     """float32[B]: how far the chance to make the bid was from what came of it."""
 
 
-Judge = Callable[["OutcomeBatch"], Judged]
+class AfterBatch(NamedTuple):
+    """The positions after M actions and all that they force, on the learner's device."""
+
+    features: Tensor
+    """float32[M, 256], scaled: what the seat that decided knows there; all 0 where its value is settled."""
+    other_hands: Tensor
+    """float32[M, 364]: flags, the hands of the other seats."""
+    decision: Tensor
+    """int64[M]: the place of the decision in its batch."""
+    action: Tensor
+    """int64[M]: the action, in the encoding's names."""
+    settled: Tensor
+    """float32[M]: the value of the round to the seat where nothing can change it any more, else NaN."""
+
+
+Judge = Callable[["OutcomeBatch", AfterBatch], Judged]
+"""Takes decisions, and the positions after each of their legal actions."""
 
 
 class OutcomeBatch(NamedTuple):
@@ -60,8 +76,6 @@ class OutcomeBatch(NamedTuple):
 
     features: Tensor
     """float32[B, 256], scaled."""
-    other_hands: Tensor
-    """float32[B, 364]: flags, the hands of the other seats."""
     legal: Tensor
     """bool[B, 52]: the legal actions, in the encoding's names."""
     action: Tensor
@@ -77,14 +91,20 @@ class OutcomeBatch(NamedTuple):
     log_probability: Tensor
     """float32[B]: of the action taken, with the weights that the iteration began with; 0 in held-out rows."""
     advantage: Tensor
-    """float32[B]: of the action taken, with mean 0 and deviation 1 over the iteration, times `Judged.weight`; 0 in
+    """float32[B, 52]: of each legal action, in units of their root mean square over the iteration; 0 of others and in
     held-out rows."""
     expected: Tensor
-    """float32[B]: what the own value is learned from (`advantages.returns`); in held-out rows the own value."""
+    """float32[B]: what the critic and the own value are learned from (`returns`); in held-out rows the own value."""
     entropy_weight: Tensor
     """float32[B]: weight of the policy's entropy in the loss, the same for all."""
     weight: Tensor
     """float32[B]: of the row in means over rows; 1 in the mean."""
+    after_features: Tensor
+    """float32[B, 256]: `AfterBatch.features` of the action taken."""
+    after_hands: Tensor
+    """float32[B, 364]: `AfterBatch.other_hands`."""
+    settled: Tensor
+    """float32[B]: `AfterBatch.settled`."""
 
     @property
     def made(self) -> Tensor:
@@ -186,26 +206,35 @@ class RoundReplay:
         there = self._store.decisions(held_out=True)
         newest = np.arange(max(there - _HELD_OUT_ROWS, 0), there)
         for start in range(0, len(newest), _HELD_OUT_BATCH):
-            rows = self._store.rows(newest[start : start + _HELD_OUT_BATCH], held_out=True, other_hands=True)
-            yield _on_device(rows, device)
+            part = newest[start : start + _HELD_OUT_BATCH]
+            rows, after = self._store.rows(part, held_out=True), self._store.after_taken(part, held_out=True)
+            yield _on_device(rows, device, after=_after_on_device(after, device))
 
     def _judged(self, judge: Judge, config: TrainingConfig, device: torch.device) -> "_Learned":
         """What is learned from each decision of the newest rounds."""
         first = self._store.decisions() - self.newest
-        of_batch = np.empty((len(Judged._fields) + 1, self.newest), np.float32)
+        of_batch = np.empty((5, self.newest), np.float32)
+        # Half precision: there are 52 numbers for each decision.
+        advantage = np.empty((self.newest, ACTIONS), np.float16)
+        squares, legal = 0.0, 0
         for start in range(0, self.newest, _JUDGED_ROWS):
             part = np.arange(start, min(start + _JUDGED_ROWS, self.newest))
-            batch = _on_device(self._store.rows(first + part, other_hands=True), device)
-            of_batch[:, part] = torch.stack([*judge(batch), batch.values[:, 0]]).cpu().numpy()
-        log_probability, weight, value, slope, make_error, result = of_batch
-        advantage = advantages(value, result, self._store.next_decisions(first), config.gae_lambda)
-        # In double precision: the sum of many small numbers.
-        mean, deviation = advantage.mean(dtype=np.float64), advantage.std(dtype=np.float64)
-        better = (weight * (advantage - mean) / (deviation + _LEAST)).astype(np.float32)
-        # By the outputs of the policy, the critic and the chance to make the bid; those of the rest are small.
-        norms = np.sqrt((better * slope) ** 2 + advantage**2 + (config.make_weight * make_error) ** 2)
+            rows = self._store.rows(first + part)
+            batch = _on_device(rows, device)
+            judged = judge(batch, _after_on_device(self._store.after_each(first + part), device))
+            columns = [judged.log_probability, judged.value, judged.taken_value, judged.make_error, batch.values[:, 0]]
+            of_batch[:, part] = torch.stack(columns).cpu().numpy()
+            advantage[part] = judged.advantage.cpu().numpy()
+            squares += float(judged.advantage.double().square().sum())
+            legal += int(rows["legal"].sum())
+        log_probability, value, taken_value, make_error, result = of_batch
+        expected = returns(value, result, self._store.next_decisions(first), config.td_lambda)
+        advantage /= np.float16(np.sqrt(squares / legal) + _LEAST)
+        # By the logits of the policy, the critic's output and the chance to make the bid; those of the rest are small.
+        of_policy = config.policy_weight * np.linalg.norm(advantage, axis=1).astype(np.float32)
+        norms = np.sqrt(of_policy**2 + (expected - taken_value) ** 2 + (config.make_weight * make_error) ** 2)
         chance = chances_to_learn(norms, config.learned_share)
-        return _Learned(first, log_probability, better, value + advantage, 0.0, chance)
+        return _Learned(first, log_probability, advantage, expected, 0.0, chance)
 
     def _batches(
         self, orders: npt.NDArray[np.int64], learned: "_Learned", device: torch.device
@@ -213,10 +242,12 @@ class RoundReplay:
         share = learned.chance.mean()
 
         def build(places: npt.NDArray[np.int64]) -> OutcomeBatch:
-            batch = _on_device(self._store.rows(learned.first + places, other_hands=True), device)
+            wanted = learned.first + places
+            after = _after_on_device(self._store.after_taken(wanted), device)
+            batch = _on_device(self._store.rows(wanted), device, after=after)
             columns = (learned.log_probability, learned.advantage, learned.expected, share / learned.chance)
             chance, advantage, expected, weight = (
-                torch.from_numpy(column[places].astype(np.float32)).to(device) for column in columns
+                torch.from_numpy(column[places]).to(device).float() for column in columns
             )
             return batch._replace(
                 log_probability=chance,
@@ -248,16 +279,23 @@ class _Learned(NamedTuple):
     """To be drawn in a pass."""
 
 
-def _on_device(rows: "_core._Rows", device: torch.device) -> OutcomeBatch:
+def _after_on_device(rows: "_core._AfterRows", device: torch.device) -> AfterBatch:
     scale = torch.from_numpy(bz.feature_scale()).to(device)
-    raw, hands, legal, action, bid, tricks, values = (
-        torch.from_numpy(rows[name]).to(device)
-        for name in ("features", "other_hands", "legal", "action", "bid", "tricks", "values")
+    raw, hands, decision, action, settled = (
+        torch.from_numpy(rows[name]).to(device) for name in ("features", "other_hands", "decision", "action", "settled")
+    )
+    return AfterBatch(raw.float() * scale, hands.float(), decision, action.long(), settled)
+
+
+def _on_device(rows: "_core._Rows", device: torch.device, *, after: AfterBatch | None = None) -> OutcomeBatch:
+    """A batch of decisions, with what follows the actions taken; one without is judged, but not learned from."""
+    scale = torch.from_numpy(bz.feature_scale()).to(device)
+    raw, legal, action, bid, tricks, values = (
+        torch.from_numpy(rows[name]).to(device) for name in ("features", "legal", "action", "bid", "tricks", "values")
     )
     none = torch.zeros_like(values[:, 0])
     return OutcomeBatch(
         features=raw.float() * scale,
-        other_hands=hands.float(),
         legal=legal,
         action=action.long(),
         bid=bid.long(),
@@ -265,8 +303,11 @@ def _on_device(rows: "_core._Rows", device: torch.device) -> OutcomeBatch:
         values=values,
         players=raw[:, PLAYERS_FEATURE],
         log_probability=none,
-        advantage=none,
+        advantage=torch.zeros(legal.shape, device=device),
         expected=values[:, 0],
         entropy_weight=none,
         weight=torch.ones_like(none),
+        after_features=none if after is None else after.features,
+        after_hands=none if after is None else after.other_hands,
+        settled=none if after is None else after.settled,
     )

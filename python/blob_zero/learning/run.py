@@ -81,7 +81,6 @@ class Run:
             config.training,
             device=device,
             iterations=config.run.iterations,
-            random_share=config.selfplay.random_share,
         )
         self.best = copy_network(self.untrained)
         self.best_iteration = 0

@@ -35,9 +35,9 @@ def _against(opponent: str, whom: str) -> tuple[Column, ...]:
 
 
 _POLICY_UPDATES = (
-    Column("surrogate_loss", pl.Float64, "clipped surrogate of a policy that learns from its own rounds, less entropy"),
+    Column("replicator_loss", pl.Float64, "minus the logits of the legal actions, weighted by their advantages, a row"),
+    Column("entropy_loss", pl.Float64, "minus the policy's entropy times its weight"),
     Column("update_kl", pl.Float64, "divergence of the policy from the one that the iteration began with, nats"),
-    Column("clipped_share", pl.Float64, "share of rows whose action's probability moved by more than `clip_range`"),
 )
 OUTCOME_LOSSES = (
     Column("critic_loss", pl.Float64, "mean squared error of the critic, which sees all hands"),

@@ -8,4 +8,4 @@ mod rows;
 pub use columns::RoundColumns;
 pub use played_round::{Decision, PlayedRound};
 pub use round_store::{Part, RoundStore};
-pub use rows::Rows;
+pub use rows::{AfterRows, Rows};

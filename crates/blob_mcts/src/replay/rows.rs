@@ -1,6 +1,6 @@
 //! Decisions of stored rounds as the rows of a minibatch.
 
-use blob_engine::{ACTIONS, FEATURES, Features, OTHER_HANDS, Observation, encode, encode_other_hands};
+use blob_engine::{ACTIONS, Action, FEATURES, Features, OTHER_HANDS, Observation, encode, encode_other_hands};
 use rayon::prelude::*;
 
 use crate::replay::played_round::Decision;
@@ -24,43 +24,103 @@ pub struct Rows {
     pub tricks: Vec<u8>,
     /// [N, 8]: values in the end, in [-1, 1].
     pub values: Vec<f32>,
-    /// [N, 364]: the hands of the other relative seats, in the encoding's names; empty if not asked for.
+}
+
+/// What may follow N decisions: M positions after an action and all that it forces, by column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AfterRows {
+    /// [M, 256]: what the seat that decided then knows, encoded; all 0 where its value is settled.
+    pub features: Vec<u8>,
+    /// [M, 364]: the hands of the other relative seats, in the names of `features`.
     pub other_hands: Vec<u8>,
+    /// [M]: the decision, as its place among those asked for.
+    pub decision: Vec<u32>,
+    /// [M]: the action, in the names of the decision's encoding.
+    pub action: Vec<u8>,
+    /// [M]: the value of the round to the seat where nothing can change it any more, else NaN.
+    pub settled: Vec<f32>,
 }
 
 impl RoundStore {
-    /// The rows of these decisions of a part, with the other hands on request; `None` if one is past the last.
-    pub fn rows(&self, part: Part, decisions: &[u64], other_hands: bool) -> Option<Rows> {
-        let chunks: Option<Vec<Rows>> = decisions
+    /// The rows of these decisions of a part; `None` if one is past the last.
+    pub fn rows(&self, part: Part, decisions: &[u64]) -> Option<Rows> {
+        self.build(part, decisions, |rows: &mut Rows, decision, _| rows.push(decision), Rows::append)
+    }
+
+    /// The positions after the actions taken in these decisions of a part; `None` if one is past the last.
+    pub fn after_taken(&self, part: Part, decisions: &[u64]) -> Option<AfterRows> {
+        let push = |rows: &mut AfterRows, decision: &Decision, place| rows.push(decision, decision.action, place);
+        self.build(part, decisions, push, AfterRows::append)
+    }
+
+    /// The positions after each legal action of these decisions of a part; `None` if one is past the last.
+    pub fn after_each(&self, part: Part, decisions: &[u64]) -> Option<AfterRows> {
+        let push = |rows: &mut AfterRows, decision: &Decision, place| {
+            decision.round.legal_actions().iter().for_each(|action| rows.push(decision, action, place));
+        };
+        self.build(part, decisions, push, AfterRows::append)
+    }
+
+    /// Rows that `push` makes of each decision and its place among them.
+    fn build<T: Default + Send>(
+        &self,
+        part: Part,
+        decisions: &[u64],
+        push: impl Fn(&mut T, &Decision, u32) + Sync,
+        append: impl Fn(&mut T, T),
+    ) -> Option<T> {
+        let chunks: Option<Vec<T>> = decisions
             .par_chunks(ROWS_AT_A_TIME)
-            .map(|chunk| {
-                let mut rows = Rows::default();
-                for &row in chunk {
-                    let decision = self.decision(part, row)?;
-                    rows.push(&decision, other_hands);
+            .enumerate()
+            .map(|(chunk, decisions)| {
+                let mut rows = T::default();
+                for (place, &row) in ((chunk * ROWS_AT_A_TIME) as u32..).zip(decisions) {
+                    push(&mut rows, &self.decision(part, row)?, place);
                 }
                 Some(rows)
             })
             .collect();
-        let mut all = Rows::default();
-        chunks?.into_iter().for_each(|chunk| all.append(chunk));
+        let mut all = T::default();
+        chunks?.into_iter().for_each(|chunk| append(&mut all, chunk));
         Some(all)
     }
 }
 
+impl AfterRows {
+    fn push(&mut self, decision: &Decision, action: Action, place: u32) {
+        let (seat, mut round) = (decision.seat(), decision.round);
+        round.play_unchecked(action);
+        round.skip_forced();
+        let settled = round.public().settled_value(seat);
+        let (mut features, mut hands) = ([0; FEATURES], [0; OTHER_HANDS]);
+        if settled.is_none() {
+            encode(&round.observe(seat), &mut features);
+            encode_other_hands(&round, seat, &mut hands);
+        }
+        self.features.extend(features);
+        self.other_hands.extend(hands);
+        self.decision.push(place);
+        self.action.push(decision.observation.card_names().action(action).index() as u8);
+        self.settled.push(settled.unwrap_or(f32::NAN));
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.features.append(&mut other.features);
+        self.other_hands.append(&mut other.other_hands);
+        self.decision.append(&mut other.decision);
+        self.action.append(&mut other.action);
+        self.settled.append(&mut other.settled);
+    }
+}
+
 impl Rows {
-    fn push(&mut self, decision: &Decision, other_hands: bool) {
+    fn push(&mut self, decision: &Decision) {
         push_encoded(&decision.observation, &mut self.features, &mut self.legal);
         let names = decision.observation.card_names();
         self.action.push(names.action(decision.action).index() as u8);
         self.bid.push(decision.bid());
         self.tricks.extend(decision.relative(&decision.tricks));
         self.values.extend(decision.relative(&decision.values));
-        if other_hands {
-            let mut hands = [0; OTHER_HANDS];
-            encode_other_hands(&decision.round, decision.seat(), &mut hands);
-            self.other_hands.extend(hands);
-        }
     }
 
     fn append(&mut self, mut other: Self) {
@@ -70,7 +130,6 @@ impl Rows {
         self.bid.append(&mut other.bid);
         self.tricks.append(&mut other.tricks);
         self.values.append(&mut other.values);
-        self.other_hands.append(&mut other.other_hands);
     }
 }
 
@@ -115,7 +174,7 @@ mod tests {
         let store = store();
         for part in [Part::Training, Part::HeldOut] {
             let wanted: Vec<u64> = (0..store.decisions(part)).rev().collect();
-            let rows = store.rows(part, &wanted, true).expect("all are there");
+            let rows = store.rows(part, &wanted).expect("all are there");
             for (k, &row) in wanted.iter().enumerate() {
                 let decision = store.decision(part, row).expect("a decision");
                 let mut features = [0; FEATURES];
@@ -127,16 +186,50 @@ mod tests {
                 assert_eq!(rows.tricks[k * MAX_PLAYERS + 1], decision.tricks[decision.seat().after(1, players)]);
                 assert_eq!(rows.values[k * MAX_PLAYERS], decision.values[decision.seat()]);
                 assert_eq!(rows.bid[k], decision.bid());
-                let held: usize = Seat::all(players)
-                    .filter(|&seat| seat != decision.seat())
-                    .map(|seat| decision.round.hand(seat).len())
-                    .sum();
-                let shown = &rows.other_hands[k * OTHER_HANDS..][..OTHER_HANDS];
-                assert_eq!(shown.iter().map(|&flag| usize::from(flag)).sum::<usize>(), held);
             }
-            let without = store.rows(part, &wanted, false).expect("all are there");
-            assert_eq!(without, Rows { other_hands: Vec::new(), ..rows });
-            assert_eq!(store.rows(part, &[wanted.len() as u64], false), None);
+            assert_eq!(store.rows(part, &[wanted.len() as u64]), None);
+        }
+    }
+
+    #[test]
+    fn positions_after_an_action_are_as_its_seat_sees_them_and_as_all_hands_are() {
+        let store = store();
+        for part in [Part::Training, Part::HeldOut] {
+            let wanted: Vec<u64> = (0..store.decisions(part)).rev().collect();
+            let (taken, each) = (store.after_taken(part, &wanted), store.after_each(part, &wanted));
+            let (taken, each) = (taken.expect("all are there"), each.expect("all are there"));
+            let (mut rows, mut settled) = (0, 0);
+            for (k, &row) in wanted.iter().enumerate() {
+                let decision = store.decision(part, row).expect("a decision");
+                let (seat, names) = (decision.seat(), decision.observation.card_names());
+                for action in decision.round.legal_actions().iter() {
+                    let mut after = decision.round;
+                    after.play(action).expect("legal");
+                    after.skip_forced();
+                    let value = after.public().settled_value(seat);
+                    let name = names.action(action).index() as u8;
+                    let mut check = |found: &AfterRows, at: usize| {
+                        assert_eq!((found.decision[at], found.action[at]), (k as u32, name));
+                        assert_eq!((!found.settled[at].is_nan()).then_some(found.settled[at]), value);
+                        let (mut features, mut hands) = ([0; FEATURES], [0; OTHER_HANDS]);
+                        if value.is_none() {
+                            encode(&after.observe(seat), &mut features);
+                            encode_other_hands(&after, seat, &mut hands);
+                        }
+                        assert_eq!(found.features[at * FEATURES..][..FEATURES], features);
+                        assert_eq!(found.other_hands[at * OTHER_HANDS..][..OTHER_HANDS], hands);
+                        settled += usize::from(value.is_some());
+                    };
+                    check(&each, rows);
+                    if action == decision.action {
+                        check(&taken, k);
+                    }
+                    rows += 1;
+                }
+            }
+            assert_eq!((taken.settled.len(), each.settled.len()), (wanted.len(), rows));
+            assert!(0 < settled && settled < rows);
+            assert_eq!(store.after_each(part, &[wanted.len() as u64]), None);
         }
     }
 

@@ -1,10 +1,10 @@
-"""Advantages are what their definition says, decision by decision."""
+"""Returns are what their definition says, decision by decision."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blob_zero.learning.advantages import advantages
+from blob_zero.learning.returns import returns
 
 
 @given(
@@ -12,7 +12,7 @@ from blob_zero.learning.advantages import advantages
     st.sampled_from([0.0, 0.5, 0.9, 1.0]),
     st.randoms(use_true_random=False),
 )
-def test_estimates_are_the_weighted_sums_of_changes(seats, gae_lambda, random):
+def test_returns_are_weighted_means_of_later_values_and_the_result(seats, td_lambda, random):
     # The decisions of several seats, mixed, each seat's in order.
     order = [seat for seat, values in enumerate(seats) for _ in values]
     random.shuffle(order)
@@ -21,13 +21,12 @@ def test_estimates_are_the_weighted_sums_of_changes(seats, gae_lambda, random):
     expected = np.zeros(len(order))
     for seat, places in enumerate(at):
         result = random.uniform(-1, 1)
-        steps = [*seats[seat], result]
         for k, place in enumerate(places):
             values[place], results[place] = seats[seat][k], result
             following[place] = places[k + 1] if k + 1 < len(places) else -1
-            expected[place] = sum(
-                gae_lambda ** (later - k) * (steps[later + 1] - steps[later]) for later in range(k, len(places))
-            )
-    found = advantages(values, results, np.array(following), gae_lambda)
+            later = seats[seat][k + 1 :]
+            weights = [(1 - td_lambda) * td_lambda**step for step in range(len(later))]
+            expected[place] = np.dot(weights, later) + td_lambda ** len(later) * result
+    found = returns(values, results, np.array(following), td_lambda)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)

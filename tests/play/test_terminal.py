@@ -23,7 +23,7 @@ REQUEST = {
 def play(tmp_path, monkeypatch):
     """Plays with the answers that a function chooses from the screen so far; returns the screen."""
 
-    def play(answer, resume=None, encoding="utf-8"):
+    def play(answer, resume=None, encoding="utf-8", **changes):
         screen = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         console = Console(file=screen, width=80, height=24, color_system=None, highlight=False, force_terminal=False)
         asked = []
@@ -40,7 +40,7 @@ def play(tmp_path, monkeypatch):
         monkeypatch.setattr(
             terminal.TerminalGame, "begin", lambda self, *args: (of_game(self, *args), game.append(self))[0]
         )
-        terminal.play_in_terminal(REQUEST, Saves(tmp_path), PlayoutJudge(10), resume)
+        terminal.play_in_terminal({**REQUEST, **changes}, Saves(tmp_path), PlayoutJudge(10), resume)
         screen.flush()
         return screen.buffer.getvalue().decode(encoding), game[0]
 
@@ -64,6 +64,16 @@ def test_a_whole_game_fits_80_columns(play):
     assert "Round 8 of 8" in screen
     assert game.session.table.secret in screen
     assert "\x1b" not in screen
+
+
+@pytest.mark.parametrize(("players", "cards"), [(3, 13), (5, 10), (8, 6)])
+def test_a_row_of_the_score_sheet_is_a_line(play, players, cards):
+    screen, game = play(legal, players=players, cards=cards, levels=["rule"] * (players - 1), length="round")
+    lines = screen.splitlines()
+    head = next(line for line in lines if line.startswith("  round"))
+    assert head.split() == ["round", *game.session.table.names]
+    (cells,) = (lines[k + 1] for k, line in enumerate(lines) if line == head)
+    assert len(cells.split()) == 1 + 2 * players
 
 
 def test_commands_and_wrong_answers_lose_nothing(play):

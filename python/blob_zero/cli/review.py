@@ -54,4 +54,4 @@ def review(
     console = Console(highlight=False)
     console.print(f"{lost:.1f} points lost in {len(found)} decisions of {len(rounds)} rounds, judged by {judge.name}")
     for number, decision in found[:most]:
-        console.print(f"{-decision.lost:6.1f}  round {number:>2}: {escape(decision.sentence())}", soft_wrap=True)
+        console.print(f"{-decision.lost:z6.1f}  round {number:>2}: {escape(decision.sentence())}", soft_wrap=True)

@@ -124,7 +124,7 @@ def read_round(lines: Sequence[tuple[int, str]], tags: dict[str, str], where: st
     actions: list[int] = []
     for number, line in lines:
         label, colon, moves = line.partition(":")
-        if not colon or label.split()[0] not in ("bids", "trick", "points"):
+        if not colon or label.partition(" ")[0] not in ("bids", "trick", "points"):
             raise ConfigError(f"line {number}: {line!r} is none of 'bids: ...', 'trick N, seat S: ...', 'points: ...'")
         try:
             if label.startswith("points"):
@@ -158,6 +158,9 @@ def _read_deal(tags: dict[str, str], where: str) -> RoundText:
     if turned_up is not None and turned_up[1:] != tags["Trump"]:
         raise ConfigError(f"{where}: {turned_up} is turned up and Trump is {tags['Trump']}; its suit is trump")
     hands = [tuple(tags[f"Hand{seat}"].split()) for seat in range(8) if f"Hand{seat}" in tags]
+    last = len(hands) - 1
+    if any(f"Hand{seat}" not in tags for seat in range(len(hands))):
+        raise ConfigError(f"{where}: the tag of a hand is missing; {len(hands)} players have Hand0 to Hand{last}")
     try:
         deal = RoundText(
             dealer=int(tags["Dealer"]),

@@ -225,16 +225,17 @@ class TerminalGame:
     def _show_score(self) -> None:
         session = self.session
         names = session.table.names
-        self._console.print("  round  " + "".join(f"{name[:8]:>9}" for name in names))
+        wide = 11 if len(names) <= 5 else 9  # eight columns of 9 fit; with ten cards and more a cell takes 10
+        self._console.print("  round" + "".join(f"{name[:8]:>{wide}}" for name in names))
         for number, points in enumerate(session.history[-8:], start=max(1, len(session.history) - 7)):
             end = session.finished[number - 1].after()
             cells = [
-                f"{f'{point} ({won}/{bid})':>9}"
+                f"{f'{point} ({won}/{bid})':>{wide}}"
                 for point, won, bid in zip(points, end.tricks_won, end.bids, strict=True)
             ]
-            self._console.print(f"  {number:>5}  " + "".join(cells))
+            self._console.print(f"  {number:>5}" + "".join(cells))
         totals = [sum(points) for points in zip(*session.history, strict=True)] or [0] * len(names)
-        self._console.print("  total  " + "".join(f"{total:>9}" for total in totals), style="bold")
+        self._console.print("  total" + "".join(f"{total:>{wide}}" for total in totals), style="bold")
 
     def _name(self, seat: int) -> str:
         return escape(self.session.table.names[seat])

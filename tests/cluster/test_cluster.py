@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,9 @@ from support.command_line import start
 from support.run_equality import assert_same_end
 from support.training_fakes import SilentDisplay
 
+from blob_zero.cluster.ray_nodes import connected
 from blob_zero.config.load import parse_config, to_toml
+from blob_zero.errors import ClusterError, ConfigError
 from blob_zero.learning.loop import train
 from blob_zero.run.signals import COMMIT_GRACE
 
@@ -81,3 +84,14 @@ def test_ctrl_c_ends_a_run_on_a_cluster_soon_and_leaves_nothing_running(tmp_path
     assert "Traceback" not in err
     assert psutil.wait_procs(marked(mark), timeout=30)[1] == []
     assert marked(mark) == []
+
+
+def test_an_address_without_a_head_is_refused_at_once():
+    with socket.socket() as here:
+        here.bind(("127.0.0.1", 0))  # nobody listens
+        where = f"127.0.0.1:{here.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=rf"{where}.*is its head running there"), connected(where):
+            pass
+    for where in ("10.0.0.1", "10.0.0.1:", "ray://10.0.0.1:10001/x", ":6379", "head:9999999"):
+        with pytest.raises(ConfigError, match="should be auto, local or HOST:PORT"), connected(where):
+            pass

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -12,7 +13,7 @@ from blob_zero.cluster.agreement import Identity, check_alike, kinds_of_gpu
 from blob_zero.cluster.node import Crew, Node, Task
 from blob_zero.cluster.places import Place, chosen_places, counted
 from blob_zero.cluster.pool import WorkerLostError
-from blob_zero.errors import BlobError, ClusterError, MissingPackageError
+from blob_zero.errors import BlobError, ClusterError, ConfigError, MissingPackageError
 from blob_zero.learning.display import Notice
 
 Actor = Any
@@ -21,6 +22,9 @@ Actor = Any
 
 START_SECONDS = 120.0
 """Time for a worker to start: it imports PyTorch, from a cold disk at worst."""
+
+_ANSWER_SECONDS = 10.0
+"""Time for a cluster's head to answer."""
 
 
 class RayNodes:
@@ -83,7 +87,7 @@ def ray_nodes(where: str, *, workers: int | None, device: str, crew: Crew, notic
 
     Raises:
         MissingPackageError: Ray is not installed.
-        ConfigError: fewer workers are there than were asked for.
+        ConfigError: `where` cannot be read, or fewer workers are there than were asked for.
         ClusterError: there is no such cluster, or its workers do not answer, or they would not play the same rounds.
     """
     with connected(where) as ray:
@@ -175,7 +179,20 @@ def _ray() -> ModuleType:
     return ray
 
 
+def _check_head(where: str) -> None:
+    """Checks that somebody listens there: Ray itself would try for ten minutes."""
+    host, _, port = where.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal() and len(port) <= 5):
+        raise ConfigError(f"--ray {where}: should be auto, local or HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ClusterError(f"cannot reach a Ray cluster at {where!r}: {error}; is its head running there?") from error
+
+
 def _connect(where: str) -> None:
+    if where not in ("auto", "local"):
+        _check_head(where)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if where == "local":

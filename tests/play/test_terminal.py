@@ -86,10 +86,10 @@ def test_commands_and_wrong_answers_lose_nothing(play):
     assert "nothing to take back" in screen
 
 
-def test_a_game_is_left_and_taken_up_again(play):
+def test_a_game_is_left_and_taken_up_again(play, tmp_path):
     count = iter(range(1000))
     screen, game = play(lambda prompt, session: "q" if next(count) == 9 else legal(prompt, session))
-    assert f"--resume {game.name}" in screen
+    assert f"--resume {game.name} --saves {tmp_path}" in screen
     before = game.session.turns
     _, again = play(lambda *of: "q" if "next" in of[0] else legal(*of), resume=game.name)
     assert again.session.turns >= before > 0

@@ -1,5 +1,6 @@
 """The game in a terminal of 80 x 24 or more, with or without colour."""
 
+import shlex
 from collections.abc import Callable
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from blob_zero.analysis.review import review_round, worst_first
 from blob_zero.errors import BlobError
 from blob_zero.notation.rounds import action_name, read_action, trump_name
 from blob_zero.play.fairness import hash_of, new_secret
-from blob_zero.play.saves import Saves
+from blob_zero.play.saves import Saves, default_folder
 from blob_zero.play.session import Session
 from blob_zero.play.table import YOU, Table
 from blob_zero.play.view import Json, hint_view
@@ -43,7 +44,8 @@ def play_in_terminal(request: Json, saves: Saves, judge: Judge, resume: str | No
         screen.run()
     except (KeyboardInterrupt, EOFError):
         if screen.name:
-            console.print(f"\nSaved. Go on with --terminal --resume {screen.name}", soft_wrap=True)
+            where = "" if saves.folder == default_folder() else f" --saves {shlex.quote(str(saves.folder))}"
+            console.print(f"\nSaved. Go on with --terminal --resume {screen.name}{where}", soft_wrap=True, markup=False)
 
 
 class TerminalGame:

@@ -36,6 +36,7 @@ def test_presets_are_listed(monkeypatch, capsys):
         (["train"], "--preset NAME and --config FILE"),
         (["train", "--preset", "quik"], "did you mean 'quick'?"),
         (["train", "--preset", "quick", "--set", "training.epoch=3"], "did you mean 'epochs'?"),
+        (["train", "--preset", "quick", "--save-rounds", "-1"], "run.save_rounds = -1"),
         (["train", "--preset", "quick", "--device", "cuda:99"], "cuda:99"),
         (["arena", "rule", "rulebot"], "unknown agent 'rulebot'"),
         (["arena", "rule", "random", "--players", "8", "--cards", "7"], "at most 6 cards"),

@@ -60,6 +60,10 @@ def train(
         Path | None,
         typer.Option(help="Folder of the run: checkpoints, metrics, settings. (default: runs/NAME)"),
     ] = None,
+    save_rounds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Rounds of each iteration that are also written as text, to RUN/rounds."),
+    ] = None,
     device: Device = "auto",
     override: Annotated[
         bool, typer.Option("--override", metavar="", help="Go on with a run although its settings differ.")
@@ -86,7 +90,8 @@ def train(
     cluster, count = cluster_of(ray, workers, device=device)
     path = config if config is not None else preset_path(str(preset))
     own = () if network is None else (f"network.own={network!r}",)
-    settings = load_config(path, (*(set_ or ()), *own))
+    rounds = () if save_rounds is None else (f"run.save_rounds={save_rounds}",)
+    settings = load_config(path, (*(set_ or ()), *own, *rounds))
     folder = run_dir or Path("runs") / path.stem
     console = Console()
     stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"

@@ -52,6 +52,8 @@ def review(
         typer.echo(json_text.dumps({"seat": seat, "net": judge.name, "lost": lost, "decisions": decisions}))
         return
     console = Console(highlight=False)
-    console.print(f"{lost:.1f} points lost in {len(found)} decisions of {len(rounds)} rounds, judged by {judge.name}")
+    counts = ((len(found), "decision"), (len(rounds), "round"))
+    where = " of ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    console.print(f"{lost:.1f} points lost in {where}, judged by {judge.name}")
     for number, decision in found[:most]:
         console.print(f"{-decision.lost:z6.1f}  round {number:>2}: {escape(decision.sentence())}", soft_wrap=True)

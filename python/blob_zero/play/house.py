@@ -30,6 +30,9 @@ MAX_OPEN = 200
 _SECRETS = 1000
 """Hashes that were shown and wait for a cut."""
 
+_EXERCISES = 1000
+"""Exercises of earlier drills that can still be answered."""
+
 _LISTED = 50
 """Saved games that are listed, and read for a drill."""
 
@@ -64,7 +67,8 @@ class House:
         self._suggested = suggested or {}
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._secrets: OrderedDict[str, str] = OrderedDict()
-        self._exercises: dict[int, Exercise] = {}
+        self._exercises: OrderedDict[int, Exercise] = OrderedDict()
+        self._drill = range(0)
         self._lock = threading.Lock()
         self.visited = threading.Event()
 
@@ -192,13 +196,20 @@ class House:
         """A position of one of your mistakes; `anew` reads the saved games again."""
         if anew:
             found = exercises((one.session for one in self._saves.newest(_LISTED)), self._judge, seed)
-            self._exercises = dict(enumerate(found))
-        mistakes = self._exercises
-        if not mistakes:
-            return {"exercise": None}
-        number = seed % len(mistakes)
-        position = position_view(mistakes[number].decision.round, mistakes[number].names)
-        return {"exercise": number, "of": len(mistakes), "position": position}
+            with self._lock:
+                # Numbers are not used again: somebody else may still answer an exercise of before.
+                self._drill = range(self._drill.stop, self._drill.stop + len(found))
+                self._exercises.update(zip(self._drill, found, strict=True))
+                while len(self._exercises) > len(found) + _EXERCISES:
+                    self._exercises.popitem(last=False)
+        with self._lock:
+            drill = self._drill
+            if not drill:
+                return {"exercise": None}
+            number = drill[seed % len(drill)]
+            exercise = self._exercises[number]
+        position = position_view(exercise.decision.round, exercise.names)
+        return {"exercise": number, "of": len(drill), "position": position}
 
     def answer(self, number: int, action: str) -> Json:
         """Whether an action in a drill is right, and what all are worth."""

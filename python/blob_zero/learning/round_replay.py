@@ -30,8 +30,8 @@ _HELD_OUT_ROWS = 16_384
 
 _HELD_OUT_BATCH = 4096
 
-_JUDGED_ROWS = 4096
-"""Decisions that are judged at a time before an iteration is learned from."""
+_JUDGED_ROWS = 1024
+"""Decisions that are judged at a time before an iteration is learned from; more of them leave holes in the memory."""
 
 _LEAST = 1e-8
 """Keeps a deviation of 0 from dividing."""

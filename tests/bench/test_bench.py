@@ -33,7 +33,9 @@ from blob_zero.learning.learner import Learner
 from blob_zero.learning.loop import train
 from blob_zero.machine.memory import forget_peak_memory, peak_memory
 from blob_zero.model.blobnet import BlobNet, NetworkShape
+from blob_zero.model.critic import ActorCritic
 from blob_zero.model.networks import seeded_network
+from blob_zero.model.outcome_net import OutcomeShape
 from blob_zero.selfplay.sizes import Sizes
 
 TINY_SEARCH = SearchOptions(worlds=2, simulations=6)
@@ -261,6 +263,10 @@ def test_the_limit_has_every_weight_that_counts():
     unused = 2 * 2 * 12 * 12  # queries and keys of two layers
     assert sum(inputs * outputs for inputs, outputs, _ in matrix_products.linear_layers(shape)) == weights - unused
     assert matrix_products.flops_a_row(shape) == 6 * (weights - unused) - 2 * 256 * 12
+    net = seeded_network(OutcomeShape(width=12, layers=2), seed=0)
+    weights = sum(p.numel() for p in ActorCritic(net).parameters() if p.ndim == 2)
+    details = net.detail.weight.numel()
+    assert sum(inputs * outputs for inputs, outputs, _ in matrix_products.linear_layers(net.shape)) == weights - details
 
 
 @pytest.mark.usefixtures("small_networks")

@@ -74,6 +74,24 @@ def test_what_is_learned_of_a_decision_follows_from_judgements_and_results():
     assert not torch.isin(some, values.unique()).all()  # the next judgement, and not the result
 
 
+@pytest.mark.parametrize(("unit", "share"), [(0.0, 1.0), (1e-7, 1.0), (3e-5, 0.5), (2.0, 0.5)])
+def test_advantages_of_any_size_leave_finite_numbers(unit, share):
+    replay = RoundReplay(10_000)
+    replay.append(played(100).rounds)
+
+    def of_unit(batch, after):
+        judged = judge(batch, after)
+        return judged._replace(advantage=unit * judged.advantage)
+
+    config = TrainingConfig(batch_size=32, learned_share=share)
+    drawn = replay.minibatches(
+        np.random.default_rng(0), config, judge=of_unit, device=CPU, epochs=1, entropy_weight=0.0
+    )
+    found = list(drawn.batches)
+    assert all(batch.advantage.isfinite().all() and batch.weight.isfinite().all() for batch in found)
+    assert any(batch.advantage.any() for batch in found) == (unit > 0)
+
+
 def test_what_follows_the_action_taken_belongs_to_its_row():
     replay = RoundReplay(10_000)
     replay.append(played(100).rounds)

@@ -25,7 +25,7 @@ def linear_layers(shape: "Shape") -> list[tuple[int, int, bool]]:
         raise ConfigError(f"the matrix products of {shape.own} are unknown; should be a network of this package")
     if isinstance(shape, OutcomeShape):
         hidden = [(shape.width, shape.width, False)] * (shape.layers - 1)
-        actor = [(FEATURES, shape.width, True), *hidden, (shape.width, ACTIONS + SEATS, False)]
+        actor = [(FEATURES, shape.width, True), *hidden, (shape.width, 2 * ACTIONS + SEATS, False)]
         return [*actor, (FEATURES + OTHER_HANDS, shape.width, True), *hidden, (shape.width, 1, False)]
     width, wide = shape.width, shape.feed_forward
     # The value and output projections of attention; queries and keys have no effect and are not computed.

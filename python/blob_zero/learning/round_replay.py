@@ -229,10 +229,12 @@ class RoundReplay:
             legal += int(rows["legal"].sum())
         log_probability, value, taken_value, make_error, result = of_batch
         expected = returns(value, result, self._store.next_decisions(first), config.td_lambda)
-        advantage /= np.float16(np.sqrt(squares / legal) + _LEAST)
+        # The divisor may be too small for half precision.
+        np.divide(advantage, np.float32(np.sqrt(squares / legal) + _LEAST), out=advantage, casting="same_kind")
         # By the logits of the policy, the critic's output and the chance to make the bid; those of the rest are small.
-        of_policy = config.policy_weight * np.linalg.norm(advantage, axis=1).astype(np.float32)
-        norms = np.sqrt(of_policy**2 + (expected - taken_value) ** 2 + (config.make_weight * make_error) ** 2)
+        squared = np.einsum("na,na->n", advantage, advantage, dtype=np.float32)
+        others = (expected - taken_value) ** 2 + (config.make_weight * make_error) ** 2
+        norms = np.sqrt(config.policy_weight**2 * squared + others)
         chance = chances_to_learn(norms, config.learned_share)
         return _Learned(first, log_probability, advantage, expected, 0.0, chance)
 

@@ -8,9 +8,9 @@ from support.policy_rounds import CPU, batches, judge, played
 import blob_zero as bz
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError, ConfigError
-from blob_zero.learning.objective import actor_losses, critic_losses
+from blob_zero.learning.objective import actor_losses, critic_losses, replicator_losses
 from blob_zero.learning.round_replay import OutcomeBatch, RoundReplay
-from blob_zero.model.outcome_net import TRICKS, Outcomes, missed_chances
+from blob_zero.model.outcome_net import TRICKS, OutcomeNet, Outcomes, missed_chances
 
 
 def same(left: list[OutcomeBatch], right: list[OutcomeBatch]) -> bool:
@@ -214,3 +214,24 @@ def test_the_losses_are_their_definitions():
         expected += batch.weight[k] * torch.tensor(losses) / rows
     found = torch.cat([actor_losses(outcomes, batch), critic_losses(judged, batch)])
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_replicator_moves_logits_by_their_advantages_until_they_are_far_out():
+    logits = torch.tensor([[1.0, 0.5, -1.5, 9.0], [6.0, -6.0, 0.0, 0.0]], requires_grad=True)
+    legal = torch.tensor([[True, True, True, False], [True, True, False, False]])
+    advantage = torch.tensor([[0.3, -0.2, 0.5, 0.0], [1.0, -2.0, 0.0, 0.0]])
+    losses = replicator_losses(logits, legal, advantage)
+    losses.sum().backward()
+    # Moved by the advantages, less their mean, so that the mean of the logits stays; the second row is at its limit.
+    torch.testing.assert_close(losses.detach(), torch.tensor([0.55, 0.0]))
+    assert logits.grad is not None
+    torch.testing.assert_close(logits.grad, torch.tensor([[-0.1, 0.4, -0.3, 0.0], [0.0] * 4]))
+
+
+def test_an_action_that_had_no_chance_keeps_the_losses_finite():
+    replay = RoundReplay(10_000)
+    replay.append(played().rounds)
+    batch = batches(replay)[0]
+    batch = batch._replace(log_probability=torch.full([batch.rows], -500.0))
+    outcomes = OutcomeNet(width=8, layers=1)(batch.features)
+    assert actor_losses(outcomes, batch).isfinite().all()

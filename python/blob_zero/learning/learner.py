@@ -104,12 +104,12 @@ class Learner:
             outcomes = outcomes_of_rounds(self._trained, batch)
             judged = action_values(self._trained, after)
         logits = outcomes.policy.float().masked_fill(~batch.legal, torch.finfo(torch.float32).min)
-        policy, taken = torch.log_softmax(logits, dim=1), batch.action[:, None]
+        policy, taken = torch.softmax(logits, dim=1), batch.action[:, None]
         values = torch.zeros_like(logits)
         values[after.decision, after.action] = judged
-        expected = (policy.exp() * values).sum(dim=1)
+        expected = (policy * values).sum(dim=1)
         return Judged(
-            log_probability=policy.gather(1, taken).squeeze(1),
+            log_probability=torch.log_softmax(logits, dim=1).gather(1, taken).squeeze(1),
             value=expected,
             taken_value=values.gather(1, taken).squeeze(1),
             advantage=(values - expected[:, None]).masked_fill(~batch.legal, 0.0),

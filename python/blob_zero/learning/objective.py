@@ -20,6 +20,9 @@ Batch = DeviceBatch | OutcomeBatch
 _LOGIT_LIMIT = 5.0
 """How far a logit is moved from the mean over the legal actions: the worse of two keeps a chance of 1 in 22,000."""
 
+_MOST_MOVED = 10.0
+"""How far the logarithm of a probability counts as moved."""
+
 _DETAILED = 4
 """One row in so many is learned from in detail: it halves the cost, and play does not depend on it."""
 
@@ -41,10 +44,9 @@ class Part:
     measure: Callable[[Any, Any], Tensor]
 
     def total(self, losses: Tensor) -> Tensor:
-        """The weighted sum of the losses."""
-        return sum(
-            (weight * loss for weight, loss in zip(self.weights, losses, strict=True)), torch.zeros_like(losses[0])
-        )
+        """The weighted sum of the losses; what is only measured is no part of its gradient's computation."""
+        weighted = [weight * loss for weight, loss in zip(self.weights, losses, strict=True) if weight]
+        return sum(weighted, torch.zeros_like(losses[0]))
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,13 @@ def actor_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
     `outcome_losses` returns.
     """
     logits = outcomes.policy.float()
-    logarithms = torch.log_softmax(logits.masked_fill(~batch.legal, _lowest()), dim=1)
-    # An action that is not legal has the probability 0, and 0 times a finite number is 0.
-    entropy = -(logarithms.exp() * logarithms).sum(dim=1)
-    moved = logarithms.gather(1, batch.action[:, None]).squeeze(1) - batch.log_probability
+    masked = logits.masked_fill(~batch.legal, _lowest())
+    logarithms = torch.log_softmax(masked, dim=1)
+    # An action that is not legal has the probability 0, and 0 times a finite number is 0. The exponential of its
+    # logarithm would be 0 too, but takes eighty times as long on a CPU where it underflows.
+    entropy = -(torch.softmax(masked, dim=1) * logarithms).sum(dim=1)
+    # A random action may have had next to no probability; what is only measured must not overflow.
+    moved = (logarithms.gather(1, batch.action[:, None]).squeeze(1) - batch.log_probability).clamp(max=_MOST_MOVED)
     divergence = moved.exp() - 1 - moved
 
     seats = outcomes.values.shape[1]
@@ -151,10 +156,15 @@ def replicator_losses(logits: Tensor, legal: Tensor, advantage: Tensor) -> Tenso
     Returns:
         float32[B].
     """
-    known = logits.masked_fill(~legal, 0.0)
-    centred = known - known.sum(dim=1, keepdim=True) / legal.sum(dim=1, keepdim=True)
-    within = torch.where(advantage > 0, centred < _LOGIT_LIMIT, centred > -_LOGIT_LIMIT)
-    return -(advantage * within * centred).sum(dim=1)
+    legal = legal.float()
+    with torch.no_grad():
+        share = legal / legal.sum(dim=1, keepdim=True)
+        centred = logits - (share * logits).sum(dim=1, keepdim=True)
+        within = torch.where(advantage > 0, centred < _LOGIT_LIMIT, centred > -_LOGIT_LIMIT)
+        moves = advantage * within
+        # The sum of the moves with the centred logits is that of the centred moves with the logits.
+        moves = legal * moves - share * moves.sum(dim=1, keepdim=True)
+    return -(moves * logits).sum(dim=1)
 
 
 def critic_losses(judged: Tensor, batch: OutcomeBatch) -> Tensor:

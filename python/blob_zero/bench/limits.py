@@ -40,7 +40,8 @@ def inference_limit(settings: PlaySettings, evaluator: ServedEvaluator, *, secon
     end = time.perf_counter() + seconds
 
     def serve(k: int) -> None:
-        while time.perf_counter() < end:
+        # At least one: on a busy machine the time may be over before a thread begins.
+        while counts[k] == 0 or time.perf_counter() < end:
             evaluator.evaluate_batch(features, legal)
             counts[k] += 1
 

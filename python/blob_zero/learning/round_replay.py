@@ -14,6 +14,7 @@ from blob_zero import _core
 from blob_zero._core import ACTIONS, PLAYERS_FEATURE
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.inference.devices import torch_threads
 from blob_zero.learning.importance import chances_to_learn, draw
 from blob_zero.learning.minibatches import Minibatches
 from blob_zero.learning.replay import HELD_OUT_EVERY
@@ -216,17 +217,25 @@ class RoundReplay:
         of_batch = np.empty((5, self.newest), np.float32)
         # Half precision: there are 52 numbers for each decision.
         advantage = np.empty((self.newest, ACTIONS), np.float16)
-        squares, legal = 0.0, 0
-        for start in range(0, self.newest, _JUDGED_ROWS):
-            part = np.arange(start, min(start + _JUDGED_ROWS, self.newest))
-            rows = self._store.rows(first + part)
-            batch = _on_device(rows, device)
-            judged = judge(batch, _after_on_device(self._store.after_each(first + part), device))
-            columns = [judged.log_probability, judged.value, judged.taken_value, judged.make_error, batch.values[:, 0]]
-            of_batch[:, part] = torch.stack(columns).cpu().numpy()
-            advantage[part] = judged.advantage.cpu().numpy()
-            squares += float(judged.advantage.double().square().sum())
-            legal += int(rows["legal"].sum())
+
+        def part_of(start: int) -> tuple[float, int]:
+            part = slice(start, min(start + _JUDGED_ROWS, self.newest))
+            places = first + np.arange(part.start, part.stop)
+            with torch_threads(1):
+                rows = self._store.rows(places)
+                batch = _on_device(rows, device)
+                judged = judge(batch, _after_on_device(self._store.after_each(places), device))
+                own = batch.values[:, 0]
+                columns = [judged.log_probability, judged.value, judged.taken_value, judged.make_error, own]
+                of_batch[:, part] = torch.stack(columns).cpu().numpy()
+                advantage[part] = judged.advantage.cpu().numpy()
+                return float(judged.advantage.double().square().sum()), int(rows["legal"].sum())
+
+        # On a CPU a thread judges a part alone: its operations are too small to share. On a GPU they queue up anyway.
+        threads = torch.get_num_threads() if device.type == "cpu" else 1
+        with ThreadPoolExecutor(threads, thread_name_prefix="judge") as pool:
+            parts = list(pool.map(part_of, range(0, self.newest, _JUDGED_ROWS)))
+        squares, legal = (sum(column) for column in zip(*parts, strict=True))
         log_probability, value, taken_value, make_error, result = of_batch
         expected = returns(value, result, self._store.next_decisions(first), config.td_lambda)
         # The divisor may be too small for half precision.

@@ -1,7 +1,7 @@
 //! `look_ahead`: decisions one step ahead, on the calling thread.
 
 use blob_engine::rng::{Purpose, stream};
-use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS, encode};
+use blob_engine::{ACTIONS, EncodedActionSet, FEATURES, Features, MAX_PLAYERS, encode_named};
 use blob_mcts::{Evaluation, LookAhead, LookAheadConfig, Waiting};
 use pyo3::prelude::*;
 
@@ -45,9 +45,9 @@ pub(crate) fn look_ahead(
             search.each_waiting(|waiting, observation| {
                 asked.push((k, waiting));
                 let mut row = [0; FEATURES];
-                encode(observation, &mut row);
+                encode_named(observation, waiting.names(), &mut row);
                 features.push(row);
-                legal.push(observation.card_names().actions(observation.legal_actions()));
+                legal.push(waiting.names().actions(observation.legal_actions()));
             });
         }
         if asked.is_empty() {

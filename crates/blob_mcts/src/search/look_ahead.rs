@@ -7,7 +7,7 @@
 //! using Monte-Carlo search").
 
 use blob_engine::rng::{Xoshiro, unit};
-use blob_engine::{Action, EncodedAction, EncodedActionSet, Observation, Round, Seat, WorldSampler};
+use blob_engine::{Action, CardNames, EncodedAction, EncodedActionSet, Observation, Round, Seat, WorldSampler};
 use rand::{Rng, SeedableRng};
 
 use crate::error::{ConfigError, EvaluationError};
@@ -69,11 +69,21 @@ impl LookAheadConfig {
 
 /// A position of a look-ahead that waits for its evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting(u32);
+pub struct Waiting {
+    /// Of the playout, or of the action seen.
+    place: u32,
+    names: CardNames,
+}
 
 impl Waiting {
-    /// The decision itself.
-    const ROOT: Self = Self(u32::MAX);
+    /// The place of the decision itself.
+    const ROOT: u32 = u32::MAX;
+
+    /// The encoding's names there: finding them costs as much as encoding the position by them.
+    #[inline]
+    pub const fn names(self) -> CardNames {
+        self.names
+    }
 }
 
 /// One action in one world.
@@ -150,7 +160,7 @@ impl LookAhead {
             actions: Vec::new(),
             sums: Vec::new(),
             playouts: Vec::new(),
-            waiting: vec![Waiting::ROOT],
+            waiting: vec![Waiting { place: Waiting::ROOT, names: observation.card_names() }],
             evaluations: 0,
         }
     }
@@ -162,10 +172,10 @@ impl LookAhead {
         }
         self.evaluations += self.waiting.len() as u64;
         for &waiting in &self.waiting {
-            if waiting == Waiting::ROOT {
+            if waiting.place == Waiting::ROOT {
                 ask(waiting, &self.observation);
             } else {
-                let round = &self.playouts[waiting.0 as usize].round;
+                let round = &self.playouts[waiting.place as usize].round;
                 ask(waiting, &round.observe(round.to_play().expect("a playout that waits is not done")));
             }
         }
@@ -178,21 +188,20 @@ impl LookAhead {
     /// # Errors
     /// If the evaluation breaks the contract.
     pub fn receive(&mut self, waiting: Waiting, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        if waiting == Waiting::ROOT {
-            return self.begin(evaluation);
+        let Waiting { place, names } = waiting;
+        if place == Waiting::ROOT {
+            return self.begin(names, evaluation);
         }
         if self.unweighted > 0 {
-            return self.weigh(waiting, evaluation);
+            return self.weigh(place as usize, evaluation);
         }
-        let playout = &mut self.playouts[waiting.0 as usize];
-        let mover = playout.round.to_play().expect("a playout that waits is not done");
-        let observation = playout.round.observe(mover);
-        let (legal, names) = (observation.legal_actions(), observation.card_names());
+        let playout = &mut self.playouts[place as usize];
+        let legal = playout.round.legal_actions();
         evaluation.legal_mass(names.actions(legal))?;
         let probability = |action| f64::from(evaluation.policy[names.action(action).index()]);
         let action = choose_by(probability, legal, 1.0, &mut playout.rng);
         playout.round.play_unchecked(action);
-        self.go_on(waiting);
+        self.go_on(place);
         Ok(())
     }
 
@@ -221,8 +230,8 @@ impl LookAhead {
     }
 
     /// Finds the promising actions by the policy, and starts each of them in each world.
-    fn begin(&mut self, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let (legal, names) = (self.observation.legal_actions(), self.observation.card_names());
+    fn begin(&mut self, names: CardNames, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let legal = self.observation.legal_actions();
         let mass = f64::from(evaluation.legal_mass(names.actions(legal))?);
         let probability = |action: Action| f64::from(evaluation.policy[names.action(action).index()]) / mass;
         let most = legal.iter().map(probability).fold(0.0, f64::max);
@@ -266,8 +275,8 @@ impl LookAhead {
         let Some(past) = &self.past else { return false };
         for (world, round) in self.candidates.iter().enumerate() {
             past.decisions_of_others(round, self.observation.seat(), |observation, action| {
-                ask(Waiting(self.seen.len() as u32), observation);
                 let names = observation.card_names();
+                ask(Waiting { place: self.seen.len() as u32, names }, observation);
                 let legal = names.actions(observation.legal_actions());
                 self.seen.push(Seen { world: world as u32, action: names.action(action), legal, log: 0.0 });
             });
@@ -277,8 +286,8 @@ impl LookAhead {
     }
 
     /// Takes the evaluation of an action seen. After the last one, the worlds that explain all best are kept.
-    fn weigh(&mut self, waiting: Waiting, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let seen = &mut self.seen[waiting.0 as usize];
+    fn weigh(&mut self, place: usize, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
+        let seen = &mut self.seen[place];
         let mass = f64::from(evaluation.legal_mass(seen.legal)?);
         let chance = f64::from(evaluation.policy[seen.action.index()]) / mass;
         seen.log = libm::log(chance.max(LEAST_CHANCE));
@@ -309,16 +318,19 @@ impl LookAhead {
                 self.playouts.push(Playout { round, place, rng: luck.clone() });
             }
         }
-        (0..self.playouts.len()).for_each(|playout| self.go_on(Waiting(playout as u32)));
+        (0..self.playouts.len() as u32).for_each(|place| self.go_on(place));
     }
 
     /// Plays forced actions of a playout; it then waits, or the searcher's value is settled.
-    fn go_on(&mut self, waiting: Waiting) {
-        let playout = &mut self.playouts[waiting.0 as usize];
-        playout.round.skip_forced();
-        match playout.round.public().settled_value(self.observation.seat()) {
-            Some(value) => self.sums[playout.place] += f64::from(value),
-            None => self.waiting.push(waiting),
+    fn go_on(&mut self, place: u32) {
+        let playout = &mut self.playouts[place as usize];
+        let round = &mut playout.round;
+        round.skip_forced();
+        if let Some(value) = round.public().settled_value(self.observation.seat()) {
+            self.sums[playout.place] += f64::from(value);
+        } else {
+            let mover = round.to_play().expect("a round that is done is settled");
+            self.waiting.push(Waiting { place, names: CardNames::new(round.public(), mover, round.hand(mover)) });
         }
     }
 }

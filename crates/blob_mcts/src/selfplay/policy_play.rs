@@ -1,7 +1,7 @@
 //! Play by a model's policy alone: one evaluation a decision, no search.
 
 use blob_engine::rng::unit;
-use blob_engine::{Action, Observation, encode};
+use blob_engine::{Action, Observation, encode_named};
 use rand::Rng;
 
 use crate::error::{ConfigError, EvaluationError};
@@ -41,9 +41,10 @@ impl Exploration {
 /// Requests the evaluation of a decision of task `task`, or of one in its look-ahead.
 pub(crate) fn request(task: usize, waiting: Option<Waiting>, observation: &Observation, requests: &mut Requests) {
     let row = requests.rows.len();
-    let legal = observation.card_names().actions(observation.legal_actions());
+    let names = waiting.map_or_else(|| observation.card_names(), Waiting::names);
+    let legal = names.actions(observation.legal_actions());
     requests.rows.push(Row { features: [0; blob_engine::FEATURES], legal });
-    encode(observation, &mut requests.rows[row].features);
+    encode_named(observation, names, &mut requests.rows[row].features);
     requests.decisions.push(PendingDecision { task: task as u32, waiting, row: row as u32 });
 }
 

@@ -39,6 +39,25 @@ def test_steps_are_those_of_pytorchs_class_to_the_bit():
             assert torch.equal(mine.state[parameter][name], theirs.state[same][name])
 
 
+def test_a_gradient_that_has_become_0_leaves_no_subnormal_moment():
+    net = nn.Linear(4, 4)
+    other = copy.deepcopy(net)
+    mine = make_optimizer(net, TrainingConfig(weight_decay=0.0))
+    theirs = torch.optim.AdamW(other.parameters(), weight_decay=0.0, fused=True)
+    ensure_moments(mine)
+    set_rate(mine, 1e-3)
+    for step in range(1200):
+        for model, optimizer in ((net, mine), (other, theirs)):
+            for parameter in model.parameters():
+                parameter.grad = torch.full_like(parameter, float(step == 0))
+            optimizer.step()
+    assert all(map(torch.equal, net.parameters(), other.parameters()))
+    moment = theirs.state[other.weight]["exp_avg"]
+    assert ((moment > 0) & (moment < torch.finfo(torch.float32).tiny)).all()
+    assert not mine.state[net.weight]["exp_avg"].any()
+    assert torch.equal(mine.state[net.weight]["exp_avg_sq"], theirs.state[other.weight]["exp_avg_sq"])
+
+
 def test_a_run_on_a_cpu_never_waits_for_the_import_of_pytorchs_compiler(tmp_path):
     settings = {
         "run": {"iterations": 1, "torch_threads": 1},

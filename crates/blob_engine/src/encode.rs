@@ -118,10 +118,9 @@ pub fn encode_named(observation: &Observation, names: CardNames, out: &mut Featu
 pub const OTHER_HANDS: usize = (MAX_PLAYERS - 1) * PACK;
 
 /// Writes the hands of the other seats, which the observer does not see: one flag for each card of relative seats 1 … 7,
-/// in the names that [`encode`] gives the cards of the observer.
-pub fn encode_other_hands(round: &Round, observer: Seat, out: &mut [u8; OTHER_HANDS]) {
+/// in the observer's names.
+pub fn encode_other_hands(round: &Round, observer: Seat, names: CardNames, out: &mut [u8; OTHER_HANDS]) {
     let players = round.public().players();
-    let names = CardNames::new(round.public(), observer, round.hand(observer));
     out.fill(0);
     for (k, flags) in out.chunks_exact_mut(PACK).enumerate().take(players - 1) {
         names.cards(round.hand(observer.after(k + 1, players))).write_flags(flags);

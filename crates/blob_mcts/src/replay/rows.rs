@@ -1,6 +1,6 @@
 //! Decisions of stored rounds as the rows of a minibatch.
 
-use blob_engine::{ACTIONS, Action, FEATURES, Features, OTHER_HANDS, Observation, encode, encode_other_hands};
+use blob_engine::{ACTIONS, Action, FEATURES, Features, OTHER_HANDS, Observation, encode_named, encode_other_hands};
 use rayon::prelude::*;
 
 use crate::replay::played_round::Decision;
@@ -94,8 +94,10 @@ impl AfterRows {
         let settled = round.public().settled_value(seat);
         let (mut features, mut hands) = ([0; FEATURES], [0; OTHER_HANDS]);
         if settled.is_none() {
-            encode(&round.observe(seat), &mut features);
-            encode_other_hands(&round, seat, &mut hands);
+            let observation = round.observe(seat);
+            let names = observation.card_names();
+            encode_named(&observation, names, &mut features);
+            encode_other_hands(&round, seat, names, &mut hands);
         }
         self.features.extend(features);
         self.other_hands.extend(hands);
@@ -135,16 +137,17 @@ impl Rows {
 
 fn push_encoded(observation: &Observation, features: &mut Vec<u8>, legal: &mut Vec<bool>) {
     let mut encoded: Features = [0; FEATURES];
-    encode(observation, &mut encoded);
+    let names = observation.card_names();
+    encode_named(observation, names, &mut encoded);
     features.extend(encoded);
-    let allowed = observation.card_names().actions(observation.legal_actions());
+    let allowed = names.actions(observation.legal_actions());
     legal.extend((0..ACTIONS).map(|action| allowed.bits() >> action & 1 == 1));
 }
 
 #[cfg(test)]
 mod tests {
     use blob_engine::rng::{Purpose, stream};
-    use blob_engine::{CardSet, MAX_PLAYERS, Round, RoundSpec, Seat, trump_of_round};
+    use blob_engine::{CardSet, MAX_PLAYERS, Round, RoundSpec, Seat, encode, trump_of_round};
 
     use super::*;
     use crate::replay::PlayedRound;
@@ -213,8 +216,9 @@ mod tests {
                         assert_eq!((!found.settled[at].is_nan()).then_some(found.settled[at]), value);
                         let (mut features, mut hands) = ([0; FEATURES], [0; OTHER_HANDS]);
                         if value.is_none() {
-                            encode(&after.observe(seat), &mut features);
-                            encode_other_hands(&after, seat, &mut hands);
+                            let observation = after.observe(seat);
+                            encode(&observation, &mut features);
+                            encode_other_hands(&after, seat, observation.card_names(), &mut hands);
                         }
                         assert_eq!(found.features[at * FEATURES..][..FEATURES], features);
                         assert_eq!(found.other_hands[at * OTHER_HANDS..][..OTHER_HANDS], hands);
@@ -240,12 +244,12 @@ mod tests {
         let spec = RoundSpec::new(3, 2, None, Seat::FIRST);
         let hands = [hand("2S 3S"), hand("AH 2C"), hand("KH 3D")];
         let deal = Round::from_hands(&spec, &hands, None).expect("a legal deal");
-        let mut others = [0; OTHER_HANDS];
-        encode_other_hands(&deal, deal.to_play().expect("the bidding"), &mut others);
-        let mut features = [0; FEATURES];
-        encode(&deal.observe(deal.to_play().expect("the bidding")), &mut features);
         let observer = deal.to_play().expect("the bidding");
         assert_eq!(deal.hand(observer), hands[1]);
+        let observation = deal.observe(observer);
+        let (mut features, mut others) = ([0; FEATURES], [0; OTHER_HANDS]);
+        encode(&observation, &mut features);
+        encode_other_hands(&deal, observer, observation.card_names(), &mut others);
         let ace = (0..52).rev().find(|&card| features[card] == 1 && card % 13 == 12).expect("the ace");
         assert_eq!((others[ace - 1], others[52 + ace - 1]), (1, 0), "the next seat holds the king below it");
     }

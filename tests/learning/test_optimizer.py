@@ -48,14 +48,27 @@ def test_a_gradient_that_has_become_0_leaves_no_subnormal_moment():
     set_rate(mine, 1e-3)
     for step in range(1200):
         for model, optimizer in ((net, mine), (other, theirs)):
-            for parameter in model.parameters():
-                parameter.grad = torch.full_like(parameter, float(step == 0))
+            model.weight.grad = torch.full((4, 4), float(step == 0))
+            # Its square, a thousandth of it a step, is below the least normal number at once.
+            model.bias.grad = torch.full((4,), 1e-18 if step == 0 else 0.0)
             optimizer.step()
     assert all(map(torch.equal, net.parameters(), other.parameters()))
-    moment = theirs.state[other.weight]["exp_avg"]
-    assert ((moment > 0) & (moment < torch.finfo(torch.float32).tiny)).all()
-    assert not mine.state[net.weight]["exp_avg"].any()
-    assert torch.equal(mine.state[net.weight]["exp_avg_sq"], theirs.state[other.weight]["exp_avg_sq"])
+    for parameter, same in zip(net.parameters(), other.parameters(), strict=True):
+        for name in ("exp_avg", "exp_avg_sq"):
+            moment, flushed = theirs.state[same][name], mine.state[parameter][name]
+            subnormal = (moment > 0) & (moment < torch.finfo(torch.float32).tiny)
+            assert torch.equal(flushed, moment.masked_fill(subnormal, 0.0))
+            assert subnormal.all() == (name == "exp_avg" or parameter is net.bias)
+
+
+def test_a_network_without_vectors_is_trained():
+    net = nn.Linear(4, 4, bias=False)
+    before = net.weight.detach().clone()
+    optimizer = make_optimizer(net, TrainingConfig())
+    ensure_moments(optimizer)
+    net(torch.ones(1, 4)).sum().backward()
+    optimizer.step()
+    assert not torch.equal(net.weight, before)
 
 
 def test_a_run_on_a_cpu_never_waits_for_the_import_of_pytorchs_compiler(tmp_path):

@@ -1,5 +1,7 @@
 """The rounds that a policy learns from: rows are what was played, in an order that the seed determines."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,11 @@ from support.policy_rounds import CPU, batches, judge, played
 import blob_zero as bz
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.learning.learner import Learner
 from blob_zero.learning.objective import actor_losses, critic_losses, replicator_losses
 from blob_zero.learning.round_replay import OutcomeBatch, RoundReplay
-from blob_zero.model.outcome_net import TRICKS, OutcomeNet, Outcomes, missed_chances
+from blob_zero.model.networks import seeded_network
+from blob_zero.model.outcome_net import TRICKS, OutcomeNet, Outcomes, OutcomeShape, missed_chances
 
 
 def same(left: list[OutcomeBatch], right: list[OutcomeBatch]) -> bool:
@@ -37,6 +41,26 @@ def test_an_iteration_learns_from_its_own_rounds_alone():
     alone = RoundReplay(10_000)
     alone.append(played(100, first_round=50).rounds)
     assert same(batches(alone), once)
+
+
+def test_threads_that_judge_change_no_byte():
+    replay = RoundReplay(10_000)
+    replay.append(played(400).rounds)
+    assert replay.newest > 3 * 1024  # a part for each of four threads
+    learner = Learner(
+        seeded_network(OutcomeShape(16, 2), seed=1), TrainingConfig(batch_size=32), device=CPU, iterations=1
+    )
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            found.append(list(learner.minibatches(replay, np.random.default_rng(0), iteration=0).batches))
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(torch.get_num_threads).result() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert same(*found)
+    assert any(batch.advantage.any() for batch in found[0])
 
 
 def test_few_rounds_make_one_small_batch():

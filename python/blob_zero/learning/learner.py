@@ -132,14 +132,18 @@ class Learner:
     ) -> Minibatches:
         """The minibatches of an iteration, on the learner's device; arguments as in `train`."""
         if isinstance(replay, RoundReplay):
-            return replay.minibatches(
-                rng,
-                self.config,
-                judge=self._judge,
-                device=self.device,
-                epochs=at(self.config.epochs, iteration),
-                entropy_weight=entropy_weight(iteration, iterations=self.iterations, config=self.config),
-            )
+            self._trained.eval()  # threads judge side by side, and must change no running mean
+            try:
+                return replay.minibatches(
+                    rng,
+                    self.config,
+                    judge=self._judge,
+                    device=self.device,
+                    epochs=at(self.config.epochs, iteration),
+                    entropy_weight=entropy_weight(iteration, iterations=self.iterations, config=self.config),
+                )
+            finally:
+                self._trained.train()
         return self._device_rows(replay, notice).minibatches(rng, self.config, iteration=iteration)
 
     def _device_rows(self, replay: ReplayRing, notice: Notice) -> DeviceRows:

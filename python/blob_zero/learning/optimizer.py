@@ -14,19 +14,20 @@ from blob_zero.errors import CheckpointError
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
 
-_SWEEP_STEPS = 128
-"""Steps between two sweeps of the moments on a CPU."""
+_STEPS_A_FLUSH = 128
+"""Steps between two times that negligible moments are flushed on a CPU."""
 
-_NEGLIGIBLE = 1e-30
-"""Moments below it are swept to 0: they move a weight by less than 1e-22 of the rate, and in the steps between two
-sweeps none of them gets as small as 1e-38."""
+_NEGLIGIBLE = {"exp_avg": 1e-30, "exp_avg_sq": 1e-34}
+"""A first moment below it moves a weight by less than 1e-22 of the rate, a second one changes no digit of its root plus
+epsilon. What is above it does not decay to subnormal numbers until the next flush."""
 
 
 class SkippingAdamW:
     """PyTorch's fused AdamW, which leaves weights and moments as they are where `found_inf` is 1.
 
     The fused step reads `found_inf` on the device; gradient scaling uses the same mechanism. `torch.optim.Optimizer`
-    does too, but it imports PyTorch's compiler, which takes as long as all the rest of PyTorch.
+    does too, but it imports PyTorch's compiler, which takes as long as all the rest of PyTorch. On a CPU negligible
+    moments are flushed to 0; no weight moves otherwise for it.
 
     Args:
         groups: lists of `params` with the `weight_decay` of each.
@@ -61,20 +62,21 @@ class SkippingAdamW:
                 eps=_EPSILON,
                 maximize=False,
             )
-            if group["params"][0].device.type == "cpu":
-                _sweep(states)
+            if states and states[0]["exp_avg"].device.type == "cpu":
+                _flush_negligible(states)
 
 
-def _sweep(states: Sequence[dict[str, Tensor]]) -> None:
-    """Sets negligible moments to 0, now and then.
+def _flush_negligible(states: Sequence[dict[str, Tensor]]) -> None:
+    """Flushes negligible moments to 0, now and then.
 
-    The first moment of a weight whose gradient has become 0, as where ReLU has silenced a unit, shrinks by a tenth a
-    step and then stays at a subnormal number for ever, with which a CPU computes many times as long.
+    The first moment of a weight whose gradient has become 0, as where a ReLU has died, shrinks by a tenth a step and
+    then stays at a subnormal number for ever, with which a CPU computes many times as long.
+    `torch.set_flush_denormal` holds for one thread alone, so bytes would depend on the number of threads.
     """
     for state in states:
-        if state["step"].item() % _SWEEP_STEPS == 0:
-            for moment in (state["exp_avg"], state["exp_avg_sq"]):
-                moment.masked_fill_(moment.abs() < _NEGLIGIBLE, 0.0)
+        if state["step"].item() % _STEPS_A_FLUSH == 0:
+            for name, least in _NEGLIGIBLE.items():
+                state[name].masked_fill_(state[name].abs() < least, 0.0)
 
 
 def make_optimizer(net: nn.Module, config: TrainingConfig, *, on_gpu: bool = False) -> SkippingAdamW:

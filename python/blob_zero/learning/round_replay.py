@@ -1,5 +1,6 @@
 """The rounds that a policy learns from: kept as they were played, drawn as rows."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -32,7 +33,10 @@ _HELD_OUT_ROWS = 16_384
 _HELD_OUT_BATCH = 4096
 
 _JUDGED_ROWS = 1024
-"""Decisions that are judged at a time before an iteration is learned from; more of them leave holes in the memory."""
+"""Decisions that a thread judges at a time before an iteration is learned from; more leave holes in the memory."""
+
+_MOST_JUDGES = 8
+"""Threads that judge at once, each with some 30 MB."""
 
 _LEAST = 1e-8
 """Keeps a deviation of 0 from dividing."""
@@ -221,22 +225,21 @@ class RoundReplay:
         def part_of(start: int) -> tuple[float, int]:
             part = slice(start, min(start + _JUDGED_ROWS, self.newest))
             places = first + np.arange(part.start, part.stop)
-            with torch_threads(1):
-                rows = self._store.rows(places)
-                batch = _on_device(rows, device)
-                judged = judge(batch, _after_on_device(self._store.after_each(places), device))
-                own = batch.values[:, 0]
-                columns = [judged.log_probability, judged.value, judged.taken_value, judged.make_error, own]
-                of_batch[:, part] = torch.stack(columns).cpu().numpy()
-                advantage[part] = judged.advantage.cpu().numpy()
-                return float(judged.advantage.double().square().sum()), int(rows["legal"].sum())
+            rows = self._store.rows(places)
+            batch = _on_device(rows, device)
+            judged = judge(batch, _after_on_device(self._store.after_each(places), device))
+            columns = [judged.log_probability, judged.value, judged.taken_value, judged.make_error, batch.values[:, 0]]
+            of_batch[:, part] = torch.stack(columns).cpu().numpy()
+            advantage[part] = judged.advantage.cpu().numpy()
+            return float(judged.advantage.double().square().sum()), int(rows["legal"].sum())
 
         # On a CPU a thread judges a part alone: its operations are too small to share. On a GPU they queue up anyway.
-        threads = torch.get_num_threads() if device.type == "cpu" else 1
-        with ThreadPoolExecutor(threads, thread_name_prefix="judge") as pool:
-            parts = list(pool.map(part_of, range(0, self.newest, _JUDGED_ROWS)))
-        squares, legal = (sum(column) for column in zip(*parts, strict=True))
-        log_probability, value, taken_value, make_error, result = of_batch
+        threads = min(torch.get_num_threads(), _MOST_JUDGES) if device.type == "cpu" else 1
+        starts = range(0, self.newest, _JUDGED_ROWS)
+        with torch_threads(1), ThreadPoolExecutor(threads, "judge", torch.set_num_threads, (1,)) as pool:
+            parts = list(pool.map(part_of, starts))
+        squares, legal = math.fsum(squares for squares, _ in parts), sum(legal for _, legal in parts)
+        _, value, taken_value, make_error, result = of_batch
         expected = returns(value, result, self._store.next_decisions(first), config.td_lambda)
         # The divisor may be too small for half precision.
         np.divide(advantage, np.float32(np.sqrt(squares / legal) + _LEAST), out=advantage, casting="same_kind")
@@ -245,7 +248,8 @@ class RoundReplay:
         others = (expected - taken_value) ** 2 + (config.make_weight * make_error) ** 2
         norms = np.sqrt(config.policy_weight**2 * squared + others)
         chance = chances_to_learn(norms, config.learned_share)
-        return _Learned(first, log_probability, advantage, expected, 0.0, chance)
+        # A copy, so that the other columns need not be kept.
+        return _Learned(first, of_batch[0].copy(), advantage, expected, 0.0, chance)
 
     def _batches(
         self, orders: npt.NDArray[np.int64], learned: "_Learned", device: torch.device

@@ -1,6 +1,6 @@
 //! Decisions of stored rounds as the rows of a minibatch.
 
-use blob_engine::{ACTIONS, Action, FEATURES, Features, OTHER_HANDS, Observation, encode_named, encode_other_hands};
+use blob_engine::{ACTIONS, Action, CardNames, FEATURES, Features, OTHER_HANDS, encode_named, encode_other_hands};
 use rayon::prelude::*;
 
 use crate::replay::played_round::Decision;
@@ -49,14 +49,17 @@ impl RoundStore {
 
     /// The positions after the actions taken in these decisions of a part; `None` if one is past the last.
     pub fn after_taken(&self, part: Part, decisions: &[u64]) -> Option<AfterRows> {
-        let push = |rows: &mut AfterRows, decision: &Decision, place| rows.push(decision, decision.action, place);
+        let push = |rows: &mut AfterRows, decision: &Decision, place| {
+            rows.push(decision, decision.action, decision.observation.card_names(), place);
+        };
         self.build(part, decisions, push, AfterRows::append)
     }
 
     /// The positions after each legal action of these decisions of a part; `None` if one is past the last.
     pub fn after_each(&self, part: Part, decisions: &[u64]) -> Option<AfterRows> {
         let push = |rows: &mut AfterRows, decision: &Decision, place| {
-            decision.round.legal_actions().iter().for_each(|action| rows.push(decision, action, place));
+            let names = decision.observation.card_names();
+            decision.round.legal_actions().iter().for_each(|action| rows.push(decision, action, names, place));
         };
         self.build(part, decisions, push, AfterRows::append)
     }
@@ -87,7 +90,7 @@ impl RoundStore {
 }
 
 impl AfterRows {
-    fn push(&mut self, decision: &Decision, action: Action, place: u32) {
+    fn push(&mut self, decision: &Decision, action: Action, before: CardNames, place: u32) {
         let (seat, mut round) = (decision.seat(), decision.round);
         round.play_unchecked(action);
         round.skip_forced();
@@ -102,7 +105,7 @@ impl AfterRows {
         self.features.extend(features);
         self.other_hands.extend(hands);
         self.decision.push(place);
-        self.action.push(decision.observation.card_names().action(action).index() as u8);
+        self.action.push(before.action(action).index() as u8);
         self.settled.push(settled.unwrap_or(f32::NAN));
     }
 
@@ -117,8 +120,12 @@ impl AfterRows {
 
 impl Rows {
     fn push(&mut self, decision: &Decision) {
-        push_encoded(&decision.observation, &mut self.features, &mut self.legal);
         let names = decision.observation.card_names();
+        let mut features: Features = [0; FEATURES];
+        encode_named(&decision.observation, names, &mut features);
+        self.features.extend(features);
+        let legal = names.actions(decision.observation.legal_actions());
+        self.legal.extend((0..ACTIONS).map(|action| legal.bits() >> action & 1 == 1));
         self.action.push(names.action(decision.action).index() as u8);
         self.bid.push(decision.bid());
         self.tricks.extend(decision.relative(&decision.tricks));
@@ -133,15 +140,6 @@ impl Rows {
         self.tricks.append(&mut other.tricks);
         self.values.append(&mut other.values);
     }
-}
-
-fn push_encoded(observation: &Observation, features: &mut Vec<u8>, legal: &mut Vec<bool>) {
-    let mut encoded: Features = [0; FEATURES];
-    let names = observation.card_names();
-    encode_named(observation, names, &mut encoded);
-    features.extend(encoded);
-    let allowed = names.actions(observation.legal_actions());
-    legal.extend((0..ACTIONS).map(|action| allowed.bits() >> action & 1 == 1));
 }
 
 #[cfg(test)]

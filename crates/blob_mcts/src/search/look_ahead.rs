@@ -79,7 +79,7 @@ impl Waiting {
     /// The place of the decision itself.
     const ROOT: u32 = u32::MAX;
 
-    /// The encoding's names there: finding them costs as much as encoding the position by them.
+    /// The encoding's names there, found once for each position.
     #[inline]
     pub const fn names(self) -> CardNames {
         self.names

@@ -83,14 +83,14 @@ def test_the_command_prints_json_and_writes_it(monkeypatch, capsys, tmp_path):
 
 
 def test_the_tables_name_agents_shapes_and_speed():
-    match = play_field(settings("rule", "random", cards=(1, 2), deals=3))
+    match = play_field(settings("rule", "shipped:2", cards=(1, 2), deals=3))
     console = screen(terminal=False)
     for table in field_tables(match):
         console.print(table)
     shown = console.file.getvalue()
     assert all(words in shown for words in ("In a field of ismcts:10: 4 x 1, 4 x 2", "ms: of a decision", "the field"))
     assert shown.count("4 x 2 ") == 2
-    assert "search 1x2" not in shown  # no network searches
+    assert "search 1x2" not in shown  # no network searches by that; a look-ahead is in its name
 
 
 def test_pairs_have_one_number_of_players(monkeypatch, capsys):

@@ -157,7 +157,10 @@ def play_field(settings: FieldSettings, *, on_match: Callable[[str], None] = lam
     for name, entrant in entrants.items():
         on_match(f"timing {name}")
         milliseconds[name] = judges.milliseconds(entrant, shapes[0])
-    searching = any(not isinstance(entrant, Bot) and entrant.search is not None for entrant in entrants.values())
+    # A bot's search is in its name, and so is a look-ahead.
+    searching = any(
+        not isinstance(entrant, Bot) and isinstance(entrant.search, SearchOptions) for entrant in entrants.values()
+    )
     return FieldMatch(
         settings=settings,
         shapes=shapes,

@@ -11,6 +11,7 @@ from blob_zero.arena.ratings import INTERVAL_SIGMAS
 from blob_zero.arena.statistics import MatchSummary, Side
 from blob_zero.arena.tournament import Tournament
 from blob_zero.config.bots import find_bot
+from blob_zero.config.search_options import SearchOptions
 
 _TRUMP_NAMES = {"S": "spades", "H": "hearts", "C": "clubs", "D": "diamonds", "none": "no trump"}
 
@@ -20,8 +21,10 @@ def tournament_tables(tournament: Tournament) -> Iterator[Table]:
     settings = tournament.settings
     sizes = ", ".join(map(str, settings.cards))
     of_games = settings.result_share is not None
-    # A bot's search is in its name.
-    searching = any(find_bot(name) is None for name in tournament.searches)
+    # A bot's search is in its name, and so is a look-ahead.
+    searching = any(
+        isinstance(search, SearchOptions) and find_bot(name) is None for name, search in tournament.searches.items()
+    )
     title = (
         f"{settings.players} players, {'whole games from ' if of_games else ''}"
         f"{sizes} card{'s' if settings.cards != (1,) else ''}, {settings.deals:,} {'games' if of_games else 'deals'}"

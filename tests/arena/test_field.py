@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from blob_zero.arena.field import FieldSettings, Shape, field_to_json, play_fiel
 from blob_zero.arena.match import play_in_field
 from blob_zero.cli.tables import field_tables
 from blob_zero.errors import ConfigError
+from blob_zero.run.weights_file import SHIPPED
 
 
 def settings(*guests, field="ismcts:10", **changes):
@@ -91,6 +93,18 @@ def test_the_tables_name_agents_shapes_and_speed():
     assert all(words in shown for words in ("In a field of ismcts:10: 4 x 1, 4 x 2", "ms: of a decision", "the field"))
     assert shown.count("4 x 2 ") == 2
     assert "search 1x2" not in shown  # no network searches by that; a look-ahead is in its name
+
+
+def test_a_long_name_cuts_no_figure(tmp_path):
+    path = tmp_path / f"{'network' * 15}.safetensors"
+    path.write_bytes(SHIPPED.read_bytes())
+    match = play_field(settings(f"{path}:policy", field="rule", deals=3))
+    console = screen(terminal=False)
+    for table in field_tables(match):
+        console.print(table)
+    shown = console.file.getvalue()
+    assert str(path) not in shown  # it is folded
+    assert re.search(r"[+-]\d\.\d\d \([+-]\d+\.\d\d to [+-]\d+\.\d\d\)", shown)
 
 
 def test_pairs_have_one_number_of_players(monkeypatch, capsys):

@@ -80,6 +80,7 @@ def search(
     fpu_reduction: float = 0.25,
     leaves_in_flight: int = 1,
     virtual_loss: int = 1,
+    own_view: bool = False,
     noise_fraction: float = 0.0,
     noise_alpha: float = 1.0,
 ) -> SearchResult: ...
@@ -95,6 +96,7 @@ def search_many(
     fpu_reduction: float,
     leaves_in_flight: int,
     virtual_loss: int,
+    own_view: bool,
 ) -> list[SearchResult]: ...
 
 @final
@@ -255,6 +257,7 @@ class AgentSpec:
         worlds_in_flight: int | None,
         leaves_in_flight: int,
         virtual_loss: int,
+        own_view: bool,
         noise_fraction: float,
         noise_alpha: float,
         temperature: float,

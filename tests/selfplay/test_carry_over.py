@@ -47,9 +47,11 @@ def test_a_range_says_what_it_left(unfinished):
     assert len(play(20).carry_over) == 0
 
 
-def test_what_is_carried_over_ends_as_if_it_had_never_paused(unfinished):
-    whole = play(30)
-    rest = play(10, first_round=20, carried=unfinished.carry_over)
+@pytest.mark.parametrize("own_view", [False, True])
+def test_what_is_carried_over_ends_as_if_it_had_never_paused(own_view):
+    unfinished = play(20, carry_over=12, own_view=own_view)
+    whole = play(30, own_view=own_view)
+    rest = play(10, first_round=20, carried=unfinished.carry_over, own_view=own_view)
     assert len(rest.carry_over) == 0
     np.testing.assert_array_equal(rest.number, [*unfinished.carry_over.round, *range(20, 30)])
     for names, key in ((ROWS, "round"), (ROUNDS, "number")):
@@ -95,7 +97,7 @@ def test_the_state_keeps_every_byte(unfinished):
         ({"recorded": lambda x: x[1:]}, r"carried recorded has \d+ entries for \d+ rounds"),
         ({"features": lambda x: x[:, 1:]}, r"carried features has shape \(\d+, 255\).*256"),
         ({"seat": lambda x: np.full_like(x, 9)}, "carried seat 9; seats are below 8"),
-        ({"seat": lambda x: np.full_like(x, 5)}, "seat 5 moved; with 4 players seats are 0 to 3"),
+        ({"seat": lambda x: np.full_like(x, 5)}, "seat 5 has a record; with 4 players seats are 0 to 3"),
     ],
 )
 def test_what_is_wrong_with_carried_rounds_is_named(unfinished, changes, words):

@@ -101,6 +101,7 @@ def test_a_thread_that_waits_for_its_own_batch_is_told_to_complete_it():
         worlds_in_flight=None,
         leaves_in_flight=1,
         virtual_loss=1,
+        own_view=False,
         noise_fraction=0.0,
         noise_alpha=1.0,
         temperature=0.0,

@@ -4,10 +4,12 @@ mod hash_evaluator;
 mod scheduled;
 
 use blob_engine::ACTIONS;
+use blob_engine::rng::{Purpose, stream};
 use blob_mcts::{
-    Agent, LeafEvaluator, Plan, RoundMix, RoundRecord, RoundShape, RoundSoFar, Scheduler, SchedulerConfig,
+    Agent, LeafEvaluator, Plan, RoundMix, RoundRecord, RoundShape, RoundSoFar, Scheduler, SchedulerConfig, Search,
     SearchConfig, Seating, Temperature,
 };
+use hash_evaluator::SeenBy;
 use proptest::prelude::*;
 use scheduled::{config, decode_context, finish, network, plan, records};
 
@@ -31,11 +33,13 @@ proptest! {
         leaves_in_flight in 1usize..4,
         worlds_in_flight in prop_oneof![Just(None), (1usize..4).prop_map(Some)],
         cache_entries in prop_oneof![Just(None), (0usize..40).prop_map(Some)],
+        own_view in any::<bool>(),
     ) {
         let agent = |worlds_in_flight| {
             let mut agent = network(3, 8, 0);
             if let Agent::Search { config, .. } = &mut agent {
                 (config.leaves_in_flight, config.worlds_in_flight) = (leaves_in_flight, worlds_in_flight);
+                config.own_view = own_view;
             }
             agent
         };
@@ -271,6 +275,50 @@ fn records_hold_what_was_played() {
             assert!(row.root_values.iter().all(|value| value.abs() <= 1.0));
             assert_eq!(row.root_values[4..], [0.0; 4]);
         }
+    }
+}
+
+/// An agent whose searcher sees every leaf.
+fn seeing(worlds: usize, simulations: usize) -> Agent {
+    let mut agent = network(worlds, simulations, 0);
+    if let Agent::Search { config, .. } = &mut agent {
+        config.own_view = true;
+    }
+    agent
+}
+
+#[test]
+fn a_searcher_that_sees_leaves_records_what_another_seat_knew() {
+    let plan = plan(4, 3, 60, vec![seeing(2, 6)]);
+    let mut seen = [[0; 4]; 4];
+    for record in sequential(&plan) {
+        for pair in record.decisions.as_chunks::<2>().0 {
+            let [decided, view] = pair;
+            assert!(!decided.legal.is_empty() && view.legal.is_empty());
+            assert!(view.policy.iter().all(|share| share.to_f32() == 0.0));
+            assert_eq!(record.relative_values(view.seat)[0], record.values[view.seat]);
+            let place = decided.seat.relative_to(view.seat, 4);
+            assert_eq!(usize::from(view.features[blob_engine::encode::TO_PLAY]), place);
+            assert_eq!(decided.root_values[0], view.root_values[place]);
+            seen[decided.seat.index()][view.seat.index()] += 1;
+        }
+        assert_eq!(record.decisions.len() % 2, 0);
+    }
+    for (mover, views) in seen.iter().enumerate() {
+        assert!(views.iter().enumerate().all(|(seat, &count)| (count > 0) == (seat != mover)), "{seen:?}");
+    }
+}
+
+#[test]
+fn the_searchers_view_of_leaves_decides() {
+    let plan = plan(4, 3, 30, vec![seeing(2, 20)]);
+    let Agent::Search { config, .. } = plan.agents[0] else { unreachable!("it searches") };
+    for record in sequential(&plan) {
+        let deal = record.moves.deal;
+        let observation = deal.observe(deal.to_play().expect("the bidding"));
+        let rng = stream(plan.seed, Purpose::Search, &[record.index, 0]);
+        let alone = Search::new(&observation, config, rng).run(&mut SeenBy(observation.seat())).expect("sound");
+        assert_eq!(record.decisions[0].root_values[0], alone.values[observation.seat()]);
     }
 }
 

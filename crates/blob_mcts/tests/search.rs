@@ -5,8 +5,10 @@ mod naive_search;
 
 use blob_engine::rng::{Purpose, below, stream};
 use blob_engine::*;
-use blob_mcts::{Evaluate, Evaluation, EvaluationError, Interrupt, Rollout, RootNoise, Search, SearchConfig, Uniform};
-use hash_evaluator::{Policy, Values};
+use blob_mcts::{
+    Evaluate, EvaluateBatch, Evaluation, EvaluationError, Interrupt, Rollout, RootNoise, Search, SearchConfig, Uniform,
+};
+use hash_evaluator::{Policy, SeenBy, Values, hash_evaluation};
 use naive_search::{Credit, HashEvaluator, naive_visits};
 use proptest::prelude::*;
 
@@ -53,6 +55,22 @@ proptest! {
         prop_assert_eq!(outcome.simulations as usize, worlds * simulations);
         prop_assert!(outcome.evaluations as usize <= worlds * simulations + 1);
         prop_assert!(outcome.values.0.iter().all(|value| value.abs() <= 1.0));
+    }
+
+    #[test]
+    fn the_searcher_sees_every_leaf((round, seed) in decisions(), worlds in 1usize..4, leaves_in_flight in 1usize..4) {
+        let config = SearchConfig { worlds, simulations: 20, leaves_in_flight, ..SearchConfig::default() };
+        let observation = observe(&round);
+        let search = |own_view| {
+            Search::new(&observation, SearchConfig { own_view, ..config }, stream(seed, Purpose::Test, &[]))
+        };
+        let of_world = search(false).run(&mut SeenBy(observation.seat())).expect("evaluations fit");
+        let (mut by_rows, mut rows) = (search(true), Rows::default());
+        by_rows.run_in_batches(&mut rows, &mut Interrupt::new(|| true)).expect("evaluations fit");
+        let found = by_rows.outcome();
+        prop_assert_eq!((found.visits, found.values), (of_world.visits, of_world.values));
+        prop_assert_eq!(found.evaluations, rows.asked);
+        prop_assert_eq!(found.evaluations - rows.without_action, of_world.evaluations);
     }
 
     #[test]
@@ -104,6 +122,32 @@ proptest! {
     }
 }
 
+/// The hash evaluator for rows; counts them, and those in which nobody acts.
+#[derive(Default)]
+struct Rows {
+    asked: u64,
+    without_action: u64,
+}
+
+impl EvaluateBatch for Rows {
+    type Error = EvaluationError;
+
+    fn evaluate(
+        &mut self,
+        features: &[Features],
+        legal: &[EncodedActionSet],
+        policies: &mut [Policy],
+        values: &mut [Values],
+    ) -> Result<(), EvaluationError> {
+        self.asked += features.len() as u64;
+        self.without_action += legal.iter().filter(|legal| legal.is_empty()).count() as u64;
+        for ((row, policy), values) in features.iter().zip(policies).zip(values) {
+            (*policy, *values) = hash_evaluation(row);
+        }
+        Ok(())
+    }
+}
+
 fn receive(search: &mut Search, leaf: blob_mcts::Leaf) {
     let (mut policy, mut values) = ([0.0; 52], [0.0; 8]);
     HashEvaluator.evaluate(&search.position(leaf), 0, &mut policy, &mut values);
@@ -141,6 +185,7 @@ const DEEP: SearchConfig = SearchConfig {
     worlds_in_flight: None,
     leaves_in_flight: 1,
     virtual_loss: 1,
+    own_view: false,
     root_noise: None,
 };
 

@@ -62,7 +62,7 @@ impl AgentSpec {
     /// The visits of a search; `evaluator` is "uniform", "rollout", or the number of the model that evaluates its
     /// leaves.
     #[staticmethod]
-    #[pyo3(signature = (*, evaluator, worlds, simulations, c_puct, fpu_reduction, worlds_in_flight, leaves_in_flight, virtual_loss, noise_fraction, noise_alpha, temperature, final_temperature, temperature_decisions))]
+    #[pyo3(signature = (*, evaluator, worlds, simulations, c_puct, fpu_reduction, worlds_in_flight, leaves_in_flight, virtual_loss, own_view, noise_fraction, noise_alpha, temperature, final_temperature, temperature_decisions))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
     fn search(
         evaluator: &Bound<'_, PyAny>,
@@ -73,6 +73,7 @@ impl AgentSpec {
         #[pyo3(from_py_with = optional_int)] worlds_in_flight: Option<i64>,
         #[pyo3(from_py_with = int)] leaves_in_flight: i64,
         #[pyo3(from_py_with = int)] virtual_loss: i64,
+        own_view: bool,
         noise_fraction: f32,
         noise_alpha: f32,
         temperature: f32,
@@ -87,6 +88,7 @@ impl AgentSpec {
             worlds_in_flight,
             leaves_in_flight,
             virtual_loss,
+            own_view,
             noise_fraction,
             noise_alpha,
         };

@@ -109,7 +109,7 @@ impl Root<'_> {
 
 /// Searches the decision of the seat to play, from what that seat knows.
 #[pyfunction]
-#[pyo3(signature = (root, /, evaluator, *, worlds = 3, simulations = 30, seed = 0, c_puct = 1.5, fpu_reduction = 0.25, leaves_in_flight = 1, virtual_loss = 1, noise_fraction = 0.0, noise_alpha = 1.0))]
+#[pyo3(signature = (root, /, evaluator, *, worlds = 3, simulations = 30, seed = 0, c_puct = 1.5, fpu_reduction = 0.25, leaves_in_flight = 1, virtual_loss = 1, own_view = false, noise_fraction = 0.0, noise_alpha = 1.0))]
 #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
 pub(crate) fn search(
     py: Python<'_>,
@@ -122,6 +122,7 @@ pub(crate) fn search(
     fpu_reduction: f32,
     #[pyo3(from_py_with = int)] leaves_in_flight: i64,
     #[pyo3(from_py_with = int)] virtual_loss: i64,
+    own_view: bool,
     noise_fraction: f32,
     noise_alpha: f32,
 ) -> PyResult<SearchResult> {
@@ -133,6 +134,7 @@ pub(crate) fn search(
         worlds_in_flight: None,
         leaves_in_flight,
         virtual_loss,
+        own_view,
         noise_fraction,
         noise_alpha,
     };
@@ -143,7 +145,7 @@ pub(crate) fn search(
 /// Searches several decisions side by side, each with a seed of its own and without noise; each ends as
 /// `search` would. A callable evaluator gets the leaves of all of them in one call.
 #[pyfunction]
-#[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, simulations, c_puct, fpu_reduction, leaves_in_flight, virtual_loss))]
+#[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, simulations, c_puct, fpu_reduction, leaves_in_flight, virtual_loss, own_view))]
 #[allow(clippy::too_many_arguments)] // Keyword arguments of a Python function.
 pub(crate) fn search_many(
     py: Python<'_>,
@@ -156,6 +158,7 @@ pub(crate) fn search_many(
     fpu_reduction: f32,
     #[pyo3(from_py_with = int)] leaves_in_flight: i64,
     #[pyo3(from_py_with = int)] virtual_loss: i64,
+    own_view: bool,
 ) -> PyResult<Vec<SearchResult>> {
     if seeds.len() != roots.len() {
         return Err(config(format!("{} seeds for {} positions; each has one", seeds.len(), roots.len())));
@@ -168,6 +171,7 @@ pub(crate) fn search_many(
         worlds_in_flight: None,
         leaves_in_flight,
         virtual_loss,
+        own_view,
         noise_fraction: 0.0,
         noise_alpha: 1.0,
     };

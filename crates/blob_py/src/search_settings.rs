@@ -15,6 +15,7 @@ pub(crate) struct Settings {
     pub(crate) worlds_in_flight: Option<i64>,
     pub(crate) leaves_in_flight: i64,
     pub(crate) virtual_loss: i64,
+    pub(crate) own_view: bool,
     pub(crate) noise_fraction: f32,
     pub(crate) noise_alpha: f32,
 }
@@ -30,6 +31,7 @@ impl Settings {
             worlds_in_flight: self.worlds_in_flight.map(|worlds| count("worlds_in_flight", worlds)).transpose()?,
             leaves_in_flight: count("leaves_in_flight", self.leaves_in_flight)?,
             virtual_loss: u32::try_from(count("virtual_loss", self.virtual_loss)?).unwrap_or(u32::MAX),
+            own_view: self.own_view,
             // Checked even where it is not used, so that a wrong setting is never silent.
             root_noise: Some(noise),
         };

@@ -99,6 +99,7 @@ def _by_search(
         fpu_reduction=search.fpu_reduction,
         leaves_in_flight=search.leaves_in_flight,
         virtual_loss=search.virtual_loss,
+        own_view=search.own_view,
     )
     return [int(result.visits.argmax()) for result in results]
 

@@ -185,6 +185,9 @@ class SearchConfig(_Section):
     """Leaves of one tree that may wait for the network at a time."""
     virtual_loss: int = Field(default=DEFAULT_SEARCH.virtual_loss, ge=0)
     """Lost visits that a leaf counts as while it waits."""
+    own_view: bool = DEFAULT_SEARCH.own_view
+    """Whether the searcher's own value of a leaf comes from what the searcher knows there, for which self-play records
+    what a second seat knows at each decision."""
 
     def options(self, **changes: Unpack[SearchChanges]) -> SearchOptions:
         """This search as options, with some of them changed."""

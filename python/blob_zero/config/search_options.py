@@ -27,6 +27,9 @@ class SearchOptions:
         worlds_in_flight: worlds of one search whose trees grow at the same time; None for all.
         leaves_in_flight: leaves of one tree that may wait for an evaluation; more than 1 costs strength.
         virtual_loss: lost visits that a waiting leaf counts as.
+        own_view: whether the searcher's own value of a leaf where another seat moves comes from a row of what the
+            searcher knows there, and not from that seat's, which does not show the searcher's hand. It is for networks
+            that were trained with it, and costs nearly twice the evaluations. Playouts see all hands in any case.
         noise_fraction: share of Dirichlet noise in the priors at the root; 0 for none.
         noise_alpha: concentration of that noise.
         temperature: actions are drawn in proportion to `visits ** (1 / temperature)`; 0 takes the most visited.
@@ -44,6 +47,7 @@ class SearchOptions:
     worlds_in_flight: int | None = None
     leaves_in_flight: int = 1
     virtual_loss: int = 1
+    own_view: bool = False
     noise_fraction: float = 0.25
     noise_alpha: float = 1.0
     temperature: float = 1.0
@@ -81,6 +85,7 @@ class SearchOptions:
             worlds_in_flight=self.worlds_in_flight,
             leaves_in_flight=self.leaves_in_flight,
             virtual_loss=self.virtual_loss,
+            own_view=self.own_view,
             noise_fraction=self.noise_fraction,
             noise_alpha=self.noise_alpha,
             temperature=self.temperature,
@@ -158,6 +163,7 @@ class SearchChanges(TypedDict, total=False):
     worlds_in_flight: int | None
     leaves_in_flight: int
     virtual_loss: int
+    own_view: bool
     noise_fraction: float
     noise_alpha: float
     temperature: float

@@ -155,7 +155,8 @@ def _judged(rows: Records, *, finished: int, seconds: float) -> Finding:
     decisions = len(rows.features) or int(rows.rounds["decisions"].sum())
     found = f"{finished} of {_ROUNDS} rounds finished in {seconds:.1f} s, {decisions} rows to learn from"
     figures = {"rounds": finished, "seconds": seconds, "rows": decisions}
-    sums = rows.policy.sum(axis=1, dtype=np.float64)
+    # A row of a seat that only looks on has no policy.
+    sums = rows.policy[rows.legal.any(axis=1)].sum(axis=1, dtype=np.float64)
     finite = all(np.isfinite(part).all() for part in (rows.values, rows.root_values, rows.rounds["values"], sums))
     if finished == _ROUNDS and decisions and finite and np.abs(sums - 1).max(initial=0) < 0.01:
         return Finding("self-play", "ok", f"{found}, all finite", figures=figures)

@@ -19,6 +19,7 @@ def search(
     fpu_reduction: float = 0.25,
     leaves_in_flight: int = 1,
     virtual_loss: int = 1,
+    own_view: bool = False,
     noise_fraction: float = 0.0,
     noise_alpha: float = 1.0,
 ) -> _core.SearchResult:
@@ -35,6 +36,8 @@ def search(
         fpu_reduction: how far below its parent an unvisited action is valued.
         leaves_in_flight: leaves of one tree that wait for an evaluation together.
         virtual_loss: lost visits that a waiting leaf counts as.
+        own_view: whether the searcher's own value of a leaf comes from what the searcher knows there; a callable then
+            also gets rows in which no action is legal, of which the first value alone counts.
         noise_fraction: share of Dirichlet noise in the priors at the root.
         noise_alpha: concentration of that noise.
 
@@ -53,6 +56,7 @@ def search(
         fpu_reduction=fpu_reduction,
         leaves_in_flight=leaves_in_flight,
         virtual_loss=virtual_loss,
+        own_view=own_view,
         noise_fraction=noise_fraction,
         noise_alpha=noise_alpha,
     )

@@ -1,4 +1,7 @@
-"""The losses that BlobNet is trained to reduce. Every row weighs the same, however many seats are in play."""
+"""The losses that BlobNet is trained to reduce. Every row weighs the same, however many seats are in play.
+
+A row of a seat that does not decide has a value and no policy.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +17,7 @@ _MASKED_LOGIT = -1e9
 
 @dataclass(frozen=True)
 class Losses:
-    """The losses of one batch, means over its rows, each a scalar tensor."""
+    """The losses of one batch, means over its rows, of the policy over its decisions, each a scalar tensor."""
 
     policy: Tensor
     entropy: Tensor
@@ -31,8 +34,8 @@ def batch_losses(logits: Tensor, values: Tensor, batch: DeviceBatch) -> Losses:
         batch: the targets.
     """
     log_policy = functional.log_softmax(logits.float().masked_fill(~batch.legal, _MASKED_LOGIT), dim=1)
-    policy_loss = -(batch.policy * log_policy).sum(dim=1).mean()
-    entropy = torch.special.entr(batch.policy).sum(dim=1).mean()
+    policy_loss = -(batch.policy_weight * (batch.policy * log_policy).sum(dim=1)).mean()
+    entropy = (batch.policy_weight * torch.special.entr(batch.policy).sum(dim=1)).mean()
     seats = values.shape[1]
     in_play = torch.arange(seats, device=values.device) < batch.players[:, None]
     # A row's weight is split evenly over its seats in play.

@@ -26,7 +26,9 @@ class DeviceBatch(NamedTuple):
     legal: Tensor
     """bool[B, 52]."""
     policy: Tensor
-    """float32[B, 52], each row summing to 1."""
+    """float32[B, 52], each row summing to 1; all 0 where another seat than the row's decides."""
+    policy_weight: Tensor
+    """float32[B]: what a row's policy counts in means over rows, so that they are means over decisions."""
     values: Tensor
     """float32[B, 8]."""
     players: Tensor
@@ -107,21 +109,32 @@ class DeviceRows:
         epochs = at(config.epochs, iteration)
         orders = [self.ring.epoch(rng, config.batch_size) for _ in range(epochs)]
         count, size = orders[0].shape
+        weight = self._policy_weight(held_out=False)
         return Minibatches(
-            epochs * count, size, (self.batch(slots) for order in orders for slots in self.upload(order))
+            epochs * count, size, (self.batch(slots, weight) for order in orders for slots in self.upload(order))
         )
 
     def held_out(self) -> Iterator[DeviceBatch]:
         """The newest held-out rows, a batch at a time."""
         slots = self.ring.held_out(most=_HELD_OUT_ROWS)
         if len(slots):
-            yield from map(self.batch, torch.split(self.upload(slots), _HELD_OUT_BATCH))
+            weight = self._policy_weight(held_out=True)
+            for part in torch.split(self.upload(slots), _HELD_OUT_BATCH):
+                yield self.batch(part, weight)
 
-    def batch(self, slots: Tensor) -> DeviceBatch:
+    def _policy_weight(self, *, held_out: bool) -> float:
+        """Rows for each decision: 1, or 2 where what another seat knew is recorded beside each decision."""
+        columns, rows = self.ring.columns(), len(self.ring)
+        chosen = np.equal(columns["held_out"][:rows], held_out)
+        decides = np.logical_and(chosen, np.any(columns["legal"][:rows], axis=1))
+        return int(np.sum(chosen)) / max(int(np.sum(decides)), 1)
+
+    def batch(self, slots: Tensor, policy_weight: float = 1.0) -> DeviceBatch:
         """The rows of these slots.
 
         Args:
             slots: int64[B], from `upload`.
+            policy_weight: `DeviceBatch.policy_weight`, of all rows.
         """
         raw, legal, policy, values = (self._columns[name].index_select(0, slots) for name in _COLUMNS)
         raw, policy = raw.to(self._device), policy.to(self._device).float()
@@ -129,7 +142,8 @@ class DeviceRows:
             features=raw.float() * self._scale,
             legal=legal.to(self._device),
             # float16 rounds the sum of a row by up to 1e-3; the losses are defined for a distribution.
-            policy=policy / policy.sum(dim=1, keepdim=True),
+            policy=policy / policy.sum(dim=1, keepdim=True).clamp(min=0.5),
+            policy_weight=torch.full_like(policy[:, 0], policy_weight),
             values=values.to(self._device),
             players=raw[:, PLAYERS_FEATURE],
         )

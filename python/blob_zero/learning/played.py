@@ -24,5 +24,5 @@ def rows_to_learn(config: Config, records: Records) -> Columns:
 
 
 def count_rows(records: Records) -> int:
-    """Decisions that can be learned from."""
+    """Rows that can be learned from."""
     return len(records.features) or int(records.rounds["decisions"].sum(dtype=np.int64))

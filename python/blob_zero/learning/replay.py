@@ -15,7 +15,7 @@ Columns = Mapping[str, npt.NDArray[Any]]
 """N rows to learn from, by column.
 
 features: uint8[N, 256], encoded observations, unscaled.
-legal: bool[N, 52], the legal actions.
+legal: bool[N, 52], the legal actions; none where another seat decides.
 policy: float16[N, 52], shares of the search's visits, 0 on illegal actions.
 values: float32[N, 8], the targets of the value head by relative seat, in [-1, 1]; 0 past the players.
 held_out: bool[N], whether the row is only ever measured on.

@@ -54,15 +54,19 @@ class Stats:
 class Records:
     """Records of self-play: N searched decisions, sorted by round and decision, and the results of the rounds.
 
+    With `SearchOptions.own_view` each decision has a second row after its own: what one of the other seats knew there,
+    in which no action is legal.
+
     Attributes:
         features: uint8[N, 256], encoded observations; multiply by `feature_scale()`.
         legal: bool[N, 52], legal actions, cards by relative rank as in the encoding.
-        policy: float16[N, 52], share of each action in the root's visits, named as in `legal`; each row sums to 1.
-        values: float32[N, 8], result of the round in [-1, 1] for each relative seat, the seat that moved first; 0
+        policy: float16[N, 52], share of each action in the root's visits, named as in `legal`; each row sums
+            to 1, or is all 0 where no action is legal.
+        values: float32[N, 8], result of the round in [-1, 1] for each relative seat, the row's own first; 0
             beyond the number of players. With `result_share` m: (1 - m) of the round's result plus m of the game's.
         root_values: float32[N, 8], mean value of the search's simulations, in the same order.
         round: uint64[N], number of the decision's round, or of its game.
-        seat: uint8[N], the seat that moved.
+        seat: uint8[N], the row's seat: the one that moved, unless no action is legal.
         number: uint64[rounds], numbers of the finished rounds, ascending; in whole games, of their games.
         game_round: uint8[rounds], number of the round in its game, from 0; 0 for rounds that stand alone.
         players: uint8[rounds], number of players.

@@ -5,12 +5,13 @@ use blob_engine::{FEATURES, Observation, Round, encode_named};
 
 use crate::error::EvaluationError;
 use crate::evaluation::batch_buffer::Row;
-use crate::evaluation::cache::{EntryId, EvaluationCache, Found, Key};
+use crate::evaluation::cache::{EntryId, EvaluationCache, Found, Key, Known};
 use crate::search::config::SearchConfig;
 use crate::search::determinized::{Leaf, Outcome, Search};
 use crate::search::evaluate::Evaluation;
 use crate::search::interrupt::Interrupt;
 use crate::search::look_ahead::Waiting;
+use crate::search::own_view::{OwnView, with_own_value};
 use crate::search::tree::LeafNames;
 
 /// A leaf that waits for its evaluation.
@@ -19,7 +20,17 @@ pub(crate) struct PendingLeaf {
     /// The task of its group that requested it.
     pub(crate) task: u32,
     leaf: Leaf,
-    pub(crate) source: EvaluationSource,
+    source: EvaluationSource,
+    /// The searcher's own view of it, if that is judged too: where its evaluation comes from, and the searcher's
+    /// relative seat from the one that moves.
+    own: Option<(EvaluationSource, u8)>,
+}
+
+impl PendingLeaf {
+    /// Whether it waits for no row.
+    const fn is_cached(&self) -> bool {
+        matches!((self.source, self.own), (EvaluationSource::Cached(_), None | Some((EvaluationSource::Cached(_), _))))
+    }
 }
 
 /// A decision of a policy that waits for its evaluation: that of a round, or one in a look-ahead.
@@ -52,7 +63,7 @@ pub(crate) struct Requests {
     /// The decisions that wait for rows.
     pub(crate) decisions: Vec<PendingDecision>,
     /// Leaves of the current search whose evaluations are cached and received at once.
-    cached: Vec<(Leaf, EntryId)>,
+    cached: Vec<PendingLeaf>,
 }
 
 /// A search that requests its evaluations as rows, and the cache that its round keeps.
@@ -60,7 +71,7 @@ pub(crate) struct Requests {
 pub(crate) struct RequestingSearch {
     pub(crate) search: Search,
     cache: EvaluationCache,
-    /// Leaves of the current search that needed no row of their own.
+    /// Evaluations of the current search that needed no row of their own.
     repeats: u64,
 }
 
@@ -99,46 +110,63 @@ impl RequestingSearch {
             let rows = requests.rows.len();
             let before = requests.leaves.len();
             let (cache, repeats) = (&mut self.cache, &mut self.repeats);
-            let found = |leaf, position: &Round, names| {
-                let source = source(cache, position, names, &mut requests.rows, repeats);
-                match source {
-                    EvaluationSource::Cached(entry) if at_once => requests.cached.push((leaf, entry)),
-                    _ => requests.leaves.push(PendingLeaf { task: task as u32, leaf, source }),
+            let viewer = self.search.viewer();
+            let mut views = 0;
+            let found = |leaf, position: &Round, names: LeafNames| {
+                let mover = position.to_play().expect("a leaf has a seat to play");
+                let mut source_of =
+                    |observation: &Observation, names| source(cache, observation, names, &mut requests.rows, repeats);
+                let source = source_of(&position.observe(mover), names);
+                let own = viewer.and_then(|searcher| OwnView::of(position, searcher)).map(|view| {
+                    views += 1;
+                    (source_of(&view.observation, view.names()), view.place as u8)
+                });
+                let pending = PendingLeaf { task: task as u32, leaf, source, own };
+                if at_once && pending.is_cached() {
+                    requests.cached.push(pending);
+                } else {
+                    requests.leaves.push(pending);
                 }
             };
-            if !self.search.select_each(found, interrupt) {
+            let goes_on = self.search.select_each(found, interrupt);
+            self.search.count_views(views);
+            if !goes_on {
                 return Ok(false);
             }
             if !at_once && requests.rows.len() == rows {
                 // No new row is on its way, so there is nothing to wait for.
-                requests.cached.extend(requests.leaves.drain(before..).map(|pending| {
-                    let EvaluationSource::Cached(entry) = pending.source else {
-                        unreachable!("a leaf without a row is cached")
-                    };
-                    (pending.leaf, entry)
-                }));
+                requests.cached.extend(requests.leaves.drain(before..));
             }
             if requests.cached.is_empty() {
                 return Ok(requests.leaves.len() > first);
             }
-            for (leaf, entry) in requests.cached.drain(..) {
-                self.search.receive(leaf, &self.cache.known(entry).evaluation())?;
+            for pending in requests.cached.drain(..) {
+                let no_row = |row| unreachable!("row {row} of a leaf that is cached");
+                self.receive(&pending, no_row).map_err(|bad| bad.error)?;
             }
         }
     }
 
-    /// Passes a pending leaf its evaluation; `row` is the requested row's.
-    pub(crate) fn receive(&mut self, pending: &PendingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        match pending.source {
-            EvaluationSource::Row { entry, .. } => {
-                self.search.receive(pending.leaf, row)?;
-                if let Some(entry) = entry {
-                    self.cache.learn(entry, row);
-                }
-                Ok(())
-            }
-            EvaluationSource::Cached(entry) => self.search.receive(pending.leaf, &self.cache.known(entry).evaluation()),
+    /// Passes a pending leaf its evaluation; `rows` are the requested rows by number.
+    pub(crate) fn receive<'a>(
+        &mut self,
+        pending: &PendingLeaf,
+        rows: impl Fn(u32) -> Evaluation<'a>,
+    ) -> Result<(), BadRow> {
+        let (mut known, mut known_own) = (None, None);
+        let of = |source| move |error| BadRow { row: row_of(source), error };
+        let row = evaluation(&self.cache, pending.source, &rows, &mut known);
+        if let Some((source, place)) = pending.own {
+            let own = evaluation(&self.cache, source, &rows, &mut known_own);
+            let values = with_own_value(&row, place.into(), &own).map_err(of(source))?;
+            let seen = Evaluation { policy: row.policy, values: &values };
+            self.search.receive(pending.leaf, &seen).map_err(of(pending.source))?;
+            learn(&mut self.cache, source, &own);
+        } else {
+            self.search.receive(pending.leaf, &row).map_err(of(pending.source))?;
         }
+        learn(&mut self.cache, pending.source, &row);
+        Ok(())
     }
 
     /// What the search found; its evaluations are the requested rows.
@@ -153,24 +181,59 @@ impl RequestingSearch {
     }
 }
 
-/// Finds a leaf's row in the cache, or adds it to `rows`; counts it in `repeats` if it needs no row of its own.
+/// A row that breaks the contract of an evaluation; `None` where it comes from the cache.
+#[derive(Debug)]
+pub(crate) struct BadRow {
+    pub(crate) row: Option<u32>,
+    pub(crate) error: EvaluationError,
+}
+
+const fn row_of(source: EvaluationSource) -> Option<u32> {
+    match source {
+        EvaluationSource::Row { row, .. } => Some(row),
+        EvaluationSource::Cached(_) => None,
+    }
+}
+
+/// The evaluation that comes from `source`; one of the cache is kept in `known`.
+fn evaluation<'k, 'a: 'k>(
+    cache: &EvaluationCache,
+    source: EvaluationSource,
+    rows: &impl Fn(u32) -> Evaluation<'a>,
+    known: &'k mut Option<Known>,
+) -> Evaluation<'k> {
+    match source {
+        EvaluationSource::Row { row, .. } => rows(row),
+        EvaluationSource::Cached(entry) => known.insert(cache.known(entry)).evaluation(),
+    }
+}
+
+/// Stores a requested row where the cache has room for it.
+fn learn(cache: &mut EvaluationCache, source: EvaluationSource, row: &Evaluation<'_>) {
+    if let EvaluationSource::Row { entry: Some(entry), .. } = source {
+        cache.learn(entry, row);
+    }
+}
+
+/// Finds the row of an observation in the cache, or adds it to `rows`; counts it in `repeats` if it needs no row of its
+/// own. The names are the observation's.
 fn source(
     cache: &mut EvaluationCache,
-    position: &Round,
+    observation: &Observation,
     names: LeafNames,
     rows: &mut Vec<Row>,
     repeats: &mut u64,
 ) -> EvaluationSource {
-    let mover = position.to_play().expect("a leaf has a seat to play");
+    let LeafNames { cards, legal } = names;
     let row = rows.len() as u32;
     // Encoded in place: most rows are new.
-    rows.push(Row { features: [0; FEATURES], legal: names.legal });
+    rows.push(Row { features: [0; FEATURES], legal });
     let features = &mut rows[row as usize].features;
-    encode_named(&position.observe(mover), names.cards, features);
+    encode_named(observation, cards, features);
     if cache.is_off() {
         return EvaluationSource::Row { row, entry: None };
     }
-    let source = match cache.find(Key::of(features), names.legal, row) {
+    let source = match cache.find(Key::of(features), legal, row) {
         Found::New(entry) => return EvaluationSource::Row { row, entry },
         Found::Known(entry) => EvaluationSource::Cached(entry),
         Found::Requested { row } => EvaluationSource::Row { row, entry: None },

@@ -70,6 +70,11 @@ pub struct SearchConfig {
     pub leaves_in_flight: usize,
     /// Lost visits that each waiting leaf adds to the edges of its path.
     pub virtual_loss: u32,
+    /// Whether a leaf's value to the seat that searches is judged by what that seat knows there, as a row of its own.
+    /// Otherwise the row of the seat that moves says it, without having seen the searcher's hand. Evaluators that see the
+    /// world itself have no use for it. Where decisions are recorded, so is what another seat knew at each of them, which
+    /// is what such rows are learned from.
+    pub own_view: bool,
     /// Dirichlet noise at the root, for self-play.
     pub root_noise: Option<RootNoise>,
 }
@@ -85,6 +90,7 @@ impl Default for SearchConfig {
             worlds_in_flight: None,
             leaves_in_flight: 1,
             virtual_loss: 1,
+            own_view: false,
             root_noise: None,
         }
     }

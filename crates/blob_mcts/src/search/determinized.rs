@@ -143,6 +143,16 @@ impl Search {
         &self.config
     }
 
+    /// The seat that searches, where leaves are to be seen by it too.
+    pub(crate) fn viewer(&self) -> Option<Seat> {
+        self.config.own_view.then_some(self.mover)
+    }
+
+    /// Counts evaluations of leaves as the searcher sees them, which are requested beside those of the leaves.
+    pub(crate) const fn count_views(&mut self, views: u64) {
+        self.evaluations += views;
+    }
+
     /// Whether there is one legal action, so that nothing is searched.
     pub const fn is_forced(&self) -> bool {
         self.legal.len() == 1

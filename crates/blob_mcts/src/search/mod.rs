@@ -10,6 +10,7 @@ pub(crate) mod interrupt;
 pub(crate) mod ismcts;
 pub(crate) mod look_ahead;
 mod node;
+pub(crate) mod own_view;
 pub(crate) mod past;
 pub(crate) mod playouts;
 pub mod puct;

@@ -1,11 +1,14 @@
 //! Runs a search to its end on the calling thread.
 
-use blob_engine::{ACTIONS, CardNames, EncodedActionSet, FEATURES, Features, MAX_PLAYERS, Round, encode_named};
+use blob_engine::{
+    ACTIONS, CardNames, EncodedActionSet, FEATURES, Features, MAX_PLAYERS, Observation, Round, encode_named,
+};
 
 use crate::error::EvaluationError;
 use crate::search::determinized::{Leaf, Outcome, Search};
 use crate::search::evaluate::{Evaluate, Evaluation};
 use crate::search::interrupt::Interrupt;
+use crate::search::own_view::{OwnView, with_own_value};
 use crate::search::tree::LeafNames;
 
 /// An evaluator that takes all leaves in flight in one call.
@@ -87,39 +90,59 @@ impl Search {
         evaluator: &mut E,
         interrupt: &mut Interrupt<impl FnMut() -> bool>,
     ) -> Result<bool, E::Error> {
-        let (mut leaves, mut features, mut legal) = (Vec::new(), Vec::new(), Vec::new());
+        // Of each leaf its search and its row, and the row of the searcher's own view with the searcher's relative seat.
+        let mut leaves: Vec<(usize, Leaf, usize, Option<(usize, usize)>)> = Vec::new();
+        let (mut features, mut legal) = (Vec::new(), Vec::new());
         let (mut policies, mut values) = (Vec::new(), Vec::new());
         loop {
             leaves.clear();
             features.clear();
             legal.clear();
             for (index, search) in searches.iter_mut().enumerate() {
+                let viewer = search.viewer();
+                let mut views = 0;
                 let found = |leaf, position: &Round, names: LeafNames| {
-                    leaves.push((index, leaf));
-                    features.push(encoded(position, names.cards));
-                    legal.push(names.legal);
+                    let mover = position.to_play().expect("a leaf has a seat to move");
+                    let mut row_of = |observation: &Observation, names: LeafNames| {
+                        features.push(encoded(observation, names.cards));
+                        legal.push(names.legal);
+                        features.len() - 1
+                    };
+                    let row = row_of(&position.observe(mover), names);
+                    let own = viewer.and_then(|searcher| OwnView::of(position, searcher)).map(|view| {
+                        views += 1;
+                        (row_of(&view.observation, view.names()), view.place)
+                    });
+                    leaves.push((index, leaf, row, own));
                 };
-                if !search.select_each(found, interrupt) {
+                let goes_on = search.select_each(found, interrupt);
+                search.count_views(views);
+                if !goes_on {
                     return Ok(false);
                 }
             }
             if leaves.is_empty() {
                 return Ok(true);
             }
-            policies.resize(leaves.len(), [0.0; ACTIONS]);
-            values.resize(leaves.len(), [0.0; MAX_PLAYERS]);
+            policies.resize(features.len(), [0.0; ACTIONS]);
+            values.resize(features.len(), [0.0; MAX_PLAYERS]);
             evaluator.evaluate(&features, &legal, &mut policies, &mut values)?;
-            for ((&(index, leaf), policy), values) in leaves.iter().zip(&policies).zip(&values) {
-                searches[index].receive(leaf, &Evaluation { policy, values })?;
+            let row = |row: usize| Evaluation { policy: &policies[row], values: &values[row] };
+            for &(index, leaf, own_row, view) in &leaves {
+                let evaluation = row(own_row);
+                let seen = match view {
+                    Some((view, place)) => with_own_value(&evaluation, place, &row(view))?,
+                    None => *evaluation.values,
+                };
+                searches[index].receive(leaf, &Evaluation { values: &seen, ..evaluation })?;
             }
         }
     }
 }
 
-/// What the seat to move knows, encoded.
-fn encoded(position: &Round, names: CardNames) -> Features {
-    let mover = position.to_play().expect("a leaf has a seat to move");
+/// What a seat knows, encoded.
+fn encoded(observation: &Observation, names: CardNames) -> Features {
     let mut features = [0; FEATURES];
-    encode_named(&position.observe(mover), names, &mut features);
+    encode_named(observation, names, &mut features);
     features
 }

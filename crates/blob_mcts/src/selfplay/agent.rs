@@ -70,6 +70,11 @@ pub enum Agent {
 const MAX_YARDSTICK: usize = 1 << 22;
 
 impl Agent {
+    /// Whether it judges leaves by what the searcher knows there, so that records say what other seats know.
+    pub(crate) const fn has_own_view(&self) -> bool {
+        matches!(self, Self::Search { config: SearchConfig { own_view: true, .. }, .. })
+    }
+
     /// # Errors
     /// The first setting out of its range.
     pub fn check(&self) -> Result<(), ConfigError> {

@@ -57,8 +57,10 @@ impl RoundSoFar {
         if let Some(row) = self.decisions.iter().find(|row| usize::from(row.game_round) > reached) {
             return refuse(format!("it has a record of round {} and stands in round {reached}", row.game_round));
         }
-        if self.decisions.len() > self.actions.len() {
-            return refuse(format!("it has {} records of {} decisions", self.decisions.len(), self.actions.len()));
+        let decided = self.decisions.iter().filter(|row| !row.legal.is_empty()).count();
+        let seen = self.decisions.len() - decided;
+        if decided.max(seen) > self.actions.len() {
+            return refuse(format!("it has {} records of {} decisions", decided.max(seen), self.actions.len()));
         }
         let players = plan.shape(self.index).players;
         if self.decisions.windows(2).any(|pair| pair[0].game_round > pair[1].game_round) {
@@ -67,7 +69,7 @@ impl RoundSoFar {
         let seats = self.decisions.iter().map(|decision| decision.seat);
         match seats.max() {
             Some(seat) if seat.index() >= players => {
-                refuse(format!("seat {seat} moved; with {players} players seats are 0 to {}", players - 1))
+                refuse(format!("seat {seat} has a record; with {players} players seats are 0 to {}", players - 1))
             }
             _ => Ok(()),
         }

@@ -5,18 +5,18 @@ use half::f16;
 
 use crate::replay::PlayedRound;
 
-/// One decision of a self-play round: a row of training data.
+/// One decision of a self-play round, or what another seat knows there: a row of training data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecisionRecord {
-    /// What the mover knew, encoded.
+    /// What the seat knew, encoded.
     pub features: Features,
-    /// The legal actions.
+    /// The legal actions; none where another seat moved, whose record comes before.
     pub legal: EncodedActionSet,
     /// The share of each action in the root's visits, by [`EncodedAction`](blob_engine::EncodedAction).
     pub policy: [f16; ACTIONS],
-    /// The mean value of the search's simulations to each relative seat from the mover; 0 past the players.
+    /// The mean value of the search's simulations to each relative seat; 0 past the players.
     pub root_values: [f32; MAX_PLAYERS],
-    /// The seat that moved.
+    /// The seat whose knowledge it is: the one that moved, unless no action is legal.
     pub seat: Seat,
     /// Number of the round in its game, from 0; 0 where it stands alone.
     pub game_round: u8,

@@ -7,7 +7,7 @@
 use crate::error::SchedulerError;
 use crate::evaluation::batch_buffer::{EmptyRows, FilledRows, RequestedRows};
 use crate::evaluation::batch_queue::{BatchQueue, GroupId};
-use crate::evaluation::requests::{EvaluationSource, PendingDecision, PendingLeaf, Requests};
+use crate::evaluation::requests::{BadRow, PendingDecision, PendingLeaf, Requests};
 use crate::search::evaluate::Evaluation;
 use crate::selfplay::agent::Plan;
 use crate::selfplay::carry_over::RoundSoFar;
@@ -106,10 +106,12 @@ impl RoundGroup {
         for InFlight { leaves, decisions, rows } in &mut self.in_flight {
             for pending in leaves.drain(..) {
                 let task = self.tasks[pending.task as usize].as_mut().expect("a task with leaves in flight is there");
-                // A cached evaluation needs no row; then any does.
-                let row = if let EvaluationSource::Row { row, .. } = pending.source { row as usize } else { 0 };
-                let (row, evaluation) = evaluation_of(rows, row);
-                task.receive(&pending, &evaluation).map_err(|error| SchedulerError::Evaluation { row, error })?;
+                task.receive(&pending, |row| evaluation_of(rows, row as usize).1).map_err(
+                    |BadRow { row, error }| {
+                        let row = row.map_or(0, |row| evaluation_of(rows, row as usize).0);
+                        SchedulerError::Evaluation { row, error }
+                    },
+                )?;
             }
             for PendingDecision { task, waiting, row } in decisions.drain(..) {
                 let task = self.tasks[task as usize].as_mut().expect("a task with a decision in flight is there");

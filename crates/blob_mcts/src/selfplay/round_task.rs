@@ -1,11 +1,13 @@
 //! One round in progress: a state machine that runs until it waits for evaluations or is finished.
 
 use blob_engine::rng::{Purpose, stream};
-use blob_engine::{ACTIONS, Action, BySeat, FEATURES, Observation, RulesError, Seat, encode, rule_action};
+use blob_engine::{
+    ACTIONS, Action, BySeat, EncodedActionSet, FEATURES, Observation, RulesError, Seat, encode, rule_action,
+};
 use half::f16;
 
 use crate::error::EvaluationError;
-use crate::evaluation::requests::{PendingLeaf, RequestingSearch, Requests};
+use crate::evaluation::requests::{BadRow, PendingLeaf, RequestingSearch, Requests};
 use crate::search::config::{SearchConfig, Temperature};
 use crate::search::determinized::Outcome;
 use crate::search::evaluate::{Evaluation, Rollout, Uniform};
@@ -240,11 +242,15 @@ impl RoundTask {
         Ok(!self.searching)
     }
 
-    /// Takes the evaluation of a leaf in flight.
-    pub(crate) fn receive(&mut self, leaf: &PendingLeaf, row: &Evaluation<'_>) -> Result<(), EvaluationError> {
+    /// Takes the evaluation of a leaf in flight; `rows` are the requested rows by number.
+    pub(crate) fn receive<'a>(
+        &mut self,
+        leaf: &PendingLeaf,
+        rows: impl Fn(u32) -> Evaluation<'a>,
+    ) -> Result<(), BadRow> {
         let agent = self.episode.round().to_play().map_or(0, |seat| usize::from(self.seats[seat]));
         match &mut self.searches[agent] {
-            Some(search) => search.receive(leaf, row),
+            Some(search) => search.receive(leaf, rows),
             None => unreachable!("a leaf is in flight, so its search exists"),
         }
     }
@@ -278,6 +284,27 @@ impl RoundTask {
         [self.stream_number, self.so_far.actions.len() as u64]
     }
 
+    /// Records what a seat knows at the decision in progress; `legal` is empty where another seat decides.
+    fn record(
+        &mut self,
+        observation: &Observation,
+        legal: EncodedActionSet,
+        policy: [f16; ACTIONS],
+        outcome: &Outcome,
+    ) {
+        let (seat, players) = (observation.seat(), observation.public().players());
+        let mut features = [0; FEATURES];
+        encode(observation, &mut features);
+        self.so_far.decisions.push(DecisionRecord {
+            features,
+            legal,
+            policy,
+            root_values: relative_to(seat, players, &outcome.values),
+            seat,
+            game_round: self.episode.game_round() as u8,
+        });
+    }
+
     /// Chooses an action by the finished search, and records the decision.
     fn choose(
         &mut self,
@@ -289,22 +316,21 @@ impl RoundTask {
         run.counts.simulations += outcome.simulations;
         run.counts.evaluations += outcome.evaluations;
         if run.context.record {
-            let mut features = [0; FEATURES];
-            encode(observation, &mut features);
             let names = observation.card_names();
             let shares = outcome.policy();
             let mut policy = [f16::ZERO; ACTIONS];
             for action in outcome.legal.iter() {
                 policy[names.action(action).index()] = f16::from_f32(shares[action.index()]);
             }
-            self.so_far.decisions.push(DecisionRecord {
-                features,
-                legal: names.actions(outcome.legal),
-                policy,
-                root_values: relative_to(observation.seat(), observation.public().players(), &outcome.values),
-                seat: observation.seat(),
-                game_round: self.episode.game_round() as u8,
-            });
+            self.record(observation, names.actions(outcome.legal), policy, outcome);
+            if run.context.plan.agents.iter().any(Agent::has_own_view) {
+                let round = self.episode.round();
+                // Another seat each time, and over the rounds every other seat at each decision.
+                let players = round.public().players() as u64;
+                let others = 1 + (self.stream_number + self.so_far.actions.len() as u64) % (players - 1);
+                let viewer = observation.seat().after(others as usize, players as usize);
+                self.record(&round.observe(viewer), EncodedActionSet::EMPTY, [f16::ZERO; ACTIONS], outcome);
+            }
         }
         let mut rng = stream(run.context.plan.seed, Purpose::Choice, &self.decision());
         choose(&outcome.visits, outcome.legal, temperature.at(self.episode.decisions()), &mut rng)

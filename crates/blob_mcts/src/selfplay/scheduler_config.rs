@@ -111,7 +111,10 @@ fn rows_in_flight(agent: &Agent) -> usize {
 /// Most evaluations of one search of this agent.
 fn evaluations(agent: &Agent) -> usize {
     match agent {
-        Agent::Search { config, .. } => config.worlds.saturating_mul(config.simulations).saturating_add(1),
+        Agent::Search { config, .. } => {
+            let rows_of_leaf = 1 + usize::from(config.own_view);
+            config.worlds.saturating_mul(config.simulations).saturating_mul(rows_of_leaf).saturating_add(1)
+        }
         _ => 0,
     }
 }

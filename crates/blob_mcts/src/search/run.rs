@@ -90,8 +90,7 @@ impl Search {
         evaluator: &mut E,
         interrupt: &mut Interrupt<impl FnMut() -> bool>,
     ) -> Result<bool, E::Error> {
-        // Of each leaf its search and its row, and the row of the searcher's own view with the searcher's relative seat.
-        let mut leaves: Vec<(usize, Leaf, usize, Option<(usize, usize)>)> = Vec::new();
+        let mut leaves: Vec<Asked> = Vec::new();
         let (mut features, mut legal) = (Vec::new(), Vec::new());
         let (mut policies, mut values) = (Vec::new(), Vec::new());
         loop {
@@ -113,7 +112,7 @@ impl Search {
                         views += 1;
                         (row_of(&view.observation, view.names()), view.place)
                     });
-                    leaves.push((index, leaf, row, own));
+                    leaves.push(Asked { search: index, leaf, row, own });
                 };
                 let goes_on = search.select_each(found, interrupt);
                 search.count_views(views);
@@ -128,16 +127,26 @@ impl Search {
             values.resize(features.len(), [0.0; MAX_PLAYERS]);
             evaluator.evaluate(&features, &legal, &mut policies, &mut values)?;
             let row = |row: usize| Evaluation { policy: &policies[row], values: &values[row] };
-            for &(index, leaf, own_row, view) in &leaves {
-                let evaluation = row(own_row);
-                let seen = match view {
-                    Some((view, place)) => with_own_value(&evaluation, place, &row(view))?,
+            for asked in &leaves {
+                let evaluation = row(asked.row);
+                let values = match asked.own {
+                    Some((own, place)) => with_own_value(&evaluation, place, &row(own))?,
                     None => *evaluation.values,
                 };
-                searches[index].receive(leaf, &Evaluation { values: &seen, ..evaluation })?;
+                searches[asked.search].receive(asked.leaf, &Evaluation { values: &values, ..evaluation })?;
             }
         }
     }
+}
+
+/// A leaf whose rows are evaluated.
+struct Asked {
+    /// Its search.
+    search: usize,
+    leaf: Leaf,
+    row: usize,
+    /// The row of the searcher's own view, and the searcher's relative seat from the one that moves.
+    own: Option<(usize, usize)>,
 }
 
 /// What a seat knows, encoded.

@@ -11,8 +11,8 @@ __all__ = [
     "ENCODING_VERSION",
     "FEATURES",
     "MAX_PLAYERS",
+    "OPEN_FEATURES",
     "OPTIMIZED",
-    "OTHER_HANDS",
     "PLAYERS_FEATURE",
     "YARDSTICK_VERSION",
     "AgentSpec",
@@ -47,7 +47,7 @@ FEATURES: int
 ACTIONS: int
 MAX_PLAYERS: int
 PLAYERS_FEATURE: int
-OTHER_HANDS: int
+OPEN_FEATURES: int
 
 def card_index(text: str) -> int: ...
 def card_text(index: int) -> str: ...
@@ -317,7 +317,6 @@ class _Rows(TypedDict):
 
 class _AfterRows(TypedDict):
     features: NDArray[np.uint8]
-    other_hands: NDArray[np.uint8]
     decision: NDArray[np.int64]
     action: NDArray[np.uint8]
     settled: NDArray[np.float32]

@@ -124,13 +124,13 @@ def test_what_follows_the_action_taken_belongs_to_its_row():
         done = ~batch.settled.isnan()
         torch.testing.assert_close(batch.settled[done], batch.values[done, 0])
         assert not batch.after_features[done].any()
-        scale = torch.from_numpy(bz.feature_scale())
-        raw, after = (batch.features / scale).round(), (batch.after_features / scale).round()
+        raw = (batch.features / torch.from_numpy(bz.feature_scale())).round().long()
+        after, hands = batch.after_features.long().split([256, 364], dim=1)
         # The same table and the same bid, and a card less at most.
         assert torch.equal(raw[~done, 228:230], after[~done, 228:230])
-        assert torch.equal(after[~done, 185].long() - 1, batch.bid[~done])
+        assert torch.equal(after[~done, 185] - 1, batch.bid[~done])
         held = after[~done, :52].sum(dim=1)
-        assert ((raw[~done, :52].sum(dim=1) - held >= 0) & (held + batch.after_hands[~done].sum(dim=1) > 0)).all()
+        assert ((raw[~done, :52].sum(dim=1) - held >= 0) & (held + hands[~done].sum(dim=1) > 0)).all()
         settled += int(done.sum())
     assert settled
 

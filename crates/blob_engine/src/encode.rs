@@ -114,15 +114,21 @@ pub fn encode_named(observation: &Observation, names: CardNames, out: &mut Featu
     encode_rules(observation, names, out);
 }
 
-/// Flags of [`encode_other_hands`]: 52 cards of each of 7 seats.
-pub const OTHER_HANDS: usize = (MAX_PLAYERS - 1) * PACK;
+/// Flags of the other seats' hands: 52 cards of each of 7 seats.
+const OTHER_HANDS: usize = (MAX_PLAYERS - 1) * PACK;
 
-/// Writes the hands of the other seats, which the observer does not see: one flag for each card of relative seats 1 … 7,
-/// in the observer's names.
-pub fn encode_other_hands(round: &Round, observer: Seat, names: CardNames, out: &mut [u8; OTHER_HANDS]) {
-    let players = round.public().players();
-    out.fill(0);
-    for (k, flags) in out.chunks_exact_mut(PACK).enumerate().take(players - 1) {
+/// Numbers of [`encode_open`].
+pub const OPEN_FEATURES: usize = FEATURES + OTHER_HANDS;
+
+/// Writes what a seat would know with all hands open: its encoded observation, then the hands of the other seats, one
+/// flag for each card of relative seats 1 … 7, in the observer's names.
+pub fn encode_open(round: &Round, observer: Seat, out: &mut [u8; OPEN_FEATURES]) {
+    let (observation, players) = (round.observe(observer), round.public().players());
+    let names = observation.card_names();
+    let (features, hands) = out.split_first_chunk_mut().expect("the observation comes first");
+    encode_named(&observation, names, features);
+    hands.fill(0);
+    for (k, flags) in hands.chunks_exact_mut(PACK).enumerate().take(players - 1) {
         names.cards(round.hand(observer.after(k + 1, players))).write_flags(flags);
     }
 }

@@ -29,7 +29,7 @@ pub use action::{ACTIONS, Action, ActionSet};
 pub use card::{Card, CardIter, CardSet, PACK, RANKS, SUITS, Suit};
 pub use card_names::CardNames;
 pub use encode::{
-    ENCODING_VERSION, FEATURE_SCALE, FEATURES, Features, OTHER_HANDS, encode, encode_named, encode_other_hands,
+    ENCODING_VERSION, FEATURE_SCALE, FEATURES, Features, OPEN_FEATURES, encode, encode_named, encode_open,
 };
 pub use encoded_action::{EncodedAction, EncodedActionSet};
 pub use error::RulesError;

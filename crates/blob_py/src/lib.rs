@@ -103,6 +103,6 @@ mod _core {
         module.add("ACTIONS", ACTIONS)?;
         module.add("MAX_PLAYERS", MAX_PLAYERS)?;
         module.add("PLAYERS_FEATURE", encode::PLAYERS)?;
-        module.add("OTHER_HANDS", blob_engine::OTHER_HANDS)
+        module.add("OPEN_FEATURES", blob_engine::OPEN_FEATURES)
     }
 }

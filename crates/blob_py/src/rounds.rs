@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, OTHER_HANDS};
+use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, OPEN_FEATURES};
 use blob_mcts::{AfterRows, Part, PlayedRound, RoundColumns, RoundColumnsError};
 use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
@@ -131,8 +131,8 @@ impl RoundStore {
     }
 
     /// The positions after the action taken in each of these decisions and all that it forces, as a dict of arrays:
-    /// features uint8[M, 256] and other_hands uint8[M, 364], a flag for each card of relative seats 1 to 7, as the seat that
-    /// decided then names them, all 0 where its value is settled; settled float32[M], the value of the round to it where
+    /// features uint8[M, 620], what the seat that decided then knows, and a flag for each card of relative seats 1 to 7 as it
+    /// names them, all 0 where its value is settled; settled float32[M], the value of the round to it where
     /// nothing can change it any more, else NaN; decision int64[M], the place among those asked for, and action uint8[M],
     /// in the names of the decision's encoding.
     #[pyo3(signature = (decisions, *, held_out = false))]
@@ -187,8 +187,7 @@ impl RoundStore {
 
 fn after_columns(py: Python<'_>, rows: AfterRows) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("features", table(rows.features, FEATURES).into_pyarray(py))?;
-    dict.set_item("other_hands", table(rows.other_hands, OTHER_HANDS).into_pyarray(py))?;
+    dict.set_item("features", table(rows.features, OPEN_FEATURES).into_pyarray(py))?;
     dict.set_item("decision", PyArray1::from_iter(py, rows.decision.into_iter().map(i64::from)))?;
     dict.set_item("action", PyArray1::from_vec(py, rows.action))?;
     dict.set_item("settled", PyArray1::from_vec(py, rows.settled))?;

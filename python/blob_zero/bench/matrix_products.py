@@ -17,7 +17,7 @@ def linear_layers(shape: "Shape") -> list[tuple[int, int, bool]]:
 
     Of an OutcomeNet the critic's follow, and the details that only some rows are judged in are left out.
     """
-    from blob_zero._core import OTHER_HANDS
+    from blob_zero._core import OPEN_FEATURES
     from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
     from blob_zero.model.outcome_net import OutcomeShape
 
@@ -26,7 +26,7 @@ def linear_layers(shape: "Shape") -> list[tuple[int, int, bool]]:
     if isinstance(shape, OutcomeShape):
         hidden = [(shape.width, shape.width, False)] * (shape.layers - 1)
         actor = [(FEATURES, shape.width, True), *hidden, (shape.width, 2 * ACTIONS + SEATS, False)]
-        return [*actor, (FEATURES + OTHER_HANDS, shape.width, True), *hidden, (shape.width, 1, False)]
+        return [*actor, (OPEN_FEATURES, shape.width, True), *hidden, (shape.width, 1, False)]
     width, wide = shape.width, shape.feed_forward
     # The value and output projections of attention; queries and keys have no effect and are not computed.
     block = [(width, width, False), (width, width, False), (width, wide, False), (wide, width, False)]

@@ -100,13 +100,13 @@ def outcomes_of_rounds(net: ActorCritic, batch: OutcomeBatch) -> Outcomes:
 
 def critic_of_rounds(net: ActorCritic, batch: OutcomeBatch) -> Tensor:
     """The critic's values after the actions taken in a batch, [B]."""
-    values: Tensor = net.critic(batch.after_features, batch.after_hands)
+    values: Tensor = net.critic(batch.after_features)
     return values
 
 
 def action_values(net: ActorCritic, after: AfterBatch) -> Tensor:
     """The critic's values after actions, or what they settle, float32[M]."""
-    return torch.where(after.settled.isnan(), net.critic(after.features, after.other_hands).float(), after.settled)
+    return torch.where(after.settled.isnan(), net.critic(after.features).float(), after.settled)
 
 
 def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> Tensor:

@@ -61,9 +61,8 @@ class AfterBatch(NamedTuple):
     """The positions after M actions and all that they force, on the learner's device."""
 
     features: Tensor
-    """float32[M, 256], scaled: what the seat that decided knows there; all 0 where its value is settled."""
-    other_hands: Tensor
-    """float32[M, 364]: flags, the hands of the other seats."""
+    """uint8[M, 620], unscaled: what the seat that decided knows there with all hands open; all 0 where its value is
+    settled."""
     decision: Tensor
     """int64[M]: the place of the decision in its batch."""
     action: Tensor
@@ -105,9 +104,7 @@ class OutcomeBatch(NamedTuple):
     weight: Tensor
     """float32[B]: of the row in means over rows; 1 in the mean."""
     after_features: Tensor
-    """float32[B, 256]: `AfterBatch.features` of the action taken."""
-    after_hands: Tensor
-    """float32[B, 364]: `AfterBatch.other_hands`."""
+    """uint8[B, 620]: `AfterBatch.features` of the action taken."""
     settled: Tensor
     """float32[B]: `AfterBatch.settled`."""
 
@@ -295,11 +292,10 @@ class _Learned(NamedTuple):
 
 
 def _after_on_device(rows: "_core._AfterRows", device: torch.device) -> AfterBatch:
-    scale = torch.from_numpy(bz.feature_scale()).to(device)
-    raw, hands, decision, action, settled = (
-        torch.from_numpy(rows[name]).to(device) for name in ("features", "other_hands", "decision", "action", "settled")
+    features, decision, action, settled = (
+        torch.from_numpy(rows[name]).to(device) for name in ("features", "decision", "action", "settled")
     )
-    return AfterBatch(raw.float() * scale, hands.float(), decision, action.long(), settled)
+    return AfterBatch(features, decision, action.long(), settled)
 
 
 def _on_device(rows: "_core._Rows", device: torch.device, *, after: AfterBatch | None = None) -> OutcomeBatch:
@@ -323,6 +319,5 @@ def _on_device(rows: "_core._Rows", device: torch.device, *, after: AfterBatch |
         entropy_weight=none,
         weight=torch.ones_like(none),
         after_features=none if after is None else after.features,
-        after_hands=none if after is None else after.other_hands,
         settled=none if after is None else after.settled,
     )

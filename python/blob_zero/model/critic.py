@@ -1,36 +1,47 @@
 """The critic: what a seat may expect when all hands are open. Training alone uses it."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from blob_zero import _core
-from blob_zero.model.blobnet import FEATURES
 from blob_zero.model.outcome_net import OutcomeNet, hidden_layers, through
 
 
 class Critic(nn.Module):
-    """A multilayer perceptron over what a seat knows and the hands of the others, to the value of that seat.
+    """A multilayer perceptron over what a seat would know with all hands open, to the value of that seat.
 
     Args:
         width: hidden units of each layer.
         layers: hidden layers.
     """
 
+    scale: Tensor
+
     def __init__(self, *, width: int, layers: int) -> None:
         super().__init__()
-        self.layers = hidden_layers(FEATURES + _core.OTHER_HANDS, width, layers)
+        self.layers = hidden_layers(_core.OPEN_FEATURES, width, layers)
         self.value = nn.Linear(width, 1)
         nn.init.normal_(self.value.weight, std=0.01)
         nn.init.zeros_(self.value.bias)
+        scale = np.ones(_core.OPEN_FEATURES, np.float32)
+        scale[: _core.FEATURES] = _core.feature_scale()
+        self.register_buffer("scale", torch.from_numpy(scale), persistent=False)
 
-    def forward(self, features: Tensor, other_hands: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """The value of the seat to play, [B], on the scale of `Outcomes.values`.
 
         Args:
-            features: float32[B, 256], scaled.
-            other_hands: float32[B, 364], flags.
+            features: uint8[B, 620], unscaled: its encoded observation, then flags for the cards of the other seats.
         """
-        value: Tensor = self.value(through(self.layers, torch.cat([features, other_hands], dim=1)))
+        device = features.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+        first, *others = self.layers
+        assert isinstance(first, nn.Linear)
+        # The numbers are scaled in the weights, of which there are fewer. Bytes are exact in half precision.
+        x = functional.relu(functional.linear(features.to(dtype), first.weight * self.scale, first.bias))
+        value: Tensor = self.value(through(others, x))
         return value.squeeze(1)
 
 

@@ -1,5 +1,6 @@
 """OutcomeNet: maps what one seat knows to a policy, and to what comes of each of its actions."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -102,7 +103,7 @@ def hidden_layers(inputs: int, width: int, layers: int) -> nn.ModuleList:
     return nn.ModuleList(stack)
 
 
-def through(layers: nn.ModuleList, x: Tensor) -> Tensor:
+def through(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     """Maps [B, inputs] to the last of these layers' units, float[B, width]."""
     for layer in layers:
         x = functional.relu(layer(x))

@@ -1,6 +1,6 @@
 //! Decisions of stored rounds as the rows of a minibatch.
 
-use blob_engine::{ACTIONS, Action, CardNames, FEATURES, Features, OTHER_HANDS, encode_named, encode_other_hands};
+use blob_engine::{ACTIONS, Action, CardNames, FEATURES, Features, OPEN_FEATURES, encode_named, encode_open};
 use rayon::prelude::*;
 
 use crate::replay::played_round::Decision;
@@ -29,10 +29,8 @@ pub struct Rows {
 /// What may follow N decisions: M positions after an action and all that it forces, by column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AfterRows {
-    /// [M, 256]: what the seat that decided then knows, encoded; all 0 where its value is settled.
+    /// [M, 620]: what the seat that decided then knows, with all hands open; all 0 where its value is settled.
     pub features: Vec<u8>,
-    /// [M, 364]: the hands of the other relative seats, in the names of `features`.
-    pub other_hands: Vec<u8>,
     /// [M]: the decision, as its place among those asked for.
     pub decision: Vec<u32>,
     /// [M]: the action, in the names of the decision's encoding.
@@ -95,15 +93,11 @@ impl AfterRows {
         round.play_unchecked(action);
         round.skip_forced();
         let settled = round.public().settled_value(seat);
-        let (mut features, mut hands) = ([0; FEATURES], [0; OTHER_HANDS]);
+        let mut features = [0; OPEN_FEATURES];
         if settled.is_none() {
-            let observation = round.observe(seat);
-            let names = observation.card_names();
-            encode_named(&observation, names, &mut features);
-            encode_other_hands(&round, seat, names, &mut hands);
+            encode_open(&round, seat, &mut features);
         }
-        self.features.extend(features);
-        self.other_hands.extend(hands);
+        self.features.extend_from_slice(&features);
         self.decision.push(place);
         self.action.push(before.action(action).index() as u8);
         self.settled.push(settled.unwrap_or(f32::NAN));
@@ -111,7 +105,6 @@ impl AfterRows {
 
     fn append(&mut self, mut other: Self) {
         self.features.append(&mut other.features);
-        self.other_hands.append(&mut other.other_hands);
         self.decision.append(&mut other.decision);
         self.action.append(&mut other.action);
         self.settled.append(&mut other.settled);
@@ -123,7 +116,7 @@ impl Rows {
         let names = decision.observation.card_names();
         let mut features: Features = [0; FEATURES];
         encode_named(&decision.observation, names, &mut features);
-        self.features.extend(features);
+        self.features.extend_from_slice(&features);
         let legal = names.actions(decision.observation.legal_actions());
         self.legal.extend((0..ACTIONS).map(|action| legal.bits() >> action & 1 == 1));
         self.action.push(names.action(decision.action).index() as u8);
@@ -212,14 +205,11 @@ mod tests {
                     let mut check = |found: &AfterRows, at: usize| {
                         assert_eq!((found.decision[at], found.action[at]), (k as u32, name));
                         assert_eq!((!found.settled[at].is_nan()).then_some(found.settled[at]), value);
-                        let (mut features, mut hands) = ([0; FEATURES], [0; OTHER_HANDS]);
+                        let mut features = [0; OPEN_FEATURES];
                         if value.is_none() {
-                            let observation = after.observe(seat);
-                            encode(&observation, &mut features);
-                            encode_other_hands(&after, seat, observation.card_names(), &mut hands);
+                            encode_open(&after, seat, &mut features);
                         }
-                        assert_eq!(found.features[at * FEATURES..][..FEATURES], features);
-                        assert_eq!(found.other_hands[at * OTHER_HANDS..][..OTHER_HANDS], hands);
+                        assert_eq!(found.features[at * OPEN_FEATURES..][..OPEN_FEATURES], features);
                         settled += usize::from(value.is_some());
                     };
                     check(&each, rows);
@@ -244,10 +234,11 @@ mod tests {
         let deal = Round::from_hands(&spec, &hands, None).expect("a legal deal");
         let observer = deal.to_play().expect("the bidding");
         assert_eq!(deal.hand(observer), hands[1]);
-        let observation = deal.observe(observer);
-        let (mut features, mut others) = ([0; FEATURES], [0; OTHER_HANDS]);
-        encode(&observation, &mut features);
-        encode_other_hands(&deal, observer, observation.card_names(), &mut others);
+        let (mut features, mut open) = ([0; FEATURES], [0; OPEN_FEATURES]);
+        encode(&deal.observe(observer), &mut features);
+        encode_open(&deal, observer, &mut open);
+        let (own, others) = open.split_at(FEATURES);
+        assert_eq!(own, features);
         let ace = (0..52).rev().find(|&card| features[card] == 1 && card % 13 == 12).expect("the ace");
         assert_eq!((others[ace - 1], others[52 + ace - 1]), (1, 0), "the next seat holds the king below it");
     }

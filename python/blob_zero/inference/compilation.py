@@ -21,6 +21,16 @@ def padded_rows(rows: int) -> int:
     return next((size for size in COMPILED_ROWS if size >= rows), COMPILED_ROWS[-1])
 
 
+def rounded_rows(rows: int) -> int:
+    """A number of rows that holds `rows` rows, at most an eighth more from 128 on, and one of few.
+
+    On a CPU oneDNN builds a kernel for each number of rows that it meets, and keeps a thousand of them: 5 ms and 2 MB
+    each for a network of 256 x 3, as much as a thousand rows take (docs/LOG.md).
+    """
+    step = max(16, 1 << max(rows.bit_length() - 4, 0))
+    return -(-rows // step) * step
+
+
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """The function, compiled for fixed shapes, each at the first call with it.
 

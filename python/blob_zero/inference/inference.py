@@ -16,7 +16,7 @@ import blob_zero as bz
 from blob_zero._core import Batch
 from blob_zero.config.choices import Dtype, Switch
 from blob_zero.errors import ConfigError, DeviceError, EvaluatorError
-from blob_zero.inference.compilation import padded_rows
+from blob_zero.inference.compilation import padded_rows, rounded_rows
 from blob_zero.inference.cuda_lane import CudaLane
 from blob_zero.inference.device_errors import is_memory_shortage
 from blob_zero.inference.devices import auto_dtype, auto_workers, resolve_device
@@ -165,10 +165,14 @@ class Inference:
         Raises:
             EvaluatorError: the network's outputs are not finite.
         """
-        raw = torch.from_numpy(features / bz.feature_scale())
+        rows = len(features)
+        room = rounded_rows(rows)
+        raw, mask = np.zeros((room, bz.FEATURES), np.float32), np.zeros((room, bz.ACTIONS), np.bool_)
+        np.divide(features, bz.feature_scale(), out=raw[:rows])
+        mask[:rows] = legal
         with self._on_device(), torch.inference_mode():
-            answer = self._forward.plain(raw.to(self.device), torch.from_numpy(np.array(legal)).to(self.device))
-            policy, values = (part.cpu().numpy() for part in answer)
+            answer = self._forward.plain(torch.from_numpy(raw).to(self.device), torch.from_numpy(mask).to(self.device))
+            policy, values = (part[:rows].cpu().numpy() for part in answer)
         _check_finite(policy, values)
         return policy, values
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from blob_zero.config.schema import TrainingConfig
+from blob_zero.inference.compilation import rounded_rows
 from blob_zero.learning.loss import batch_losses
 from blob_zero.learning.minibatches import DeviceBatch
 from blob_zero.learning.round_replay import AfterBatch, OutcomeBatch
@@ -106,7 +107,9 @@ def critic_of_rounds(net: ActorCritic, batch: OutcomeBatch) -> Tensor:
 
 def action_values(net: ActorCritic, after: AfterBatch) -> Tensor:
     """The critic's values after actions, or what they settle, float32[M]."""
-    return torch.where(after.settled.isnan(), net.critic(after.features).float(), after.settled)
+    rows = len(after.features)
+    padded = functional.pad(after.features, (0, 0, 0, rounded_rows(rows) - rows))
+    return torch.where(after.settled.isnan(), net.critic(padded)[:rows].float(), after.settled)
 
 
 def policy_value_losses(outputs: tuple[Tensor, Tensor], batch: DeviceBatch) -> Tensor:

@@ -220,15 +220,17 @@ class RoundReplay:
         advantage = np.empty((self.newest, ACTIONS), np.float16)
 
         def part_of(start: int) -> tuple[float, int]:
-            part = slice(start, min(start + _JUDGED_ROWS, self.newest))
-            places = first + np.arange(part.start, part.stop)
+            part = np.arange(start, min(start + _JUDGED_ROWS, self.newest))
+            # The last part repeats some of its decisions, so that no part has a size of its own (`rounded_rows`).
+            places = first + np.resize(part, _JUDGED_ROWS)
             rows = self._store.rows(places)
             batch = _on_device(rows, device)
             judged = judge(batch, _after_on_device(self._store.after_each(places), device))
             columns = [judged.log_probability, judged.value, judged.taken_value, judged.make_error, batch.values[:, 0]]
-            of_batch[:, part] = torch.stack(columns).cpu().numpy()
-            advantage[part] = judged.advantage.cpu().numpy()
-            return float(judged.advantage.double().square().sum()), int(rows["legal"].sum())
+            of_batch[:, part] = torch.stack(columns)[:, : len(part)].cpu().numpy()
+            own = judged.advantage[: len(part)]
+            advantage[part] = own.cpu().numpy()
+            return float(own.double().square().sum()), int(rows["legal"][: len(part)].sum())
 
         # On a CPU a thread judges a part alone: its operations are too small to share. On a GPU they queue up anyway.
         threads = min(torch.get_num_threads(), _MOST_JUDGES) if device.type == "cpu" else 1

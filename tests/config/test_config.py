@@ -40,7 +40,9 @@ def test_reference_is_the_published_run():
     assert (config.run.iterations, config.training.epochs) == (500, 10)
     assert [at(config.selfplay.rounds, iteration) for iteration in (0, 25, 50, 499)] == [2000, 6000, 10_000, 10_000]
     assert (config.search.worlds, config.search.simulations) == (3, 30)
-    assert (config.training.replay_rows, config.training.batch_size) == (500_000, 2048)
+    # Each decision has a row of its own and one of who looked on.
+    assert config.search.own_view
+    assert (config.training.replay_rows, config.training.batch_size) == (2 * 500_000, 2048)
     assert configured_shape(config) == BlobNet().shape
 
 

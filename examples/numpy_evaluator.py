@@ -23,7 +23,7 @@ def evaluator(features, legal):
     cards = np.ones((len(features), 52))
     weights = np.where(features[:, BIDDING, None] > 0, bids, cards) * legal + 1e-6 * legal
     values = np.zeros((len(features), 8), np.float32)  # 0 is half of the most points
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), values
+    return (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)).astype(np.float32), values
 
 
 def main() -> None:

@@ -55,6 +55,15 @@ def test_needs_hold_for_a_real_run(finished):
     assert len(sizes) <= CONFIG.run.keep_checkpoints + 2
 
 
+def test_rows_of_who_looks_on_are_counted():
+    seeing = CONFIG.model_copy(update={"search": CONFIG.search.model_copy(update={"own_view": True})})
+    plain, twice = (Needs(config, device=torch.device("cpu")) for config in (CONFIG, seeing))
+    assert twice.memory["records of an iteration"] == pytest.approx(
+        2 * plain.memory["records of an iteration"], rel=0.01
+    )
+    assert twice.memory["rounds in flight"] >= plain.memory["rounds in flight"]
+
+
 def test_files_that_are_there_are_not_needed_again(monkeypatch, finished):
     """Rows of the replay ring lie beside the checkpoints, in a folder of their own."""
     monkeypatch.setattr("blob_zero.doctor.needs.Needs.__init__", lambda self, *_, **__: vars(self).update(NEEDS))

@@ -29,7 +29,7 @@ def test_losses_of_the_policy_are_means_over_decisions():
     def losses(rows, first, count):
         ring = DeviceRows(ring_of(*rows), device=CPU)
         slots = torch.arange(first, first + count)
-        batch = ring.batch(slots, ring._policy_weight(held_out=False))
+        batch = ring.batch(slots, ring._policy_weight(np.arange(sum(len(part.features) for part in rows))))
         return batch_losses(logits[slots], values[slots], batch)
 
     alone, both = losses([decided], 0, 30), losses([decided, seen], 0, 60)
@@ -76,3 +76,27 @@ def test_a_view_that_breaks_the_contract_is_named():
         bz.search(observation, broken, own_view=True, **options)
     with pytest.raises(EvaluatorError, match=r"values\[0\] is NaN"):
         bz.SelfPlay(players=4, cards=3, rounds=4, own_view=True, **options).run(broken)
+
+
+# Places in the encoding (docs/observation.md): the dealer's relative seat.
+_DEALER = slice(217, 225)
+
+
+def test_a_value_that_the_view_replaces_has_to_be_sound_too():
+    round_ = bz.Round(players=3, cards=3, dealer=0, seed=1)
+    searcher = round_.to_play
+
+    def broken(features, legal):
+        policy, values = hashing()(features, legal)
+        mover = (0 - features[:, _DEALER].argmax(axis=1)) % 3
+        place = (searcher - mover) % 3
+        others = np.flatnonzero(legal.any(axis=1) & (place > 0))
+        values[others, place[others]] = np.nan
+        return policy, values
+
+    for leaves_in_flight in (1, 2):
+        options = {"worlds": 2, "simulations": 9, "own_view": True, "leaves_in_flight": leaves_in_flight}
+        with pytest.raises(EvaluatorError, match=r"values\[[12]\] is NaN"):
+            bz.search(round_.observe(), broken, **options)
+        with pytest.raises(EvaluatorError, match=r"values\[[12]\] is NaN"):
+            bz.SelfPlay(players=3, cards=3, rounds=4, **options).run(broken)

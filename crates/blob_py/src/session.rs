@@ -69,7 +69,7 @@ impl Session {
 
     /// Takes the rounds finished so far, in the order of their numbers, as a dict of arrays.
     ///
-    /// For each recorded decision, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
+    /// For each recorded row, [N, ...] sorted by round, then decision: features uint8[N, 256], legal bool[N, 52],
     /// policy float16[N, 52], values and root_values float32[N, 8], round uint64[N], seat uint8[N].
     ///
     /// For each round: number uint64[R] (its game's number where whole games are played), game_round uint8[R] (its

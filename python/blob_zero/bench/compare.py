@@ -152,7 +152,8 @@ def policy_distances(played: "Records", reference: "Records") -> npt.NDArray[np.
     distances = [
         0.5 * np.abs(policy.astype(np.float64) - known[number, features.tobytes()]).sum()
         for number, features, policy in zip(played.round, played.features, played.policy, strict=True)
-        if (number, features.tobytes()) in known
+        if policy.any()  # not a row of who looks on
+        and (number, features.tobytes()) in known
     ]
     return np.array(distances)
 

@@ -63,8 +63,8 @@ class SearchOptions:
 
     @property
     def leaves(self) -> int:
-        """Leaves of one round that may wait for an evaluation at the same time."""
-        return self.leaves_in_flight * min(self.worlds, self.worlds_in_flight or self.worlds)
+        """Rows of one round that may wait for an evaluation at the same time: one for each leaf, two with `own_view`."""
+        return (1 + self.own_view) * self.leaves_in_flight * min(self.worlds, self.worlds_in_flight or self.worlds)
 
     def greedy(self) -> Self:
         """The same search without exploration: no noise, and always the most visited action."""

@@ -67,8 +67,9 @@ class Needs:
         policy = play.agent == "policy"
         row_bytes = _KEPT_ROUND_BYTES / decisions if policy else ROW_BYTES
         record_bytes = _ROUND_RECORD_BYTES / decisions if policy else _RECORD_BYTES
-        new_rows = round(row_bytes * min(learn.replay_rows, decisions * rounds))
-        ring = round(row_bytes * min(learn.replay_rows, decisions * rounds * run.iterations))
+        recorded = decisions * (1 if policy or not search.own_view else 2)
+        new_rows = round(row_bytes * min(learn.replay_rows, recorded * rounds))
+        ring = round(row_bytes * min(learn.replay_rows, recorded * rounds * run.iterations))
         # Forward and backward in fp32; the reference's took 0.32 GB where this is 0.40 (docs/performance.md).
         activations = 2 * net.width if policy else 8 * net.width + 2 * net.feed_forward
         step = 8 * learn.batch_size * (net.layers * activations + FEATURES)
@@ -82,7 +83,7 @@ class Needs:
             "rounds in flight": min(sizes.rounds_in_flight, rounds + play.carry_over)
             * (_ROUND_BYTES + (0 if policy else _SIMULATION_BYTES * worlds * simulations)),
             # With a lag the next iteration's come in while these are learned from.
-            "records of an iteration": (2 + play.lag) * round(record_bytes * decisions * rounds),
+            "records of an iteration": (2 + play.lag) * round(record_bytes * recorded * rounds),
             # Learner, gradient, two of AdamW's; the best, the untrained and the one that plays.
             "networks and a training step": (7 + play.lag) * weights + step,
         }
@@ -96,7 +97,7 @@ class Needs:
         }
         metrics = 8 * len(COLUMNS) * run.iterations
         carried_bytes = 1 if policy else _CARRIED_ROW_BYTES
-        self.checkpoint = saved + round(play.carry_over * decisions * carried_bytes) + metrics
+        self.checkpoint = saved + round(play.carry_over * recorded * carried_bytes) + metrics
         # Rows of the kept checkpoints, which share most of them, and of the best, which may be older.
         rows = ring + (run.keep_checkpoints + 1) * new_rows + (ring if config.promotion.enabled else 0)
         # Kept ones, the best, the untrained, and the one that is being written.

@@ -109,7 +109,7 @@ class DeviceRows:
         epochs = at(config.epochs, iteration)
         orders = [self.ring.epoch(rng, config.batch_size) for _ in range(epochs)]
         count, size = orders[0].shape
-        weight = self._policy_weight(held_out=False)
+        weight = self._policy_weight(orders[0])
         return Minibatches(
             epochs * count, size, (self.batch(slots, weight) for order in orders for slots in self.upload(order))
         )
@@ -118,16 +118,14 @@ class DeviceRows:
         """The newest held-out rows, a batch at a time."""
         slots = self.ring.held_out(most=_HELD_OUT_ROWS)
         if len(slots):
-            weight = self._policy_weight(held_out=True)
+            weight = self._policy_weight(slots)
             for part in torch.split(self.upload(slots), _HELD_OUT_BATCH):
                 yield self.batch(part, weight)
 
-    def _policy_weight(self, *, held_out: bool) -> float:
-        """Rows for each decision: 1, or 2 where what another seat knew is recorded beside each decision."""
-        columns, rows = self.ring.columns(), len(self.ring)
-        chosen = np.equal(columns["held_out"][:rows], held_out)
-        decides = np.logical_and(chosen, np.any(columns["legal"][:rows], axis=1))
-        return int(np.sum(chosen)) / max(int(np.sum(decides)), 1)
+    def _policy_weight(self, slots: npt.NDArray[np.int64]) -> float:
+        """Rows for each decision among these: 1, or 2 where each decision has a row of who looked on."""
+        decides = np.any(self.ring.columns()["legal"][slots.ravel()], axis=1)
+        return slots.size / max(int(np.sum(decides)), 1)
 
     def batch(self, slots: Tensor, policy_weight: float = 1.0) -> DeviceBatch:
         """The rows of these slots.

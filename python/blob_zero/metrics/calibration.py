@@ -3,8 +3,8 @@
 Value: the value head's number for each seat in play against how the round ended for that seat, both from -1 to 1.
 
 Bids made: a bid of b scores 10 + b points when made and 0 otherwise, so once a seat has bid, its expected score over
-10 + b *is* its chance of making the bid. The network's chance is computed so from its value for the seat that decides,
-in rows of the play of cards, and so is the outcome.
+10 + b *is* its chance of making the bid. The network's chance is computed so from its value for the row's own seat, in
+rows of the play of cards, and so is the outcome. With `search.own_view` half of the rows are of who looks on.
 """
 
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ _WIDE = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CarryOver:
-    """C rounds, or games, between two decisions, by number; A decisions are taken in them, N of them recorded.
+    """C rounds, or games, between two decisions, by number; A decisions are taken in them, N rows recorded.
 
     Plain arrays, so that they can be saved. A round needs no random state: the randomness of each decision comes from
     the seed, the round's number and the decision's.
@@ -25,7 +25,7 @@ class CarryOver:
     Attributes:
         round: uint64[C], numbers of the rounds.
         decisions: uint16[C], decisions taken in each; they sum to A.
-        recorded: uint16[C], decisions recorded of each; they sum to N.
+        recorded: uint16[C], rows recorded of each; they sum to N.
         action: uint8[A], the actions taken, round by round.
         features: uint8[N, 256], this and the rest as in `Records`.
         legal: bool[N, 52].

@@ -20,7 +20,7 @@ class Stats:
         decisions: decisions taken; forced actions do not count.
         simulations: simulations of all searches.
         evaluations: evaluations requested by the searches.
-        repeats: leaves that shared the evaluation of an equal row in their round.
+        repeats: evaluations that an equal row of the round had already.
         batches: batches handed to the evaluator.
         rows: filled rows in these batches.
         batch_rows: rows of a full batch.
@@ -52,7 +52,7 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """Records of self-play: N searched decisions, sorted by round and decision, and the results of the rounds.
+    """Records of self-play: N rows of searched decisions, sorted by round and decision, and the results of the rounds.
 
     With `SearchOptions.own_view` each decision has a second row after its own: what one of the other seats knew there,
     in which no action is legal.

@@ -158,6 +158,7 @@ impl RequestingSearch {
         let row = evaluation(&self.cache, pending.source, &rows, &mut known);
         if let Some((source, place)) = pending.own {
             let own = evaluation(&self.cache, source, &rows, &mut known_own);
+            row.value(place.into()).map_err(of(pending.source))?;
             let values = with_own_value(&row, place.into(), &own).map_err(of(source))?;
             let seen = Evaluation { policy: row.policy, values: &values };
             self.search.receive(pending.leaf, &seen).map_err(of(pending.source))?;
@@ -175,7 +176,7 @@ impl RequestingSearch {
         Outcome { evaluations: outcome.evaluations - self.repeats, ..outcome }
     }
 
-    /// Leaves that needed no row of their own.
+    /// Evaluations that needed no row of their own.
     pub(crate) const fn repeats(&self) -> u64 {
         self.repeats
     }

@@ -97,6 +97,11 @@ impl Default for SearchConfig {
 }
 
 impl SearchConfig {
+    /// Most rows that a leaf is evaluated by.
+    pub(crate) const fn rows_of_leaf(&self) -> usize {
+        1 + self.own_view as usize
+    }
+
     /// # Errors
     /// The first setting out of its range.
     pub fn check(&self) -> Result<(), ConfigError> {

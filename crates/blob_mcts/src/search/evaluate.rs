@@ -44,12 +44,16 @@ impl Evaluation<'_> {
         Ok(mass)
     }
 
-    /// The value of the first relative seat, the one whose row it is.
+    /// The value of a relative seat, within [-1, 1].
     ///
     /// # Errors
     /// If it is no number in [-1, 1].
-    pub(crate) fn first_value(&self) -> Result<f32, EvaluationError> {
-        sound_value(0, self.values[0])
+    pub(crate) fn value(&self, seat: usize) -> Result<f32, EvaluationError> {
+        let value = self.values[seat];
+        if value.is_nan() || value.abs() > 1.0 + VALUE_TOLERANCE {
+            return Err(EvaluationError::Value { seat, value });
+        }
+        Ok(value.clamp(-1.0, 1.0))
     }
 
     /// The values by absolute seat, from those relative to the seat to move.
@@ -58,19 +62,11 @@ impl Evaluation<'_> {
     /// If the value of a seat in play is no number in [-1, 1].
     pub(crate) fn absolute_values(&self, mover: Seat, players: usize) -> Result<BySeat<f32>, EvaluationError> {
         let mut values = BySeat::default();
-        for (seat, &value) in self.values[..players].iter().enumerate() {
-            values[mover.after(seat, players)] = sound_value(seat, value)?;
+        for seat in 0..players {
+            values[mover.after(seat, players)] = self.value(seat)?;
         }
         Ok(values)
     }
-}
-
-/// The value of a relative seat, within [-1, 1].
-fn sound_value(seat: usize, value: f32) -> Result<f32, EvaluationError> {
-    if value.is_nan() || value.abs() > 1.0 + VALUE_TOLERANCE {
-        return Err(EvaluationError::Value { seat, value });
-    }
-    Ok(value.clamp(-1.0, 1.0))
 }
 
 /// An evaluator that is written in Rust and answers at once.

@@ -34,6 +34,8 @@ impl OwnView {
 
 /// The values of a leaf with the searcher's own in its place, both by relative seat from the one that moves.
 ///
+/// The value that is replaced is to be checked before: it counts where another seat meets the same row.
+///
 /// # Errors
 /// If the searcher's value is no number in [-1, 1].
 pub(crate) fn with_own_value(
@@ -42,6 +44,6 @@ pub(crate) fn with_own_value(
     own: &Evaluation<'_>,
 ) -> Result<[f32; MAX_PLAYERS], EvaluationError> {
     let mut values = *leaf.values;
-    values[place] = own.first_value()?;
+    values[place] = own.value(0)?;
     Ok(values)
 }

@@ -130,7 +130,10 @@ impl Search {
             for asked in &leaves {
                 let evaluation = row(asked.row);
                 let values = match asked.own {
-                    Some((own, place)) => with_own_value(&evaluation, place, &row(own))?,
+                    Some((own, place)) => {
+                        evaluation.value(place)?;
+                        with_own_value(&evaluation, place, &row(own))?
+                    }
                     None => *evaluation.values,
                 };
                 searches[asked.search].receive(asked.leaf, &Evaluation { values: &values, ..evaluation })?;

@@ -20,7 +20,7 @@ pub struct RoundSoFar {
     pub index: u64,
     /// The actions of its decisions; forced ones follow from them.
     pub actions: Vec<Action>,
-    /// Its searched decisions in order, where they are recorded.
+    /// The rows of its searched decisions in order, where they are recorded.
     pub decisions: Vec<DecisionRecord>,
 }
 

@@ -40,7 +40,7 @@ pub struct RoundRecord {
     pub game_round: u8,
     /// All that was played.
     pub moves: Moves,
-    /// Its searched decisions in order, where they are recorded.
+    /// The rows of its searched decisions in order, where they are recorded.
     pub decisions: Vec<DecisionRecord>,
     /// Points of each seat.
     pub points: BySeat<u8>,

@@ -51,7 +51,7 @@ pub(crate) struct Counts {
     pub(crate) simulations: u64,
     /// Requested evaluations, by the queue or at once.
     pub(crate) evaluations: u64,
-    /// Leaves that shared an evaluation with an equal one before them.
+    /// Evaluations that an equal row before them had already.
     pub(crate) repeats: u64,
 }
 

@@ -32,7 +32,7 @@ pub struct Progress {
     pub simulations: u64,
     /// Evaluations of finished searches, by the queue or at once.
     pub evaluations: u64,
-    /// Leaves that shared the evaluation of an equal row of their round.
+    /// Evaluations that an equal row of the round had already.
     pub repeats: u64,
     /// Batches sent to evaluators.
     pub batches: u64,

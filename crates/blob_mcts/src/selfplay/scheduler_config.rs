@@ -94,12 +94,12 @@ impl SchedulerConfig {
     }
 }
 
-/// Rows that a round of this agent has in flight: one for each leaf of each world that grows.
+/// Rows that a round of this agent has in flight: those of a leaf in each world that grows.
 fn rows_in_flight(agent: &Agent) -> usize {
     match agent {
         Agent::Search { config, evaluator: LeafEvaluator::Model(_), .. } => {
             let worlds = config.worlds_in_flight.map_or(config.worlds, |most| most.min(config.worlds));
-            worlds * config.leaves_in_flight
+            worlds * config.leaves_in_flight * config.rows_of_leaf()
         }
         Agent::Policy { .. } => 1,
         // About three promising actions in each world.
@@ -112,8 +112,7 @@ fn rows_in_flight(agent: &Agent) -> usize {
 fn evaluations(agent: &Agent) -> usize {
     match agent {
         Agent::Search { config, .. } => {
-            let rows_of_leaf = 1 + usize::from(config.own_view);
-            config.worlds.saturating_mul(config.simulations).saturating_mul(rows_of_leaf).saturating_add(1)
+            config.worlds.saturating_mul(config.simulations).saturating_mul(config.rows_of_leaf()).saturating_add(1)
         }
         _ => 0,
     }

@@ -63,7 +63,7 @@ class SearchOptions:
 
     @property
     def leaves(self) -> int:
-        """Rows of one round that may wait for an evaluation at the same time: one for each leaf, two with `own_view`."""
+        """Rows of one round that may wait for an evaluation at the same time: a leaf's one, or two with `own_view`."""
         return (1 + self.own_view) * self.leaves_in_flight * min(self.worlds, self.worlds_in_flight or self.worlds)
 
     def greedy(self) -> Self:

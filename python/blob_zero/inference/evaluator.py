@@ -22,8 +22,8 @@ class Evaluator(Protocol):
         Args:
             features: float32[B, 256], encoded observations of the seat to move (docs/observation.md).
             legal: bool[B, 52], the legal actions of that seat, cards by relative rank as in the encoding. A search with
-                `own_view` also asks for rows of a seat that does not move, where none is legal and the first value alone
-                counts.
+                `own_view` also asks for rows of a seat that does not move, where none is legal and the first value
+                alone counts.
 
         Returns:
             Policy float32[B, 52], probabilities of the actions, named as in `legal`. The search keeps the legal ones

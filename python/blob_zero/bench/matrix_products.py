@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from blob_zero.model.networks import Shape
 
 
-def linear_layers(shape: "Shape") -> list[tuple[int, int, bool]]:
+def linear_layers(shape: "Shape", config: TrainingConfig) -> list[tuple[int, int, bool]]:
     """Inputs and outputs of the linear layers in training, and whether they read features, in the order of a row.
 
     Of an OutcomeNet the critic's follow, and the details that only some rows are judged in are left out.
@@ -24,9 +25,8 @@ def linear_layers(shape: "Shape") -> list[tuple[int, int, bool]]:
     if shape.own is not None:
         raise ConfigError(f"the matrix products of {shape.own} are unknown; should be a network of this package")
     if isinstance(shape, OutcomeShape):
-        hidden = [(shape.width, shape.width, False)] * (shape.layers - 1)
-        actor = [(FEATURES, shape.width, True), *hidden, (shape.width, 2 * ACTIONS + SEATS, False)]
-        return [*actor, (OPEN_FEATURES, shape.width, True), *hidden, (shape.width, 1, False)]
+        actor = _perceptron(FEATURES, shape.width, shape.layers, 2 * ACTIONS + SEATS)
+        return [*actor, *_perceptron(OPEN_FEATURES, config.critic_width, config.critic_layers, 1)]
     width, wide = shape.width, shape.feed_forward
     # The value and output projections of attention; queries and keys have no effect and are not computed.
     block = [(width, width, False), (width, width, False), (width, wide, False), (wide, width, False)]
@@ -37,13 +37,21 @@ def linear_layers(shape: "Shape") -> list[tuple[int, int, bool]]:
     return [(FEATURES, width, True), *(block * shape.layers), *heads]
 
 
-def flops_a_row(shape: "Shape") -> int:
+def _perceptron(inputs: int, width: int, layers: int, outputs: int) -> list[tuple[int, int, bool]]:
+    return [(inputs, width, True), *[(width, width, False)] * (layers - 1), (width, outputs, False)]
+
+
+def flops_a_row(shape: "Shape", config: TrainingConfig) -> int:
     """Floating-point operations of the matrix products for one row, forward and backward."""
     # Forward, the gradient of the weights, and the gradient of the inputs, which the features do not need.
-    return sum(2 * inputs * outputs * (2 if features else 3) for inputs, outputs, features in linear_layers(shape))
+    return sum(
+        2 * inputs * outputs * (2 if features else 3) for inputs, outputs, features in linear_layers(shape, config)
+    )
 
 
-def matrix_products(shape: "Shape", batch: int, *, device: "torch.device", precision: str) -> Callable[[], object]:
+def matrix_products(
+    shape: "Shape", config: TrainingConfig, *, device: "torch.device", precision: str
+) -> Callable[[], object]:
     """A function that computes the matrix products of one training step, in memory that it holds."""
     import torch
 
@@ -52,8 +60,8 @@ def matrix_products(shape: "Shape", batch: int, *, device: "torch.device", preci
     def random(rows: int, columns: int) -> torch.Tensor:
         return (torch.randn(rows, columns, device=device) / math.sqrt(columns)).to(dtype)
 
-    layers = []
-    for inputs, outputs, features in linear_layers(shape):
+    layers, batch = [], config.batch_size
+    for inputs, outputs, features in linear_layers(shape, config):
         weight, x, gradient = random(outputs, inputs), random(batch, inputs), random(batch, outputs)
         layers.append(
             (weight, x, gradient, random(batch, outputs), random(outputs, inputs), random(batch, inputs), features)

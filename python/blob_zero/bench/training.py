@@ -86,7 +86,7 @@ def bench_training(
         notice("warming up, and compiling where asked for")
         learn = warm_up(learner, replay, notice)
         precision = learner.gradients.precision
-        products = matrix_products(learner.net.shape, config.batch_size, device=device, precision=precision)
+        products = matrix_products(learner.net.shape, config, device=device, precision=precision)
         for _ in range(_WARM_UP_STEPS):
             products()
         rates, limits = [], []
@@ -106,7 +106,7 @@ def bench_training(
         "step_ms": 1e3 * config.batch_size / rate,
         "limit_examples_per_s": limit,
         "limit_share": float(np.median(np.array(rates) / limits)),
-        "limit_tflops": limit * flops_a_row(learner.net.shape) / 1e12,
+        "limit_tflops": limit * flops_a_row(learner.net.shape, config) / 1e12,
         "precision": learner.gradients.precision,
         "compiled": learner.gradients.compiled,
         "parts": learner.gradients.parts,

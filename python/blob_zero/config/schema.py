@@ -305,6 +305,10 @@ class TrainingConfig(_Section):
     td_lambda: float = Field(default=0.5, ge=0, le=1)
     """Of policies alone: what the critic is told of an action; 0 its own judgement of the seat's next decision, 1 the
     round's result."""
+    critic_width: int = Field(default=256, ge=1)
+    """Of policies alone: hidden units of each layer of the critic."""
+    critic_layers: int = Field(default=3, ge=1)
+    """Of policies alone: hidden layers of the critic."""
     policy_weight: float = Field(default=0.3, gt=0)
     """Of policies alone: weight of the policy's loss. Advantages in it are in units of their root mean square over the
     iteration."""
@@ -382,7 +386,16 @@ _OF_POLICIES = frozenset(
     {"selfplay.random_share"}
     | {
         f"training.{name}"
-        for name in ("learned_share", "td_lambda", "policy_weight", "entropy_weight", "make_weight", "outcome_weight")
+        for name in (
+            "learned_share",
+            "td_lambda",
+            "critic_width",
+            "critic_layers",
+            "policy_weight",
+            "entropy_weight",
+            "make_weight",
+            "outcome_weight",
+        )
     }
 )
 _OF_SEARCHES = frozenset(

@@ -53,6 +53,16 @@ class Gradients:
         if others and device.type == "cpu" and not self.compiled:
             self._aside = ThreadPoolExecutor(others, thread_name_prefix="gradients")
 
+    def own_threads(self) -> AbstractContextManager[object]:
+        """Lets PyTorch compute on this thread's share of its threads, where parts of the objective have one each.
+
+        All of a step belongs in it: threads that an operation between two gradients had to itself would go on spinning
+        for milliseconds, on the cores that the next gradients need (docs/LOG.md).
+        """
+        if self._aside is None:
+            return nullcontext()
+        return torch_threads(max(1, torch.get_num_threads() // len(self.objective.parts)))
+
     def compute(self, batch: Batch) -> Tensor:
         """Computes the gradient of the batch's mean loss, scaled by `scale`, without waiting for the device.
 
@@ -76,20 +86,23 @@ class Gradients:
         return losses
 
     def _side_by_side(self, batch: Batch, share: Tensor, aside: ThreadPoolExecutor) -> Tensor:
-        """Computes each part of the objective on a thread of its own, with its share of PyTorch's threads.
+        """Computes each part of the objective on a thread of its own, which has as many of PyTorch's as this one.
 
         Operations of a small network gain little from a second thread, while its parts need not wait for each other.
         """
         here, *others = self.objective.parts
-        threads = max(1, torch.get_num_threads() // (1 + len(others)))
+        threads = torch.get_num_threads()
 
         def compute(part: Part) -> Tensor:
-            with torch_threads(threads):
-                loss, losses = _loss(self.net, batch, share, (part,), self.precision)
-                self.scale.of(loss).backward()  # type: ignore[no-untyped-call]
+            loss, losses = _loss(self.net, batch, share, (part,), self.precision)
+            self.scale.of(loss).backward()  # type: ignore[no-untyped-call]
             return losses
 
-        pending = [aside.submit(compute, part) for part in others]
+        def compute_aside(part: Part) -> Tensor:
+            with torch_threads(threads):
+                return compute(part)
+
+        pending = [aside.submit(compute_aside, part) for part in others]
         try:
             first = compute(here)
         finally:

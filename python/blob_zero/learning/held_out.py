@@ -8,8 +8,9 @@ import numpy.typing as npt
 import torch
 
 import blob_zero as bz
+from blob_zero.learning.actor_losses import actor_losses
 from blob_zero.learning.minibatches import DeviceBatch
-from blob_zero.learning.objective import actor_losses, critic_losses, critic_of_rounds, policy_value_losses
+from blob_zero.learning.objective import critic_losses, critic_of_rounds, policy_value_losses
 from blob_zero.learning.round_replay import OutcomeBatch
 from blob_zero.metrics.calibration import CHANCE_BINS, calibration, network_calibration
 from blob_zero.metrics.log import MetricValue

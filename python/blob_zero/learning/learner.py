@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+import blob_zero as bz
+from blob_zero import _core
 from blob_zero.config.schedule import at
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import BlobError, CheckpointError
@@ -15,11 +18,11 @@ from blob_zero.learning.display import Notice, silent
 from blob_zero.learning.gradients import Gradients, autocast
 from blob_zero.learning.held_out import measure_outcomes, measure_values
 from blob_zero.learning.minibatches import DeviceRows, Minibatches
-from blob_zero.learning.objective import Batch, action_values, outcomes_of_rounds
+from blob_zero.learning.objective import Batch, action_values
 from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
 from blob_zero.learning.rate import entropy_weight, learning_rate
 from blob_zero.learning.replay import ReplayRing
-from blob_zero.learning.round_replay import AfterBatch, Judged, OutcomeBatch, RoundReplay
+from blob_zero.learning.round_replay import RoundReplay
 from blob_zero.learning.step_graph import StepGraph
 from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.machine.spinning import share_cores_with_others
@@ -27,7 +30,7 @@ from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
 from blob_zero.model.critic import ActorCritic
 from blob_zero.model.networks import Network
-from blob_zero.model.outcome_net import OutcomeNet
+from blob_zero.model.outcome_net import OutcomeNet, Outcomes
 
 # Steps between two readings of the losses on a GPU: each reading waits for the device, which then idles.
 _STEPS_A_READING = 16
@@ -51,10 +54,13 @@ class Learner:
 
     def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
         self.net = net.to(device)
-        self._trained = ActorCritic(net).to(device) if isinstance(net, OutcomeNet) else self.net
+        self._trained: Network | ActorCritic = self.net
+        if isinstance(net, OutcomeNet):
+            self._trained = ActorCritic(net, width=config.critic_width, layers=config.critic_layers).to(device)
         self.config = config
         self.device = device
         self.iterations = iterations
+        self._feature_scale = torch.from_numpy(bz.feature_scale()).to(device)
         self.gradients = Gradients(self._trained, config, device=device)
         self.optimizer = make_optimizer(self._trained, config, on_gpu=device.type == "cuda")
         self._rows: DeviceRows | None = None
@@ -97,23 +103,23 @@ class Learner:
         self._check_steps(results.skipped(), total, iteration=iteration, notice=notice)
         return results.summary(batch_rows=size, seconds=time.perf_counter() - started)
 
-    def _judge(self, batch: OutcomeBatch, after: AfterBatch) -> Judged:
+    def _judge(self, rows: "_core._Rows", after: "_core._AfterRows") -> "_core._Judged":
         """What the networks make of decisions, with the weights that they have now."""
         assert isinstance(self._trained, ActorCritic)
         with torch.inference_mode(), autocast(self.device, self.gradients.precision):
-            outcomes = outcomes_of_rounds(self._trained, batch)
-            judged = action_values(self._trained, after)
-        logits = outcomes.policy.float().masked_fill(~batch.legal, torch.finfo(torch.float32).min)
-        policy, taken = torch.softmax(logits, dim=1), batch.action[:, None]
-        values = torch.zeros_like(logits)
-        values[after.decision, after.action] = judged
-        expected = (policy * values).sum(dim=1)
-        return Judged(
-            log_probability=torch.log_softmax(logits, dim=1).gather(1, taken).squeeze(1),
-            value=expected,
-            taken_value=values.gather(1, taken).squeeze(1),
-            advantage=(values - expected[:, None]).masked_fill(~batch.legal, 0.0),
-            make_error=(torch.sigmoid(outcomes.make.float().gather(1, taken).squeeze(1)) - batch.made).abs(),
+            raw = torch.from_numpy(rows["features"]).to(self.device)
+            outcomes: Outcomes = self._trained.actor(raw.float() * self._feature_scale, detailed=0)
+            values = action_values(self._trained, torch.from_numpy(after["features"]).to(self.device))
+        return _core.judge_decisions(
+            policy=_numbers(outcomes.policy),
+            make=_numbers(outcomes.make),
+            legal=rows["legal"],
+            action=rows["action"],
+            made=rows["tricks"][:, 0] == rows["bid"],
+            decision=after["decision"],
+            acted=after["action"],
+            settled=after["settled"],
+            value=_numbers(values),
         )
 
     def measure_held_out(self, replay: ReplayRing | RoundReplay, *, has_bid_chances: bool) -> dict[str, MetricValue]:
@@ -181,7 +187,8 @@ class Learner:
             try:
                 set_rate(self.optimizer, rate)
                 ensure_moments(self.optimizer)
-                return self._stepper(batch)(batch)
+                with self.gradients.own_threads():
+                    return self._stepper(batch)(batch)
             except Exception as error:
                 self._graphs.clear()
                 self.gradients.adapt(error, batch.rows, notice)
@@ -244,3 +251,9 @@ class Learner:
         self._graphs.clear()  # they hold the old moments
         if self.gradients.scale.enabled and _SCALER in state:
             self.gradients.scale.load(state[_SCALER])
+
+
+def _numbers(tensor: Tensor) -> npt.NDArray[np.float32]:
+    """The numbers of a tensor in one piece, in this computer's memory."""
+    found: npt.NDArray[np.float32] = tensor.float().cpu().contiguous().numpy()
+    return found

@@ -42,37 +42,9 @@ _LEAST = 1e-8
 """Keeps a deviation of 0 from dividing."""
 
 
-class Judged(NamedTuple):
-    """What the learner's networks make of B decisions, before they learn from them."""
-
-    log_probability: Tensor
-    """float32[B]: of the action taken, by the policy."""
-    value: Tensor
-    """float32[B]: the critic's value of the seat, expected over the policy's actions."""
-    taken_value: Tensor
-    """float32[B]: of the action taken."""
-    advantage: Tensor
-    """float32[B, 52]: the critic's value of each legal action less `value`; 0 of others."""
-    make_error: Tensor
-    """float32[B]: how far the chance to make the bid was from what came of it."""
-
-
-class AfterBatch(NamedTuple):
-    """The positions after M actions and all that they force, on the learner's device."""
-
-    features: Tensor
-    """uint8[M, 620], unscaled: what the seat that decided knows there with all hands open; all 0 where its value is
-    settled."""
-    decision: Tensor
-    """int64[M]: the place of the decision in its batch."""
-    action: Tensor
-    """int64[M]: the action, in the encoding's names."""
-    settled: Tensor
-    """float32[M]: the value of the round to the seat where nothing can change it any more, else NaN."""
-
-
-Judge = Callable[["OutcomeBatch", AfterBatch], Judged]
-"""Takes decisions, and the positions after each of their legal actions."""
+Judge = Callable[["_core._Rows", "_core._AfterRows"], "_core._Judged"]
+"""What the learner's networks make of decisions before they learn from them (`_core.judge_decisions`): takes decisions,
+and the positions after each of their legal actions."""
 
 
 class OutcomeBatch(NamedTuple):
@@ -104,9 +76,10 @@ class OutcomeBatch(NamedTuple):
     weight: Tensor
     """float32[B]: of the row in means over rows; 1 in the mean."""
     after_features: Tensor
-    """uint8[B, 620]: `AfterBatch.features` of the action taken."""
+    """uint8[B, 620], unscaled: what the seat that decided knows after the action taken and all that it forces, with all
+    hands open; all 0 where its value is settled."""
     settled: Tensor
-    """float32[B]: `AfterBatch.settled`."""
+    """float32[B]: the value of the round to the seat where nothing can change it any more, else NaN."""
 
     @property
     def made(self) -> Tensor:
@@ -210,7 +183,7 @@ class RoundReplay:
         for start in range(0, len(newest), _HELD_OUT_BATCH):
             part = newest[start : start + _HELD_OUT_BATCH]
             rows, after = self._store.rows(part, held_out=True), self._store.after_taken(part, held_out=True)
-            yield _on_device(rows, device, after=_after_on_device(after, device))
+            yield _on_device(rows, after, device)
 
     def _judged(self, judge: Judge, config: TrainingConfig, device: torch.device) -> "_Learned":
         """What is learned from each decision of the newest rounds."""
@@ -224,13 +197,11 @@ class RoundReplay:
             # The last part repeats some of its decisions, so that no part has a size of its own (`rounded_rows`).
             places = first + np.resize(part, _JUDGED_ROWS)
             rows = self._store.rows(places)
-            batch = _on_device(rows, device)
-            judged = judge(batch, _after_on_device(self._store.after_each(places), device))
-            columns = [judged.log_probability, judged.value, judged.taken_value, judged.make_error, batch.values[:, 0]]
-            of_batch[:, part] = torch.stack(columns)[:, : len(part)].cpu().numpy()
-            own = judged.advantage[: len(part)]
-            advantage[part] = own.cpu().numpy()
-            return float(own.double().square().sum()), int(rows["legal"][: len(part)].sum())
+            judged = judge(rows, self._store.after_each(places))
+            columns = [judged["log_probability"], judged["value"], judged["taken_value"], judged["make_error"]]
+            of_batch[:, part] = np.stack([*columns, rows["values"][:, 0]])[:, : len(part)]
+            advantage[part] = judged["advantage"][: len(part)]
+            return math.fsum(judged["squares"][: len(part)]), int(rows["legal"][: len(part)].sum())
 
         # On a CPU a thread judges a part alone: its operations are too small to share. On a GPU they queue up anyway.
         threads = min(torch.get_num_threads(), _MOST_JUDGES) if device.type == "cpu" else 1
@@ -257,8 +228,7 @@ class RoundReplay:
 
         def build(places: npt.NDArray[np.int64]) -> OutcomeBatch:
             wanted = learned.first + places
-            after = _after_on_device(self._store.after_taken(wanted), device)
-            batch = _on_device(self._store.rows(wanted), device, after=after)
+            batch = _on_device(self._store.rows(wanted), self._store.after_taken(wanted), device)
             columns = (learned.log_probability, learned.advantage, learned.expected, share / learned.chance)
             chance, advantage, expected, weight = (
                 torch.from_numpy(column[places]).to(device).float() for column in columns
@@ -272,6 +242,9 @@ class RoundReplay:
             )
 
         with ThreadPoolExecutor(1, thread_name_prefix="rows") as ahead:
+            # More threads for its operations would spin beside those that learn.
+            ahead.submit(torch.set_num_threads, 1).result()
+            torch.set_num_threads(torch.get_num_threads())  # for threads to come, which that changed as well
             pending = [ahead.submit(build, places) for places in orders[:_DRAWN_AHEAD]]
             for k in range(len(orders)):
                 batch = pending.pop(0).result()
@@ -293,15 +266,8 @@ class _Learned(NamedTuple):
     """To be drawn in a pass."""
 
 
-def _after_on_device(rows: "_core._AfterRows", device: torch.device) -> AfterBatch:
-    features, decision, action, settled = (
-        torch.from_numpy(rows[name]).to(device) for name in ("features", "decision", "action", "settled")
-    )
-    return AfterBatch(features, decision, action.long(), settled)
-
-
-def _on_device(rows: "_core._Rows", device: torch.device, *, after: AfterBatch | None = None) -> OutcomeBatch:
-    """A batch of decisions, with what follows the actions taken; one without is judged, but not learned from."""
+def _on_device(rows: "_core._Rows", after: "_core._AfterRows", device: torch.device) -> OutcomeBatch:
+    """A batch of decisions, and of what follows the actions taken, not judged yet."""
     scale = torch.from_numpy(bz.feature_scale()).to(device)
     raw, legal, action, bid, tricks, values = (
         torch.from_numpy(rows[name]).to(device) for name in ("features", "legal", "action", "bid", "tricks", "values")
@@ -320,6 +286,6 @@ def _on_device(rows: "_core._Rows", device: torch.device, *, after: AfterBatch |
         expected=values[:, 0],
         entropy_weight=none,
         weight=torch.ones_like(none),
-        after_features=none if after is None else after.features,
-        settled=none if after is None else after.settled,
+        after_features=torch.from_numpy(after["features"]).to(device),
+        settled=torch.from_numpy(after["settled"]).to(device),
     )

@@ -46,15 +46,17 @@ class Critic(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """A network that plays, and a critic of its size that helps it to learn.
+    """A network that plays, and a critic that helps it to learn.
 
     Args:
-        actor: the network; the critic's first weights are always the same for a size.
+        actor: the network.
+        width: hidden units of each of the critic's layers; its first weights are always the same for a size.
+        layers: the critic's hidden layers.
     """
 
-    def __init__(self, actor: OutcomeNet) -> None:
+    def __init__(self, actor: OutcomeNet, *, width: int, layers: int) -> None:
         super().__init__()
         self.actor = actor
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            self.critic = Critic(width=actor.shape.width, layers=actor.shape.layers)
+            self.critic = Critic(width=width, layers=layers)

@@ -1,4 +1,5 @@
-//! Determinized multi-player PUCT search, and the scheduler that plays thousands of rounds at once.
+//! Determinized multi-player PUCT search, the scheduler that plays thousands of rounds at once, and what is learned of
+//! these rounds.
 //!
 //! [`Search`] is a plain state machine: [`Search::select`] hands out leaves, [`Search::receive`] takes their
 //! evaluations, [`Search::outcome`] is its result. It knows no thread and no queue. [`Scheduler`] runs many rounds on

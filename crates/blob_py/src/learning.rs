@@ -2,7 +2,7 @@
 
 use blob_engine::{ACTIONS, MAX_PLAYERS};
 use blob_mcts::{ActionValues, LOSSES, Outcomes, TRICKS, Taken, Targets};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -38,6 +38,9 @@ pub(crate) struct Minibatch<'py> {
 impl Minibatch<'_> {
     fn outcomes(&self) -> PyResult<Outcomes<'_>> {
         let (rows, detailed) = (self.rows()?, self.missed.as_slice()?.len() / TRICKS);
+        if detailed > rows {
+            return Err(config(format!("missed has {detailed} rows, more than the {rows} of the minibatch")));
+        }
         Ok(Outcomes {
             policy: whole("policy", &self.policy, rows * ACTIONS)?,
             values: whole("predicted_values", &self.predicted_values, rows * MAX_PLAYERS)?,
@@ -77,7 +80,7 @@ impl Minibatch<'_> {
     }
 }
 
-/// The losses of a minibatch: float64[8], in the order of `objective.actor_losses`.
+/// The losses of a minibatch: float64[8], in the order of `actor_losses.actor_losses`.
 #[pyfunction]
 pub(crate) fn outcome_losses<'py>(py: Python<'py>, minibatch: Minibatch<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let (outcomes, targets) = (minibatch.outcomes()?, minibatch.targets()?);
@@ -151,6 +154,9 @@ pub(crate) fn judge_decisions<'py>(
 /// The entries of an array, row by row.
 fn whole<'a, T: numpy::Element>(name: &str, array: &'a Array<'_, T>, entries: usize) -> PyResult<&'a [T]> {
     let found = array.as_slice()?;
+    if !array.is_c_contiguous() {
+        return Err(config(format!("{name} is not in the order of its rows")));
+    }
     if found.len() == entries {
         return Ok(found);
     }

@@ -20,13 +20,14 @@ def linear_layers(shape: "Shape", config: TrainingConfig) -> list[tuple[int, int
     """
     from blob_zero._core import OPEN_FEATURES
     from blob_zero.model.blobnet import ACTIONS, FEATURES, SEATS
+    from blob_zero.model.critic import critic_size
     from blob_zero.model.outcome_net import OutcomeShape
 
     if shape.own is not None:
         raise ConfigError(f"the matrix products of {shape.own} are unknown; should be a network of this package")
     if isinstance(shape, OutcomeShape):
         actor = _perceptron(FEATURES, shape.width, shape.layers, 2 * ACTIONS + SEATS)
-        return [*actor, *_perceptron(OPEN_FEATURES, config.critic_width, config.critic_layers, 1)]
+        return [*actor, *_perceptron(OPEN_FEATURES, *critic_size(shape, config), 1)]
     width, wide = shape.width, shape.feed_forward
     # The value and output projections of attention; queries and keys have no effect and are not computed.
     block = [(width, width, False), (width, width, False), (width, wide, False), (wide, width, False)]

@@ -10,6 +10,7 @@ import numpy as np
 from blob_zero.bench.matrix_products import flops_a_row, matrix_products
 from blob_zero.bench.settings import PlaySettings, build_network
 from blob_zero.bench.tables import Measurement
+from blob_zero.config.load import load_config, preset_path
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.config.search_options import SearchOptions
 from blob_zero.machine.memory import peak_memory
@@ -59,7 +60,8 @@ def bench_training(
     product after the other on random numbers; on a GPU they are launched all at once by a CUDA graph.
 
     Args:
-        config: batch size, precision, compilation and the rest.
+        config: batch size, precision, compilation and the rest. Without a size of the critic, that of `quick`'s network
+            has `quick`'s.
         play: network, device, and on a CPU PyTorch's threads; the rounds are played with equal priors.
         passes: turns of each, at least 1.
         seconds: length of a turn.
@@ -73,6 +75,10 @@ def bench_training(
     from blob_zero.inference.devices import resolve_device
     from blob_zero.learning.learner import Learner
 
+    if play.agent == "policy" and play.network is None and config.critic_width is None:
+        quick = load_config(preset_path("quick")).training
+        sizes = {"critic_width": quick.critic_width, "critic_layers": quick.critic_layers}
+        config = config.model_copy(update=sizes)
     device = resolve_device(play.device)
     threads = torch.get_num_threads()
     if device.type == "cuda":

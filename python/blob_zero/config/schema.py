@@ -305,10 +305,10 @@ class TrainingConfig(_Section):
     td_lambda: float = Field(default=0.5, ge=0, le=1)
     """Of policies alone: what the critic is told of an action; 0 its own judgement of the seat's next decision, 1 the
     round's result."""
-    critic_width: int = Field(default=256, ge=1)
-    """Of policies alone: hidden units of each layer of the critic."""
-    critic_layers: int = Field(default=3, ge=1)
-    """Of policies alone: hidden layers of the critic."""
+    critic_width: int | None = Field(default=None, ge=1)
+    """Of policies alone: hidden units of each layer of the critic; None is as many as the network has."""
+    critic_layers: int | None = Field(default=None, ge=1)
+    """Of policies alone: hidden layers of the critic; None is as many as the network has."""
     policy_weight: float = Field(default=0.3, gt=0)
     """Of policies alone: weight of the policy's loss. Advantages in it are in units of their root mean square over the
     iteration."""

@@ -1,7 +1,7 @@
 """The losses of a policy that learns from its own rounds, and of what it predicts of them.
 
-Where a device has its own memory, PyTorch computes them. On a CPU the core does, in one pass over the rows, in place of
-a hundred small operations (docs/LOG.md).
+On a GPU, and in a step that torch.compile builds, PyTorch computes them. Else the core does, in one pass over the rows,
+in place of a hundred small operations (docs/LOG.md).
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ from blob_zero import _core
 from blob_zero.learning.round_replay import OutcomeBatch
 from blob_zero.model.outcome_net import TRICKS, Outcomes
 
+# These two are also in `crates/blob_mcts/src/learning/outcome_losses.rs`.
 _LOGIT_LIMIT = 5.0
 """How far a logit is moved from the mean over the legal actions: the worse of two keeps a chance of 1 in 22,000."""
 
@@ -36,7 +37,7 @@ def actor_losses(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
 
     `replicator_losses`; minus the weighted entropy of the policy; that entropy; its divergence from the policy that the
     iteration began with (Schulman 2020, "Approximating KL divergence", k3); the squared errors of the values; and what
-    `outcome_losses` returns.
+    `outcome_losses` returns. What is predicted of actions that are not legal plays no part.
     """
     if outcomes.policy.device.type == "cpu" and not torch.compiler.is_compiling():
         losses: Tensor = _CoreLosses.apply(batch, *(part.float().contiguous() for part in outcomes))
@@ -76,8 +77,7 @@ def losses_by_torch(outcomes: Outcomes, batch: OutcomeBatch) -> Tensor:
     logits = outcomes.policy.float()
     masked = logits.masked_fill(~batch.legal, _lowest())
     logarithms = torch.log_softmax(masked, dim=1)
-    # An action that is not legal has the probability 0, and 0 times a finite number is 0. The exponential of its
-    # logarithm would be 0 too, but takes eighty times as long on a CPU where it underflows.
+    # An action that is not legal has the probability 0, and 0 times a finite number is 0.
     entropy = -(torch.softmax(masked, dim=1) * logarithms).sum(dim=1)
     # A random action may have had next to no probability; what is only measured must not overflow.
     moved = (logarithms.gather(1, batch.action[:, None]).squeeze(1) - batch.log_probability).clamp(max=_MOST_MOVED)
@@ -151,5 +151,5 @@ def _lowest() -> float:
 
 
 def _cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
-    """The cross-entropy of each row of the last dimension; on a CPU a third of the time of PyTorch's own."""
+    """The cross-entropy of each row of the last dimension."""
     return torch.logsumexp(logits, dim=-1) - logits.gather(-1, classes[..., None]).squeeze(-1)

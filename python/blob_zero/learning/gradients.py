@@ -66,6 +66,8 @@ class Gradients:
     def compute(self, batch: Batch) -> Tensor:
         """Computes the gradient of the batch's mean loss, scaled by `scale`, without waiting for the device.
 
+        Within `own_threads`, where parts of the objective have a thread each.
+
         Args:
             batch: on the network's device.
 

@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-import blob_zero as bz
 from blob_zero import _core
 from blob_zero.config.schedule import at
 from blob_zero.config.schema import TrainingConfig
@@ -22,13 +21,13 @@ from blob_zero.learning.objective import Batch, action_values
 from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
 from blob_zero.learning.rate import entropy_weight, learning_rate
 from blob_zero.learning.replay import ReplayRing
-from blob_zero.learning.round_replay import RoundReplay
+from blob_zero.learning.round_replay import RoundReplay, scaled
 from blob_zero.learning.step_graph import StepGraph
 from blob_zero.learning.summary import StepResults, TrainingSummary
 from blob_zero.machine.spinning import share_cores_with_others
 from blob_zero.metrics.log import MetricValue
 from blob_zero.model.blobnet import BlobNet
-from blob_zero.model.critic import ActorCritic
+from blob_zero.model.critic import ActorCritic, critic_size
 from blob_zero.model.networks import Network
 from blob_zero.model.outcome_net import OutcomeNet, Outcomes
 
@@ -56,11 +55,11 @@ class Learner:
         self.net = net.to(device)
         self._trained: Network | ActorCritic = self.net
         if isinstance(net, OutcomeNet):
-            self._trained = ActorCritic(net, width=config.critic_width, layers=config.critic_layers).to(device)
+            width, layers = critic_size(net.shape, config)
+            self._trained = ActorCritic(net, width=width, layers=layers).to(device)
         self.config = config
         self.device = device
         self.iterations = iterations
-        self._feature_scale = torch.from_numpy(bz.feature_scale()).to(device)
         self.gradients = Gradients(self._trained, config, device=device)
         self.optimizer = make_optimizer(self._trained, config, on_gpu=device.type == "cuda")
         self._rows: DeviceRows | None = None
@@ -107,8 +106,7 @@ class Learner:
         """What the networks make of decisions, with the weights that they have now."""
         assert isinstance(self._trained, ActorCritic)
         with torch.inference_mode(), autocast(self.device, self.gradients.precision):
-            raw = torch.from_numpy(rows["features"]).to(self.device)
-            outcomes: Outcomes = self._trained.actor(raw.float() * self._feature_scale, detailed=0)
+            outcomes: Outcomes = self._trained.actor(scaled(rows["features"], self.device), detailed=0)
             values = action_values(self._trained, torch.from_numpy(after["features"]).to(self.device))
         return _core.judge_decisions(
             policy=_numbers(outcomes.policy),
@@ -246,7 +244,9 @@ class Learner:
             try:
                 self._trained.critic.load_state_dict(critic)
             except RuntimeError as error:
-                raise CheckpointError(f"the critic's weights do not fit: {error}") from error
+                raise CheckpointError(
+                    f"the critic's weights do not fit training.critic_width and critic_layers: {error}"
+                ) from error
         load_optimizer_state(self.optimizer, self._trained, moments)
         self._graphs.clear()  # they hold the old moments
         if self.gradients.scale.enabled and _SCALER in state:

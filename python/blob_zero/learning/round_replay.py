@@ -242,9 +242,10 @@ class RoundReplay:
             )
 
         with ThreadPoolExecutor(1, thread_name_prefix="rows") as ahead:
-            # More threads for its operations would spin beside those that learn.
-            ahead.submit(torch.set_num_threads, 1).result()
-            torch.set_num_threads(torch.get_num_threads())  # for threads to come, which that changed as well
+            # More threads for its operations would spin beside those that learn. The number is also that of threads to
+            # come, which is restored.
+            with torch_threads(torch.get_num_threads()):
+                ahead.submit(torch.set_num_threads, 1).result()
             pending = [ahead.submit(build, places) for places in orders[:_DRAWN_AHEAD]]
             for k in range(len(orders)):
                 batch = pending.pop(0).result()
@@ -266,21 +267,26 @@ class _Learned(NamedTuple):
     """To be drawn in a pass."""
 
 
+def scaled(features: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Encoded observations as a network reads them, float32[N, 256]."""
+    return torch.from_numpy(features).to(device).float() * torch.from_numpy(bz.feature_scale()).to(device)
+
+
 def _on_device(rows: "_core._Rows", after: "_core._AfterRows", device: torch.device) -> OutcomeBatch:
     """A batch of decisions, and of what follows the actions taken, not judged yet."""
-    scale = torch.from_numpy(bz.feature_scale()).to(device)
-    raw, legal, action, bid, tricks, values = (
-        torch.from_numpy(rows[name]).to(device) for name in ("features", "legal", "action", "bid", "tricks", "values")
+    legal, action, bid, tricks, values = (
+        torch.from_numpy(rows[name]).to(device) for name in ("legal", "action", "bid", "tricks", "values")
     )
+    players = np.ascontiguousarray(rows["features"][:, PLAYERS_FEATURE])
     none = torch.zeros_like(values[:, 0])
     return OutcomeBatch(
-        features=raw.float() * scale,
+        features=scaled(rows["features"], device),
         legal=legal,
         action=action.long(),
         bid=bid.long(),
         tricks=tricks.long(),
         values=values,
-        players=raw[:, PLAYERS_FEATURE],
+        players=torch.from_numpy(players).to(device),
         log_probability=none,
         advantage=torch.zeros(legal.shape, device=device),
         expected=values[:, 0],

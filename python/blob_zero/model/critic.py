@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from blob_zero import _core
-from blob_zero.model.outcome_net import OutcomeNet, hidden_layers, through
+from blob_zero.config.schema import TrainingConfig
+from blob_zero.model.outcome_net import OutcomeNet, OutcomeShape, hidden_layers, through
 
 
 class Critic(nn.Module):
@@ -43,6 +44,11 @@ class Critic(nn.Module):
         x = functional.relu(functional.linear(features.to(dtype), first.weight * self.scale, first.bias))
         value: Tensor = self.value(through(others, x))
         return value.squeeze(1)
+
+
+def critic_size(shape: OutcomeShape, config: TrainingConfig) -> tuple[int, int]:
+    """Width and layers of the critic of a network by these settings."""
+    return config.critic_width or shape.width, config.critic_layers or shape.layers
 
 
 class ActorCritic(nn.Module):

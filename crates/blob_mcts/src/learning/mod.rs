@@ -1,5 +1,5 @@
-//! What a learner computes of the rows of a minibatch beside its matrix products: one pass over each row here takes the
-//! place of a hundred small operations of PyTorch, whose threads wait for each other in the interpreter.
+//! What a learner computes of the rows of a minibatch beside its matrix products: one pass over the rows takes the place
+//! of a hundred small operations of PyTorch.
 
 mod judging;
 mod outcome_losses;

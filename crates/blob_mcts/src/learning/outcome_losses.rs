@@ -1,15 +1,18 @@
-//! The losses of a policy that learns from its own rounds, and their gradients. `blob_zero/learning/objective.py` says
-//! what each is; where a device has its own memory, PyTorch computes the same there.
+//! The losses of a policy that learns from its own rounds, and their gradients. `blob_zero/learning/actor_losses.py` says
+//! what each is, and computes the same by PyTorch for GPUs.
 
-use blob_engine::{ACTIONS, MAX_PLAYERS};
+use blob_engine::{ACTIONS, MAX_CARDS, MAX_PLAYERS};
 
 use crate::learning::softmax::{Softmax, sigmoid};
 
 /// Possible numbers of tricks, 0 to 13.
-pub const TRICKS: usize = 14;
+pub const TRICKS: usize = MAX_CARDS + 1;
 
 /// The losses: replicator, weighted entropy, entropy, divergence, values, made, missed, tricks.
 pub const LOSSES: usize = 8;
+
+/// The first of the losses of rows in detail.
+const DETAILED: usize = 6;
 
 /// How far a logit is moved from the mean over the legal actions.
 const LOGIT_LIMIT: f32 = 5.0;
@@ -90,8 +93,7 @@ pub fn outcome_losses(outcomes: &Outcomes<'_>, targets: &Targets<'_>) -> [f64; L
             sums[7] += f64::from(one.weight() * one.tricks_loss());
         }
     }
-    let (rows, detailed) = (rows as f64, detailed as f64);
-    std::array::from_fn(|loss| sums[loss] / if loss < 6 { rows } else { detailed })
+    std::array::from_fn(|loss| sums[loss] / if loss < DETAILED { rows } else { detailed } as f64)
 }
 
 /// The gradient of the losses' sum, each times its entry of `of_losses`.
@@ -109,7 +111,7 @@ pub fn outcome_gradients(outcomes: &Outcomes<'_>, targets: &Targets<'_>, of_loss
     let detailed = outcomes.missed.len() / TRICKS;
     for row in 0..rows {
         let one = Row::new(outcomes, targets, row);
-        let share = |loss: usize| of_losses[loss] * one.weight() / if loss < 6 { rows } else { detailed } as f32;
+        let share = |loss: usize| of_losses[loss] * one.weight() / if loss < DETAILED { rows } else { detailed } as f32;
         let of_policy = [share(0), share(1), share(2), share(3)];
         one.policy_gradient(&one.policy(), of_policy, part_mut(&mut found.policy, row, ACTIONS));
         one.value_gradient(share(4), part_mut(&mut found.values, row, MAX_PLAYERS));
@@ -191,7 +193,10 @@ impl<'a> Row<'a> {
 
     fn policy_losses(&self, policy: &Softmax) -> [f32; 4] {
         let entropy = Self::entropy(policy);
-        let moved = self.moved(policy).min(MOST_MOVED);
+        let moved = match self.moved(policy) {
+            moved if moved > MOST_MOVED => MOST_MOVED,
+            moved => moved, // also what is not a number
+        };
         let replicator: f32 =
             self.moves(policy).zip(policy.logits()).map(|((_, moves), (_, logit))| moves * logit).sum();
         let divergence = libm::expf(moved) - 1.0 - moved;
@@ -240,7 +245,8 @@ impl<'a> Row<'a> {
 
     fn make_loss(&self) -> f32 {
         let logit = self.make_logit();
-        logit.max(0.0) - if self.made() { logit } else { 0.0 } + libm::log1pf(libm::expf(-logit.abs()))
+        let of_made = if self.made() { logit } else { 0.0 };
+        logit.max(0.0) - of_made + libm::log1pf(libm::expf(-logit.abs()))
     }
 
     fn make_slope(&self) -> f32 {
@@ -298,4 +304,120 @@ fn part<T>(of: &[T], row: usize, columns: usize) -> &[T] {
 
 fn part_mut<T>(of: &mut [T], row: usize, columns: usize) -> &mut [T] {
     &mut of[row * columns..][..columns]
+}
+
+#[cfg(test)]
+mod tests {
+    use blob_engine::rng::{Purpose, below, stream};
+    use rand::Rng;
+
+    use super::*;
+
+    const ROWS: usize = 12;
+    const IN_DETAIL: usize = 5;
+
+    /// By column, in the order of [`Outcomes`].
+    type Predicted = [Vec<f32>; 6];
+
+    fn outcomes(predicted: &Predicted) -> Outcomes<'_> {
+        let [policy, values, make, missed, lean, tricks] = predicted;
+        Outcomes { policy, values, make, missed, lean, tricks }
+    }
+
+    fn numbers(rng: &mut impl Rng, count: usize) -> Vec<f32> {
+        (0..count).map(|_| below(rng, 4001) as f32 / 1000.0 - 2.0).collect()
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_losses() {
+        let rng = &mut stream(1, Purpose::Test, &[]);
+        let mut legal = vec![false; ROWS * ACTIONS];
+        let (mut action, mut players) = (Vec::new(), Vec::new());
+        for row in 0..ROWS {
+            let taken = below(rng, ACTIONS as u32) as usize;
+            for other in [taken, 7, 20, 51] {
+                legal[row * ACTIONS + other] = true;
+            }
+            action.push(taken as i64);
+            players.push(3 + below(rng, 6) as u8);
+        }
+        let tricks: Vec<i64> = (0..ROWS * MAX_PLAYERS).map(|_| i64::from(below(rng, 3))).collect();
+        let bid: Vec<i64> = (0..ROWS).map(|_| i64::from(below(rng, 3))).collect();
+        let (values, advantage, expected) =
+            (numbers(rng, ROWS * MAX_PLAYERS), numbers(rng, ROWS * ACTIONS), numbers(rng, ROWS));
+        let (log_probability, weight) = (numbers(rng, ROWS), numbers(rng, ROWS));
+        let targets = Targets {
+            legal: &legal,
+            action: &action,
+            bid: &bid,
+            tricks: &tricks,
+            values: &values,
+            players: &players,
+            log_probability: &log_probability,
+            advantage: &advantage,
+            expected: &expected,
+            entropy_weight: &[0.3; ROWS],
+            weight: &weight,
+        };
+        let sizes = [ROWS * ACTIONS, ROWS * MAX_PLAYERS, ROWS * ACTIONS];
+        let in_detail = [IN_DETAIL * TRICKS, IN_DETAIL * ACTIONS, IN_DETAIL * MAX_PLAYERS * TRICKS];
+        let mut predicted: Predicted = [sizes, in_detail]
+            .concat()
+            .into_iter()
+            .map(|count| numbers(rng, count))
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("6");
+        // The moves of the replicator are no function of the logits, so its slope is told apart by their mean of 0.
+        for only in 1..LOSSES {
+            let of_losses = std::array::from_fn(|loss| f32::from(loss == only));
+            let found = outcome_gradients(&outcomes(&predicted), &targets, of_losses);
+            let found = [found.policy, found.values, found.make, found.missed, found.lean, found.tricks];
+            for column in 0..6 {
+                for place in (0..predicted[column].len()).step_by(3) {
+                    let mut at = |step: f32| {
+                        let before = predicted[column][place];
+                        predicted[column][place] = before + step;
+                        let loss = outcome_losses(&outcomes(&predicted), &targets)[only];
+                        predicted[column][place] = before;
+                        loss
+                    };
+                    let slope = (at(0.01) - at(-0.01)) / 0.02;
+                    let error = (slope - f64::from(found[column][place])).abs();
+                    assert!(error < 1e-3, "loss {only}, column {column}, place {place}: {slope}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_replicator_moves_logits_by_their_advantages_until_they_are_far_out() {
+        let mut legal = [false; ACTIONS];
+        let (mut policy, mut advantage) = ([0.0; ACTIONS], [0.0; ACTIONS]);
+        for (action, (logit, own)) in [(6.0, 1.0), (-6.0, -2.0), (0.0, 0.6)].into_iter().enumerate() {
+            (legal[action], policy[action], advantage[action]) = (true, logit, own);
+        }
+        let outcomes =
+            Outcomes { policy: &policy, values: &[0.0; 8], make: &[0.0; ACTIONS], missed: &[], lean: &[], tricks: &[] };
+        let targets = Targets {
+            legal: &legal,
+            action: &[0],
+            bid: &[0],
+            tricks: &[0; 8],
+            values: &[0.0; 8],
+            players: &[3],
+            log_probability: &[0.0],
+            advantage: &advantage,
+            expected: &[0.0],
+            entropy_weight: &[0.0],
+            weight: &[1.0],
+        };
+        let mut of_losses = [0.0; LOSSES];
+        of_losses[0] = 1.0;
+        let found = outcome_gradients(&outcomes, &targets, of_losses).policy;
+        // Two are at their limits; the third moves up by 0.6, less the mean of the moves.
+        for (slope, expected) in found.iter().zip([0.2, 0.2, -0.4, 0.0]) {
+            assert!((slope - expected).abs() < 1e-6, "{slope}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Softmax {
 }
 
 impl Softmax {
-    /// Of the numbers in question among `logits`, of which there are at most 52. Not a number makes all of it so.
+    /// Of the numbers in question among `logits`, of which there are at most 52. A logit that is not a number makes all of it so.
     pub(crate) fn of(logits: impl Iterator<Item = (usize, f32)>) -> Self {
         let mut found = Self {
             numbers: [0; ACTIONS],
@@ -87,7 +87,9 @@ mod tests {
     fn what_is_not_a_number_stays_so() {
         for logit in [f32::NAN, f32::INFINITY] {
             let found = Softmax::of([(0, 1.0), (1, logit)].into_iter());
+            assert!(found.logarithm(0).is_nan() || logit.is_infinite());
             assert!(found.logarithm(1).is_nan());
+            assert!(found.chances().any(|(_, chance, _)| chance.is_nan()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Finished rounds as columns, and `RoundStore`, which turns them into rows to learn from.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use blob_engine::{ACTIONS, FEATURES, MAX_PLAYERS, OPEN_FEATURES};
 use blob_mcts::{AfterRows, Part, PlayedRound, RoundColumns, RoundColumnsError};
@@ -64,7 +64,7 @@ fn column<T: Element + Copy>(dict: &Bound<'_, PyDict>, name: &str) -> PyResult<V
 
 /// The newest rounds, up to a number of decisions; any decision can be drawn as a row.
 #[pyclass(frozen, module = "blob_zero._core")]
-pub(crate) struct RoundStore(Mutex<blob_mcts::RoundStore>);
+pub(crate) struct RoundStore(RwLock<blob_mcts::RoundStore>);
 
 #[pymethods]
 impl RoundStore {
@@ -78,7 +78,7 @@ impl RoundStore {
         let capacity = count("capacity", capacity)? as u64;
         match count("held_out_every", held_out_every)? as u64 {
             0 => Err(config("held_out_every is 0; it is at least 1".into())),
-            every => Ok(Self(Mutex::new(blob_mcts::RoundStore::new(capacity, every)))),
+            every => Ok(Self(RwLock::new(blob_mcts::RoundStore::new(capacity, every)))),
         }
     }
 
@@ -87,7 +87,7 @@ impl RoundStore {
         let columns = from_columns(rounds)?;
         py.detach(|| {
             let rounds = columns.rounds()?;
-            let mut store = self.store();
+            let mut store = self.0.write().unwrap_or_else(PoisonError::into_inner);
             rounds.into_iter().try_for_each(|round: PlayedRound| {
                 let number = round.number;
                 store.push(round).map_err(|error| RoundColumnsError::Round { round: number, error })
@@ -165,8 +165,9 @@ impl RoundStore {
 }
 
 impl RoundStore {
-    fn store(&self) -> MutexGuard<'_, blob_mcts::RoundStore> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The store, for any number of readers at once.
+    fn store(&self) -> RwLockReadGuard<'_, blob_mcts::RoundStore> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `build` makes of these decisions of a part.

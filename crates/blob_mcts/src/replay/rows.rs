@@ -6,8 +6,10 @@ use rayon::prelude::*;
 use crate::replay::played_round::Decision;
 use crate::replay::round_store::{Part, RoundStore};
 
-/// Rows that a thread builds at a time: some 100 microseconds of work.
-const ROWS_AT_A_TIME: usize = 128;
+/// Rows that a thread builds at a time: some 2 milliseconds of work. Minibatches of a CPU, which learns from one while
+/// another is built, and judges parts on all threads, are on the caller's thread alone; more threads would take the
+/// cores from those that learn.
+const ROWS_AT_A_TIME: usize = 2048;
 
 /// N decisions, by column. What is by seat goes by relative seat from the one that decided, 0 past the players.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -12,7 +12,7 @@ use crate::records::table;
 /// An array in one piece, of any number of dimensions.
 type Array<'py, T> = PyReadonlyArrayDyn<'py, T>;
 
-/// The predictions of a minibatch of B rows, the first D of them in detail, and what came of them, as arrays in one piece.
+/// The predictions of a minibatch of B rows, the first D of them in detail, and what came of them; arrays in one piece.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Minibatch<'py> {
@@ -88,8 +88,8 @@ pub(crate) fn outcome_losses<'py>(py: Python<'py>, minibatch: Minibatch<'py>) ->
     Ok(PyArray1::from_slice(py, &losses))
 }
 
-/// The gradient of the losses' sum, each times its entry of `of_losses`, by policy, values, make, missed, lean and tricks:
-/// float32, in one dimension each.
+/// The gradient of the losses' sum, each times its entry of `of_losses`, by policy, values, make, missed, lean and
+/// tricks: float32, in one dimension each.
 #[pyfunction]
 pub(crate) fn outcome_gradients<'py>(
     py: Python<'py>,
@@ -102,9 +102,9 @@ pub(crate) fn outcome_gradients<'py>(
     Ok(columns.map(|column| PyArray1::from_vec(py, column)))
 }
 
-/// What the networks make of B decisions, before they learn from them. Policy and make are float32[B, 52] of logits, legal
-/// bool[B, 52], action uint8[B] and made bool[B]; of the M legal actions decision int64[M], acted uint8[M], and settled and
-/// value float32[M] (`RoundStore.after_each`, and the critic's values).
+/// What the networks make of B decisions, before they learn from them. Policy and make are float32[B, 52] of logits,
+/// legal bool[B, 52], action uint8[B] and made bool[B]; of the M legal actions decision int64[M], acted uint8[M], and
+/// settled and value float32[M] (`RoundStore.after_each`, and the critic's values).
 ///
 /// A dict of log_probability, value, taken_value and make_error float32[B], advantage float16[B, 52], and squares
 /// float64[B], the sum of a row's squared advantages.

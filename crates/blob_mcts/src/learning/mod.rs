@@ -1,5 +1,5 @@
-//! What a learner computes of the rows of a minibatch beside its matrix products: one pass over the rows takes the place
-//! of a hundred small operations of PyTorch.
+//! What a learner computes of the rows of a minibatch beside its matrix products: one pass over the rows takes the
+//! place of a hundred small operations of PyTorch.
 
 mod judging;
 mod outcome_losses;

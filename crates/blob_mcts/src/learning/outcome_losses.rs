@@ -1,5 +1,5 @@
-//! The losses of a policy that learns from its own rounds, and their gradients. `blob_zero/learning/actor_losses.py` says
-//! what each is, and computes the same by PyTorch for GPUs.
+//! The losses of a policy that learns from its own rounds, and their gradients. `blob_zero/learning/actor_losses.py`
+//! says what each is, and computes the same by PyTorch for GPUs.
 
 use blob_engine::{ACTIONS, MAX_CARDS, MAX_PLAYERS};
 

@@ -13,7 +13,7 @@ pub(crate) struct Softmax {
 }
 
 impl Softmax {
-    /// Of the numbers in question among `logits`, of which there are at most 52. A logit that is not a number makes all of it so.
+    /// Of the numbers that come with a logit, at most 52. A logit that is not a number makes all of it so.
     pub(crate) fn of(logits: impl Iterator<Item = (usize, f32)>) -> Self {
         let mut found = Self {
             numbers: [0; ACTIONS],

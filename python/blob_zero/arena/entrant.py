@@ -17,7 +17,7 @@ from blob_zero.inference.onnx_evaluator import OnnxEvaluator
 from blob_zero.model.networks import Network
 from blob_zero.model.outcome_net import OutcomeNet
 from blob_zero.run.checkpoint import STATE, network_folder
-from blob_zero.run.weights_file import SHIPPED, load_network
+from blob_zero.run.weights_file import load_network, network_path
 
 
 class NetworkEntrant(NamedTuple):
@@ -86,10 +86,6 @@ def _read_onnx(path: Path, play: str, search: SearchOptions, *, device: str) -> 
     return ReadyEntrant(Agent.network(evaluator, search=trained), trained)
 
 
-SHIPPED_NAME = "shipped"
-"""The name of the network that comes with the package."""
-
-
 class NetworkName(NamedTuple):
     """A network as an agent's name gives it: its path, and `policy`, `W`, `WxS`, or nothing for how it was trained."""
 
@@ -109,14 +105,13 @@ def parse_agent(text: str) -> Bot | NetworkName:
     path, colon, play = text.rpartition(":")
     if not colon or Path(text).exists():
         path, play = text, ""
-    if path == SHIPPED_NAME and not Path(path).exists():
-        path = str(SHIPPED)
-    if not Path(path).exists() or (play and play != "policy" and not re.fullmatch(r"[1-9]\d*(x\d+)?", play)):
+    found = network_path(path)
+    if not found.exists() or (play and play != "policy" and not re.fullmatch(r"[1-9]\d*(x\d+)?", play)):
         raise ConfigError(
             f"unknown agent {text!r}: should be {ARENA_BOT_NAMES}, shipped, FILE.py:FUNCTION, or PATH of a run, "
             "checkpoint or .onnx file, PATH:policy, PATH:W or PATH:WxS"
         )
-    return NetworkName(Path(path), play)
+    return NetworkName(found, play)
 
 
 def trained_search(path: Path, *, worlds: int | None = None, simulations: int | None = None) -> SearchOptions | None:

@@ -56,6 +56,13 @@ def train(
         str | None,
         typer.Option(metavar="MODULE:CLASS", help="A network of your own with the outputs of the preset's."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Begin with the weights of [bold]shipped[/bold], or of a run, a checkpoint or a weights file.",
+        ),
+    ] = None,
     run_dir: Annotated[
         Path | None,
         typer.Option(help="Folder of the run: checkpoints, metrics, settings. (default: runs/NAME)"),
@@ -91,7 +98,8 @@ def train(
     path = config if config is not None else preset_path(str(preset))
     own = () if network is None else (f"network.own={network!r}",)
     rounds = () if save_rounds is None else (f"run.save_rounds={save_rounds}",)
-    settings = load_config(path, (*(set_ or ()), *own, *rounds))
+    begin = () if start is None else (f"run.start={start!r}",)
+    settings = load_config(path, (*(set_ or ()), *own, *rounds, *begin))
     folder = run_dir or Path("runs") / path.stem
     console = Console()
     stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"

@@ -74,6 +74,9 @@ class RunConfig(_Section):
     """Whether metrics are also written for TensorBoard, to RUN/tensorboard."""
     save_rounds: int = Field(default=0, ge=0)
     """Rounds of each iteration's self-play that are also written as text, to RUN/rounds."""
+    start: str = ""
+    """Network whose weights the run begins with: `shipped`, or the path of a run, checkpoint or weights file; empty for
+    an untrained one. Its optimizer and its critic are not taken over."""
 
 
 class ShapeConfig(_Section):

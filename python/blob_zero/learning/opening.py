@@ -9,6 +9,7 @@ from blob_zero.config.schema import Config
 from blob_zero.errors import ConfigError
 from blob_zero.learning.display import Notice
 from blob_zero.learning.run import Run, check_format
+from blob_zero.learning.start import starting_network
 from blob_zero.metrics.steps import keep_steps_until
 from blob_zero.run.atomic_files import make_folder
 from blob_zero.run.checkpoint import Checkpoint, latest_checkpoint
@@ -28,8 +29,8 @@ def open_run(
         notice: takes a line on what was found.
 
     Raises:
-        ConfigError: the run has other settings; the message lists which.
-        CheckpointError: the folder cannot be written, or none of its checkpoints is whole.
+        ConfigError: the run has other settings; the message lists which. Or `run.start` is a network of another shape.
+        CheckpointError: the folder cannot be written, none of its checkpoints is whole, or `run.start` cannot be read.
     """
     checkpoint, damaged = latest_checkpoint(folder / CHECKPOINTS)
     for line in damaged:
@@ -54,8 +55,9 @@ def open_run(
 
 
 def _begin(config: Config, folder: Path, *, device: torch.device) -> Run:
+    start = starting_network(config)
     make_folder(folder)
-    run = Run(config, folder, device=device)
+    run = Run(config, folder, device=device, start=start)
     write_settings(folder, config)
     run.metrics.keep_until(0)
     keep_steps_until(folder, 0)

@@ -19,9 +19,10 @@ from blob_zero.learning.display import Notice
 from blob_zero.learning.learner import Learner
 from blob_zero.learning.played import count_rows, new_replay, rows_to_learn
 from blob_zero.learning.replay import Columns
+from blob_zero.learning.start import StartingNetwork, initial_network
 from blob_zero.metrics.log import MetricsLog, MetricsRow
 from blob_zero.metrics.steps import STEPS, keep_steps_until, write_steps
-from blob_zero.model.networks import Network, configured_shape, copy_network, seeded_network
+from blob_zero.model.networks import Network, copy_network
 from blob_zero.run.atomic_files import remove_partial
 from blob_zero.run.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
 from blob_zero.run.folder import CHECKPOINTS, METRICS
@@ -35,7 +36,6 @@ from blob_zero.run.replay_files import (
     write_replay_file,
 )
 from blob_zero.run.signals import held
-from blob_zero.seeds import Purpose, stream_seed
 from blob_zero.selfplay.carry_over import CarryOver
 from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.sizes import Sizes
@@ -57,7 +57,8 @@ class Run:
         best_iteration: the iteration that trained it.
         player: the network that plays the next iteration: the best, or with `selfplay.lag = 1` the one that was the
             best an iteration ago.
-        untrained: the network at the start of the run.
+        untrained: the network at the start of the run, also if it was trained elsewhere (`run.start`).
+        start: where it comes from if it was, as `lineage_of` tells; else None.
         rollbacks: consecutive iterations, up to this one, whose training was undone.
         sizes: batch and thread sizes of the last iteration's self-play; None where playouts judged.
         measured_iteration: the iteration whose network met the fixed opponents last; -1 before the first measurement.
@@ -67,15 +68,18 @@ class Run:
         commit_seconds: duration of the last commit; None before the first one of this process.
     """
 
-    def __init__(self, config: Config, folder: Path, *, device: torch.device) -> None:
-        shape = configured_shape(config)
+    def __init__(
+        self, config: Config, folder: Path, *, device: torch.device, start: StartingNetwork | None = None
+    ) -> None:
         self.config = config
         self.folder = folder
         self.iteration = 0
         self.rounds = 0
         self.steps = 0
         self.carried: CarryOver | None = None
-        self.untrained = seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
+        start = start or StartingNetwork(initial_network(config))
+        self.untrained = start.net
+        self.start = start.lineage
         self.learner = Learner(
             copy_network(self.untrained),
             config.training,
@@ -178,6 +182,7 @@ class Run:
                 "rollbacks": self.rollbacks,
                 "measured_iteration": self.measured_iteration,
                 "ratings": self.ratings.state(),
+                "start": self.start,
                 "replay": [asdict(file) for file in self._replay_files],
                 "encoding_version": bz.ENCODING_VERSION,
                 "versions": versions(),
@@ -215,6 +220,7 @@ class Run:
             self.rollbacks = checkpoint.state["rollbacks"]
             self.measured_iteration = checkpoint.state["measured_iteration"]
             self.ratings = Ratings.from_state(checkpoint.state["ratings"])
+            self.start = checkpoint.state.get("start")  # older runs have none
         except KeyError as error:
             raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
         self.iteration = checkpoint.iteration

@@ -16,6 +16,9 @@ from blob_zero.run.folder import METRICS
 SHIPPED = Path(__file__).parents[1] / "model" / "shipped" / "network.safetensors"
 """The network that comes with the package; network.json beside it tells where it comes from."""
 
+SHIPPED_NAME = "shipped"
+"""The name of that network."""
+
 _CURVE = ("iteration", "rounds", "selfplay_points", "selfplay_exact", "held_out_make_loss", "held_out_bid_explained")
 
 
@@ -28,11 +31,16 @@ def load_network(path: str | PathLike[str] | None = None) -> Network:
     return read_network(SHIPPED if path is None else Path(path))
 
 
+def network_path(name: str) -> Path:
+    """The path of a network by its name: `shipped`, unless there is a file of that name, or a path."""
+    return SHIPPED if name == SHIPPED_NAME and not Path(name).exists() else Path(name)
+
+
 def write_weights(run: Path, path: Path) -> None:
     """Writes a run's network as a weights file in half precision, and its lineage as JSON beside it.
 
-    The lineage has the settings with the seed, the rounds played, the versions and the hardware, and the curve of the
-    metrics.
+    The lineage has the settings with the seed, the rounds played, the versions and the hardware, the curve of the
+    metrics, and of a run that began with the weights of another (`run.start`) the lineage of these.
 
     Args:
         run: a run's folder, or a checkpoint of it.
@@ -51,9 +59,28 @@ def write_weights(run: Path, path: Path) -> None:
     write_atomically(path.with_suffix(".json"), f"{lineage}\n".encode())
 
 
+def lineage_of(path: Path) -> dict[str, Any]:
+    """Where the network of a run, a checkpoint or a weights file comes from; empty if that is not known.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    folder = network_folder(path)
+    if folder.is_dir():
+        return _lineage(load_checkpoint(folder))
+    beside = folder.with_suffix(".json")
+    try:
+        found: dict[str, Any] = json.loads(beside.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {beside}, the lineage of {folder}: {error}") from error
+    return found
+
+
 def _lineage(checkpoint: Checkpoint) -> dict[str, Any]:
-    known = ("rounds", "steps", "best_iteration", "encoding_version", "versions", "hardware", "config")
-    lineage = {name: checkpoint.state[name] for name in known if name in checkpoint.state}
+    known = ("rounds", "steps", "best_iteration", "encoding_version", "versions", "hardware", "config", "start")
+    lineage = {name: checkpoint.state[name] for name in known if checkpoint.state.get(name) is not None}
     lineage.get("hardware", {}).pop("system", None)
     if METRICS in checkpoint.files:
         import polars as pl

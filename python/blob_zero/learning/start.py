@@ -1,0 +1,44 @@
+"""The network that a run begins with: an untrained one, or one that was trained elsewhere."""
+
+from typing import Any, NamedTuple
+
+from blob_zero.config.schema import Config
+from blob_zero.errors import ConfigError
+from blob_zero.model.networks import Network, Shape, configured_shape, describe, seeded_network
+from blob_zero.run.weights_file import lineage_of, load_network, network_path
+from blob_zero.seeds import Purpose, stream_seed
+
+
+class StartingNetwork(NamedTuple):
+    """A network, and where it comes from if it was trained elsewhere."""
+
+    net: Network
+    lineage: dict[str, Any] | None = None
+
+
+def initial_network(config: Config) -> Network:
+    """An untrained network, as the settings and the run's seed say."""
+    return seeded_network(configured_shape(config), seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
+
+
+def starting_network(config: Config) -> StartingNetwork:
+    """The network that a run with these settings begins with.
+
+    Raises:
+        ConfigError: the network of `run.start` is not of the shape that the settings ask for.
+        CheckpointError: it cannot be read.
+    """
+    if not config.run.start:
+        return StartingNetwork(initial_network(config))
+    path = network_path(config.run.start)
+    net, wanted = load_network(path), configured_shape(config)
+    if net.shape != wanted:
+        raise ConfigError(
+            f"run.start = {config.run.start!r} is a network of {_text(net.shape)}; "
+            f"should be of {_text(wanted)}, as this run's settings of network say"
+        )
+    return StartingNetwork(net, lineage_of(path))
+
+
+def _text(shape: Shape) -> str:
+    return ", ".join(f"{name} {value}" for name, value in describe(shape).items())

@@ -53,7 +53,7 @@ def test_threads_that_judge_change_no_byte():
     try:
         for threads in (1, 4):
             torch.set_num_threads(threads)
-            found.append(list(learner.minibatches(replay, np.random.default_rng(0), iteration=0).batches))
+            found.append(list(learner.minibatches(replay, np.random.default_rng(0), iteration=1).batches))
             with ThreadPoolExecutor(1) as pool:
                 assert pool.submit(torch.get_num_threads).result() == threads
     finally:
@@ -67,7 +67,13 @@ def test_few_rounds_make_one_small_batch():
     replay.append(played(1).rounds)
     (batch,) = list(
         replay.minibatches(
-            np.random.default_rng(0), TrainingConfig(), judge=judge, device=CPU, epochs=1, entropy_weight=0.0
+            np.random.default_rng(0),
+            TrainingConfig(),
+            judge=judge,
+            critic_warms_up=False,
+            device=CPU,
+            epochs=1,
+            entropy_weight=0.0,
         ).batches
     )
     assert replay.newest / 2 < batch.rows <= replay.newest
@@ -97,6 +103,22 @@ def test_what_is_learned_of_a_decision_follows_from_judgements_and_results():
     assert not torch.isin(some, values.unique()).all()  # the next judgement, and not the result
 
 
+def test_a_critic_that_warms_up_has_no_say():
+    replay = RoundReplay(10_000)
+    replay.append(played(100).rounds)
+    for batch in batches(replay, critic_warms_up=True, td_lambda=0.5):
+        assert not batch.advantage.any()
+        torch.testing.assert_close(batch.expected, batch.values[:, 0], atol=1e-5, rtol=0)
+    for warmup in (0, 1, 3):
+        config = TrainingConfig(batch_size=32, critic_warmup=warmup)
+        learner = Learner(seeded_network(OutcomeShape(16, 2), seed=1), config, device=CPU, iterations=5)
+        moved = [
+            any(batch.advantage.any() for batch in drawn.batches)
+            for drawn in (learner.minibatches(replay, np.random.default_rng(0), iteration=k) for k in range(4))
+        ]
+        assert moved == [k >= warmup for k in range(4)]
+
+
 @pytest.mark.parametrize(("unit", "share"), [(0.0, 1.0), (1e-7, 1.0), (3e-5, 0.5), (2.0, 0.5)])
 def test_advantages_of_any_size_leave_finite_numbers(unit, share):
     replay = RoundReplay(10_000)
@@ -109,7 +131,13 @@ def test_advantages_of_any_size_leave_finite_numbers(unit, share):
 
     config = TrainingConfig(batch_size=32, learned_share=share)
     drawn = replay.minibatches(
-        np.random.default_rng(0), config, judge=of_unit, device=CPU, epochs=1, entropy_weight=0.0
+        np.random.default_rng(0),
+        config,
+        judge=of_unit,
+        critic_warms_up=False,
+        device=CPU,
+        epochs=1,
+        entropy_weight=0.0,
     )
     found = list(drawn.batches)
     assert all(batch.advantage.isfinite().all() and batch.weight.isfinite().all() for batch in found)

@@ -51,10 +51,16 @@ def judge(rows, after):
     }
 
 
-def batches(replay: RoundReplay, seed=0, epochs=1, **settings) -> list[OutcomeBatch]:
+def batches(replay: RoundReplay, seed=0, epochs=1, critic_warms_up=False, **settings) -> list[OutcomeBatch]:
     config = TrainingConfig(batch_size=32, **settings)
     drawn = replay.minibatches(
-        np.random.default_rng(seed), config, judge=judge, device=CPU, epochs=epochs, entropy_weight=0.25
+        np.random.default_rng(seed),
+        config,
+        judge=judge,
+        critic_warms_up=critic_warms_up,
+        device=CPU,
+        epochs=epochs,
+        entropy_weight=0.25,
     )
     found = list(drawn.batches)
     assert len(found) == drawn.total

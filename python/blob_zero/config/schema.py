@@ -312,6 +312,8 @@ class TrainingConfig(_Section):
     """Of policies alone: hidden units of each layer of the critic; None is as many as the network has."""
     critic_layers: int | None = Field(default=None, ge=1)
     """Of policies alone: hidden layers of the critic; None is as many as the network has."""
+    critic_warmup: int = Field(default=1, ge=0)
+    """Of policies alone: first iterations in which the critic learns from results and does not move the policy."""
     policy_weight: float = Field(default=0.3, gt=0)
     """Of policies alone: weight of the policy's loss. Advantages in it are in units of their root mean square over the
     iteration."""
@@ -394,6 +396,7 @@ _OF_POLICIES = frozenset(
             "td_lambda",
             "critic_width",
             "critic_layers",
+            "critic_warmup",
             "policy_weight",
             "entropy_weight",
             "make_weight",

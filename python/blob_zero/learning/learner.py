@@ -18,7 +18,13 @@ from blob_zero.learning.gradients import Gradients, autocast
 from blob_zero.learning.held_out import measure_outcomes, measure_values
 from blob_zero.learning.minibatches import DeviceRows, Minibatches
 from blob_zero.learning.objective import Batch, action_values
-from blob_zero.learning.optimizer import ensure_moments, load_optimizer_state, make_optimizer, optimizer_state, set_rate
+from blob_zero.learning.optimizer import (
+    ensure_moments,
+    load_optimizer_state,
+    make_optimizer,
+    optimizer_state,
+    set_rate,
+)
 from blob_zero.learning.rate import entropy_weight, learning_rate
 from blob_zero.learning.replay import ReplayRing
 from blob_zero.learning.round_replay import RoundReplay, scaled
@@ -142,6 +148,7 @@ class Learner:
                     rng,
                     self.config,
                     judge=self._judge,
+                    critic_warms_up=iteration < self.config.critic_warmup,
                     device=self.device,
                     epochs=at(self.config.epochs, iteration),
                     entropy_weight=entropy_weight(iteration, iterations=self.iterations, config=self.config),

@@ -150,6 +150,7 @@ class RoundReplay:
         config: TrainingConfig,
         *,
         judge: Judge,
+        critic_warms_up: bool,
         device: torch.device,
         epochs: int,
         entropy_weight: float,
@@ -162,13 +163,16 @@ class RoundReplay:
             rng: draws the decisions of each pass, and their order.
             config: settings of the training.
             judge: the learner's present networks.
+            critic_warms_up: whether the critic knows too little yet. It then does not move the policy, and learns the
+                results alone.
             device: of the minibatches.
             epochs: number of passes.
             entropy_weight: `OutcomeBatch.entropy_weight`.
         """
         if not self.newest:
             return Minibatches(0, config.batch_size, ())
-        learned = self._judged(judge, config, device)._replace(entropy_weight=entropy_weight)
+        learned = self._judged(judge, config, device, critic_warms_up=critic_warms_up)
+        learned = learned._replace(entropy_weight=entropy_weight)
         passes = [draw(learned.chance, rng) for _ in range(epochs)]
         least = min(len(places) for places in passes)
         # A power of two, so that a graph captured for a small iteration fits the next one as well.
@@ -185,7 +189,9 @@ class RoundReplay:
             rows, after = self._store.rows(part, held_out=True), self._store.after_taken(part, held_out=True)
             yield _on_device(rows, after, device)
 
-    def _judged(self, judge: Judge, config: TrainingConfig, device: torch.device) -> "_Learned":
+    def _judged(
+        self, judge: Judge, config: TrainingConfig, device: torch.device, *, critic_warms_up: bool
+    ) -> "_Learned":
         """What is learned from each decision of the newest rounds."""
         first = self._store.decisions() - self.newest
         of_batch = np.empty((5, self.newest), np.float32)
@@ -210,9 +216,13 @@ class RoundReplay:
             parts = list(pool.map(part_of, starts))
         squares, legal = math.fsum(squares for squares, _ in parts), sum(legal for _, legal in parts)
         _, value, taken_value, make_error, result = of_batch
-        expected = returns(value, result, self._store.next_decisions(first), config.td_lambda)
-        # The divisor may be too small for half precision.
-        np.divide(advantage, np.float32(np.sqrt(squares / legal) + _LEAST), out=advantage, casting="same_kind")
+        td_lambda = 1.0 if critic_warms_up else config.td_lambda
+        expected = returns(value, result, self._store.next_decisions(first), td_lambda)
+        if critic_warms_up:
+            advantage.fill(0)
+        else:
+            # The divisor may be too small for half precision.
+            np.divide(advantage, np.float32(np.sqrt(squares / legal) + _LEAST), out=advantage, casting="same_kind")
         # By the logits of the policy, the critic's output and the chance to make the bid; those of the rest are small.
         squared = np.einsum("na,na->n", advantage, advantage, dtype=np.float32)
         others = (expected - taken_value) ** 2 + (config.make_weight * make_error) ** 2

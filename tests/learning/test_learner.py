@@ -204,6 +204,12 @@ def test_the_rate_rises_to_its_peak_and_falls_to_its_end():
     assert rate(6) == pytest.approx(0.1 * (0.05 + 0.95 / 2))
     assert rate(10) == pytest.approx(0.005)
     assert rate(11) == pytest.approx(0.005)
+    # The same, later and in what is left.
+    for at in (0, 1, 3):
+        assert learning_rate(at, iterations=11, config=config, first=3) == 0
+    assert learning_rate(4, iterations=13, config=config, first=3) == pytest.approx(rate(1))
+    assert learning_rate(9, iterations=13, config=config, first=3) == pytest.approx(rate(6))
+    assert learning_rate(2, iterations=2, config=config, first=5) == 0
 
 
 def test_a_short_run_still_reaches_the_peak():

@@ -9,7 +9,7 @@ from torch import nn
 
 from blob_zero.config.load import parse_config, to_toml
 from blob_zero.config.schema import TrainingConfig
-from blob_zero.learning.optimizer import ensure_moments, make_optimizer, set_rate
+from blob_zero.learning.optimizer import ensure_moments, make_optimizer, set_rates
 
 
 def test_steps_are_those_of_pytorchs_class_to_the_bit():
@@ -25,7 +25,7 @@ def test_steps_are_those_of_pytorchs_class_to_the_bit():
     ensure_moments(mine)
     for step in range(20):
         rate, rows = 1e-2 / (step + 1), torch.randn(9, 33)
-        set_rate(mine, rate)
+        set_rates(mine, rate)
         for group in theirs.param_groups:
             group["lr"] = rate
         for model, optimizer in ((net, mine), (other, theirs)):
@@ -45,7 +45,7 @@ def test_a_gradient_that_has_become_0_leaves_no_subnormal_moment():
     mine = make_optimizer(net, TrainingConfig(weight_decay=0.0))
     theirs = torch.optim.AdamW(other.parameters(), weight_decay=0.0, fused=True)
     ensure_moments(mine)
-    set_rate(mine, 1e-3)
+    set_rates(mine, 1e-3)
     for step in range(1200):
         for model, optimizer in ((net, mine), (other, theirs)):
             model.weight.grad = torch.full((4, 4), float(step == 0))

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, fingerprint, small_config
 
+from blob_zero.config.load import parse_config
 from blob_zero.errors import CheckpointError, ConfigError
 from blob_zero.learning.loop import train
 from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint
@@ -79,3 +80,31 @@ def test_a_damaged_lineage_is_named(tmp_path):
     (tmp_path / "net.json").unlink()
     run(tmp_path / "next", beginning_with(tmp_path / "net.safetensors"))
     assert load_checkpoint(tmp_path / "next/checkpoints/000003").state["start"] == {}
+
+
+def test_a_trained_network_stays_as_it_is_while_its_critic_warms_up(tmp_path):
+    settings = {
+        "run": {"iterations": 4, "seed": 1, "torch_threads": 1, "keep_checkpoints": 5},
+        "game": {"players": 3, "cards": 2},
+        "selfplay": {"agent": "policy", "rounds": 60},
+        "network": {"kind": "outcome", "width": 16, "layers": 1},
+        "training": {"batch_size": 32, "replay_rows": 2000, "critic_warmup": 2},
+        "evaluation": {"every": 9, "deals": 5, "final_deals": 5, "opponents": ["random"]},
+        "promotion": {"enabled": False},
+    }
+
+    def weights(folder):
+        checkpoints = [load_checkpoint(path) for path in checkpoint_paths(folder / "checkpoints")]
+        actors = [fingerprint(checkpoint.networks["weights"]) for checkpoint in checkpoints]
+        critics = [checkpoint.tensors["optimizer"].get("critic.value.weight") for checkpoint in checkpoints]
+        return actors, [float(critic.sum()) for critic in critics]
+
+    train(parse_config(settings, source="test"), tmp_path / "run", display=SilentDisplay(), device="cpu")
+    actors, critics = weights(tmp_path / "run")
+    assert len(set(actors)) == len(set(critics)) == 5
+    settings["run"]["start"] = str(tmp_path / "run")
+    train(parse_config(settings, source="test"), tmp_path / "next", display=SilentDisplay(), device="cpu")
+    actors, critics = weights(tmp_path / "next")
+    assert actors[:3] == [actors[0]] * 3
+    assert len(set(actors[2:])) == 3
+    assert len(set(critics)) == 5

@@ -23,7 +23,7 @@ from blob_zero.learning.optimizer import (
     load_optimizer_state,
     make_optimizer,
     optimizer_state,
-    set_rate,
+    set_rates,
 )
 from blob_zero.learning.rate import entropy_weight, learning_rate
 from blob_zero.learning.replay import ReplayRing
@@ -55,12 +55,24 @@ class Learner:
         config: epochs, batch size, schedule and the rest.
         device: where it trains.
         iterations: iterations of the whole run, over which the learning rate falls.
+        begun_elsewhere: whether the network has been trained before. While its critic warms up, it then stays as it is;
+            its own rate rises afterwards.
     """
 
-    def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
+    def __init__(
+        self,
+        net: Network,
+        config: TrainingConfig,
+        *,
+        device: torch.device,
+        iterations: int,
+        begun_elsewhere: bool = False,
+    ) -> None:
         self.net = net.to(device)
         self._trained: Network | ActorCritic = self.net
+        self._first = 0
         if isinstance(net, OutcomeNet):
+            self._first = config.critic_warmup if begun_elsewhere else 0
             width, layers = critic_size(net.shape, config)
             self._trained = ActorCritic(net, width=width, layers=layers).to(device)
         self.config = config
@@ -100,9 +112,12 @@ class Learner:
         total, size, batches = self.minibatches(replay, rng, iteration=iteration, notice=notice)
         self.net.train()
         for batch in batches:
-            done = (len(results) + 1) / total
-            rate = learning_rate(iteration + done, iterations=self.iterations, config=self.config)
-            results.add(self.step(batch, rate=rate, notice=notice), rate=rate)
+            then = iteration + (len(results) + 1) / total
+            rate, critic_rate = (
+                learning_rate(then, iterations=self.iterations, config=self.config, first=first)
+                for first in (self._first, 0)
+            )
+            results.add(self.step(batch, rate=rate, critic_rate=critic_rate, notice=notice), rate=rate)
             if progress is not None and (len(results) % reading == 0 or len(results) == total):
                 progress(len(results), total, results.mean_loss())
         self._check_steps(results.skipped(), total, iteration=iteration, notice=notice)
@@ -173,7 +188,7 @@ class Learner:
                 "gradient was not finite"
             )
 
-    def step(self, batch: Batch, *, rate: float, notice: Notice = silent) -> Tensor:
+    def step(self, batch: Batch, *, rate: float, critic_rate: float | None = None, notice: Notice = silent) -> Tensor:
         """One optimizer step, queued on the device without waiting for it.
 
         Where the loss or the gradient is not finite, the network and the optimizer stay as they were.
@@ -181,6 +196,7 @@ class Learner:
         Args:
             batch: on the learner's device.
             rate: the learning rate.
+            critic_rate: that of the critic; the same if None.
             notice: called if the batch has to be computed in more parts than before.
 
         Returns:
@@ -190,7 +206,7 @@ class Learner:
         """
         while True:
             try:
-                set_rate(self.optimizer, rate)
+                set_rates(self.optimizer, rate, critic_rate)
                 ensure_moments(self.optimizer)
                 with self.gradients.own_threads():
                     return self._stepper(batch)(batch)

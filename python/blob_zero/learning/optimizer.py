@@ -10,9 +10,13 @@ from torch.optim.adamw import adamw
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError
+from blob_zero.model.critic import ActorCritic
 
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
+
+_GROUPS = 2
+"""Of each network: matrices, and the rest."""
 
 _STEPS_A_FLUSH = 128
 """Steps between two times that negligible moments are flushed on a CPU."""
@@ -30,12 +34,12 @@ class SkippingAdamW:
     moments are flushed to 0; no weight moves otherwise for it.
 
     Args:
-        groups: lists of `params` with the `weight_decay` of each.
-        rate: the learning rate; a tensor if captured steps are to follow it.
+        groups: lists of `params`, with the `weight_decay` and the learning rate `lr` of each; the rate is a tensor if
+            captured steps are to follow it.
     """
 
-    def __init__(self, groups: Sequence[Mapping[str, Any]], rate: float | Tensor) -> None:
-        self.param_groups: list[dict[str, Any]] = [{**group, "lr": rate} for group in groups]
+    def __init__(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        self.param_groups: list[dict[str, Any]] = [dict(group) for group in groups]
         self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
         self.found_inf: Tensor | None = None
 
@@ -83,29 +87,37 @@ def make_optimizer(net: nn.Module, config: TrainingConfig, *, on_gpu: bool = Fal
     """AdamW over the network's parameters; biases, norms and the position do not decay.
 
     Args:
-        net: the network, on its device.
+        net: the network, on its device; an `ActorCritic` has two rates.
         config: learning rate and decay.
         on_gpu: whether steps can be captured in a graph.
     """
-    matrices = [p for p in net.parameters() if p.ndim > 1]
-    vectors = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    if on_gpu:
-        # A tensor that both groups share, so that a captured step follows the schedule.
-        return SkippingAdamW(groups, torch.full((), config.learning_rate, device=matrices[0].device))
-    return SkippingAdamW(groups, config.learning_rate)
+    parts = [net.actor, net.critic] if isinstance(net, ActorCritic) else [net]
+    groups: list[dict[str, Any]] = []
+    for part in parts:
+        # On a GPU a tensor that both groups share, so that a captured step follows the schedule.
+        device = next(part.parameters()).device
+        rate = torch.full((), config.learning_rate, device=device) if on_gpu else config.learning_rate
+        matrices = [p for p in part.parameters() if p.ndim > 1]
+        vectors = [p for p in part.parameters() if p.ndim <= 1]
+        groups.append({"params": matrices, "weight_decay": config.weight_decay, "lr": rate})
+        groups.append({"params": vectors, "weight_decay": 0.0, "lr": rate})
+    return SkippingAdamW(groups)
 
 
-def set_rate(optimizer: SkippingAdamW, rate: float) -> None:
-    """Sets the learning rate of the next step."""
-    for group in optimizer.param_groups:
+def set_rates(optimizer: SkippingAdamW, rate: float, critic_rate: float | None = None) -> None:
+    """Sets the learning rate of the next step.
+
+    Args:
+        optimizer: of `make_optimizer`.
+        rate: of the network.
+        critic_rate: of its critic, if there is one; as the network's if None.
+    """
+    for k, group in enumerate(optimizer.param_groups):
+        wanted = rate if k < _GROUPS or critic_rate is None else critic_rate
         if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
+            group["lr"].fill_(wanted)
         else:
-            group["lr"] = rate
+            group["lr"] = wanted
 
 
 def ensure_moments(optimizer: SkippingAdamW) -> None:

@@ -5,14 +5,18 @@ import math
 from blob_zero.config.schema import TrainingConfig
 
 
-def learning_rate(at: float, *, iterations: int, config: TrainingConfig) -> float:
+def learning_rate(at: float, *, iterations: int, config: TrainingConfig, first: int = 0) -> float:
     """The learning rate at a point of the run: a linear warm-up, then a cosine (Loshchilov and Hutter 2017, SGDR).
 
     Args:
         at: iterations done, including the finished part of the current one, in [0, iterations].
         iterations: iterations of the whole run.
         config: peak, warm-up and final rate.
+        first: iterations before the warm-up, in which the rate is 0.
     """
+    if at <= first:
+        return 0.0
+    at, iterations = at - first, iterations - first
     # A short run may have fewer iterations than the warm-up; the warm-up then takes half of the run.
     warmup = min(config.warmup_iterations, iterations / 2)
     if at < warmup:

@@ -85,6 +85,7 @@ class Run:
             config.training,
             device=device,
             iterations=config.run.iterations,
+            begun_elsewhere=bool(config.run.start),
         )
         self.best = copy_network(self.untrained)
         self.best_iteration = 0

@@ -112,11 +112,10 @@ def test_a_critic_that_warms_up_has_no_say():
     for warmup in (0, 1, 3):
         config = TrainingConfig(batch_size=32, critic_warmup=warmup)
         learner = Learner(seeded_network(OutcomeShape(16, 2), seed=1), config, device=CPU, iterations=5)
-        moved = [
-            any(batch.advantage.any() for batch in drawn.batches)
-            for drawn in (learner.minibatches(replay, np.random.default_rng(0), iteration=k) for k in range(4))
-        ]
-        assert moved == [k >= warmup for k in range(4)]
+        for k in range(4):
+            drawn = list(learner.minibatches(replay, np.random.default_rng(0), iteration=k).batches)
+            assert any(batch.advantage.any() for batch in drawn) == (k >= warmup)
+            assert all(bool((batch.entropy_weight > 0).all()) == (k >= warmup) for batch in drawn)
 
 
 @pytest.mark.parametrize(("unit", "share"), [(0.0, 1.0), (1e-7, 1.0), (3e-5, 0.5), (2.0, 0.5)])

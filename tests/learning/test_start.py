@@ -3,14 +3,26 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import torch
+from support.policy_rounds import played
 from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, fingerprint, small_config
+from torch import nn
+from typer.testing import CliRunner
 
-from blob_zero.config.load import parse_config
+from blob_zero.cli.main import app
+from blob_zero.config.load import load_config, parse_config
+from blob_zero.config.schema import TrainingConfig
+from blob_zero.doctor import Request, examine
 from blob_zero.errors import CheckpointError, ConfigError
+from blob_zero.learning.learner import Learner
 from blob_zero.learning.loop import train
+from blob_zero.learning.round_replay import RoundReplay
+from blob_zero.model.networks import seeded_network
+from blob_zero.model.outcome_net import OutcomeShape
 from blob_zero.run.checkpoint import checkpoint_paths, load_checkpoint
-from blob_zero.run.weights_file import load_network, write_weights
+from blob_zero.run.weights_file import lineage_of, load_network, write_weights
 
 
 def run(folder, config=None, *, worker=None):
@@ -74,17 +86,18 @@ def test_weights_of_another_shape_are_refused(tmp_path):
 def test_a_damaged_lineage_is_named(tmp_path):
     run(tmp_path / "run")
     write_weights(tmp_path / "run", tmp_path / "net.safetensors")
-    (tmp_path / "net.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"net\.json"):
-        run(tmp_path / "next", beginning_with(tmp_path / "net.safetensors"))
+    for text in ("{", "[]", "null"):
+        (tmp_path / "net.json").write_text(text)
+        with pytest.raises(CheckpointError, match=r"net\.json"):
+            run(tmp_path / "next", beginning_with(tmp_path / "net.safetensors"))
     (tmp_path / "net.json").unlink()
     run(tmp_path / "next", beginning_with(tmp_path / "net.safetensors"))
     assert load_checkpoint(tmp_path / "next/checkpoints/000003").state["start"] == {}
 
 
-def test_a_trained_network_stays_as_it_is_while_its_critic_warms_up(tmp_path):
+def policy_config(**run):
     settings = {
-        "run": {"iterations": 4, "seed": 1, "torch_threads": 1, "keep_checkpoints": 5},
+        "run": {"iterations": 4, "seed": 1, "torch_threads": 1, "keep_checkpoints": 5, **run},
         "game": {"players": 3, "cards": 2},
         "selfplay": {"agent": "policy", "rounds": 60},
         "network": {"kind": "outcome", "width": 16, "layers": 1},
@@ -92,19 +105,90 @@ def test_a_trained_network_stays_as_it_is_while_its_critic_warms_up(tmp_path):
         "evaluation": {"every": 9, "deals": 5, "final_deals": 5, "opponents": ["random"]},
         "promotion": {"enabled": False},
     }
+    return parse_config(settings, source="test")
 
-    def weights(folder):
-        checkpoints = [load_checkpoint(path) for path in checkpoint_paths(folder / "checkpoints")]
-        actors = [fingerprint(checkpoint.networks["weights"]) for checkpoint in checkpoints]
-        critics = [checkpoint.tensors["optimizer"].get("critic.value.weight") for checkpoint in checkpoints]
-        return actors, [float(critic.sum()) for critic in critics]
 
-    train(parse_config(settings, source="test"), tmp_path / "run", display=SilentDisplay(), device="cpu")
-    actors, critics = weights(tmp_path / "run")
+def learn(folder, *, override=False, notices=None, **settings):
+    display = SilentDisplay()
+    if notices is not None:
+        display.message = notices.append
+    train(policy_config(**settings), folder, display=display, device="cpu", override=override)
+    found = [load_checkpoint(path) for path in checkpoint_paths(folder / "checkpoints")]
+    critics = [one.tensors["optimizer"].get("critic.value.weight", torch.zeros(1)) for one in found]
+    return [fingerprint(one.networks["weights"]) for one in found], [float(critic.sum()) for critic in critics]
+
+
+def test_a_trained_network_stays_as_it_is_while_its_critic_warms_up(tmp_path):
+    actors, critics = learn(tmp_path / "run")
     assert len(set(actors)) == len(set(critics)) == 5
-    settings["run"]["start"] = str(tmp_path / "run")
-    train(parse_config(settings, source="test"), tmp_path / "next", display=SilentDisplay(), device="cpu")
-    actors, critics = weights(tmp_path / "next")
-    assert actors[:3] == [actors[0]] * 3
-    assert len(set(actors[2:])) == 3
-    assert len(set(critics)) == 5
+    started = str(tmp_path / "run")
+    next_actors, next_critics = learn(tmp_path / "next", start=started)
+    assert next_actors[:3] == [actors[-1]] * 3
+    assert len(set(next_actors[2:])) == 3
+    assert len(set(next_critics)) == 5
+    # A run that is stopped while the critic warms up goes on in the same way, without the weights.
+    learn(tmp_path / "parts", start=started, iterations=3)
+    shutil.rmtree(tmp_path / "run")
+    for folder in ("parts", "next"):
+        learn(tmp_path / folder, start=started, iterations=5, override=True)
+    ends = [load_checkpoint(tmp_path / folder / "checkpoints/000003") for folder in ("parts", "next")]
+    assert ends[0].state["start"] == ends[1].state["start"]
+
+
+def test_a_run_begins_once(tmp_path):
+    learn(tmp_path / "run")
+    learn(tmp_path / "next", iterations=3)
+    with pytest.raises(ConfigError, match=r"run\.start"):
+        learn(tmp_path / "next", start=str(tmp_path / "run"))
+    notices: list[str] = []
+    learn(tmp_path / "next", start=str(tmp_path / "run"), override=True, notices=notices)
+    assert "run.start stays '', since the run has begun" in notices
+    end = load_checkpoint(tmp_path / "next/checkpoints/000004")
+    assert end.state["start"] is None
+    assert end.state["config"]["run"]["start"] == ""
+    assert load_config(tmp_path / "next/config.toml").run.start == ""
+
+
+def test_running_means_stay_as_they_are_too():
+    net = seeded_network(OutcomeShape(8, 1), seed=0)
+    net.norm = nn.BatchNorm1d(3)
+    learner = Learner(net, TrainingConfig(batch_size=32, critic_warmup=1), device=torch.device("cpu"), iterations=2)
+    replay = RoundReplay(10_000)
+    replay.append(played(100).rounds)
+    for elsewhere in (False, True):
+        learner.begun_elsewhere = elsewhere
+        for iteration in range(2):
+            learner.train(replay, np.random.default_rng(0), iteration=iteration)
+            assert net.norm.training == (not elsewhere or iteration == 1)
+
+
+def test_a_run_that_would_learn_nothing_is_refused():
+    with pytest.raises(ConfigError, match=r"critic_warmup is 2: should be below run\.iterations = 2"):
+        policy_config(start="shipped", iterations=2)
+    assert policy_config(iterations=2).training.critic_warmup == 2
+
+
+@pytest.mark.parametrize("name", ["run", 'it\'s a "run"', "b\\n"])
+def test_the_command_takes_any_path_and_refuses_before_it_begins(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path / name)
+    sizes = ["--set", "network.width=32", "--run-dir", "next"]
+    done = CliRunner().invoke(app, ["train", "--preset", "quick", "--start", name, *sizes])
+    assert isinstance(done.exception, ConfigError)
+    assert f"run.start = {name!r} is a network of kind blobnet" in str(done.exception)
+    assert not (tmp_path / "next").exists()
+
+
+def test_doctor_looks_for_it(tmp_path):
+    request = Request(run_dir=tmp_path / "next", preset="quick", changes=("run.start='nowhere'",), device="cpu")
+    found = [finding for finding in examine(request).sections["network"] if finding.mark == "failure"]
+    assert any("nowhere" in finding.found for finding in found)
+
+
+def test_a_checkpoints_file_of_weights_has_its_lineage(tmp_path):
+    run(tmp_path / "run")
+    newest = checkpoint_paths(tmp_path / "run/checkpoints")[-1]
+    assert lineage_of(newest / "weights.safetensors") == lineage_of(newest) == lineage_of(tmp_path / "run")
+    # What is not needed for it may be damaged.
+    (newest / "optimizer.safetensors").write_bytes(b"")
+    assert lineage_of(newest)["rounds"] == 30

@@ -101,7 +101,7 @@ class Ratings:
 
 
 def network_name(iteration: int) -> str:
-    """Name of an iteration's network among the players of a run; iteration 0 is the untrained network."""
+    """Name of an iteration's network among the players of a run; iteration 0 is what the run began with."""
     return f"iteration {iteration}"
 
 

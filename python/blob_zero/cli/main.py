@@ -20,7 +20,7 @@ from blob_zero.cli.place_options import Device, Ray, Workers, cluster_of
 from blob_zero.cli.play import play
 from blob_zero.cli.review import review
 from blob_zero.config.bots import ARENA_BOT_NAMES
-from blob_zero.config.load import load_config, preset_path, preset_summary, presets
+from blob_zero.config.load import load_config, preset_path, preset_summary, presets, toml_value
 from blob_zero.config.rules import RULE_NAMES
 from blob_zero.errors import BlobError, ConfigError
 
@@ -60,7 +60,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NETWORK",
-            help="Begin with the weights of [bold]shipped[/bold], or of a run, a checkpoint or a weights file.",
+            help="Begin with the weights of a run, a checkpoint or a weights file, or of [bold]shipped[/bold], which "
+            "fits the preset standard.",
         ),
     ] = None,
     run_dir: Annotated[
@@ -90,17 +91,19 @@ def train(
     from blob_zero.cli.tables import matches_table
     from blob_zero.cluster.places import unused_gpus
     from blob_zero.learning.loop import train as run_training
+    from blob_zero.learning.start import check_start
     from blob_zero.run.signals import exit_status, stoppable
 
     if (preset is None) == (config is None):
         raise ConfigError("give one of --preset NAME and --config FILE")
     cluster, count = cluster_of(ray, workers, device=device)
     path = config if config is not None else preset_path(str(preset))
-    own = () if network is None else (f"network.own={network!r}",)
+    own = () if network is None else (f"network.own={toml_value(network)}",)
     rounds = () if save_rounds is None else (f"run.save_rounds={save_rounds}",)
-    begin = () if start is None else (f"run.start={start!r}",)
+    begin = () if start is None else (f"run.start={toml_value(start)}",)
     settings = load_config(path, (*(set_ or ()), *own, *rounds, *begin))
     folder = run_dir or Path("runs") / path.stem
+    check_start(settings, folder)  # before a cluster gets to work for it
     console = Console()
     stopped = f"stopped; what is finished is saved in {folder}, and the same command goes on"
     try:

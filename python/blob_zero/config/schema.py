@@ -34,7 +34,8 @@ def _check_opponent(name: str) -> str:
 
 
 FixedOpponent = Annotated[str, AfterValidator(_check_opponent)]
-"""An opponent that networks are measured against: `untrained`, or the name of a bot (`config/bots.py`)."""
+"""An opponent that networks are measured against: `untrained`, which is what the run began with, or the name of a bot
+(`config/bots.py`)."""
 
 
 class _Section(BaseModel):
@@ -67,7 +68,7 @@ class RunConfig(_Section):
     iterations: int = Field(default=500, ge=1)
     """Iterations of self-play, training and judging."""
     keep_checkpoints: int = Field(default=3, ge=2)
-    """Newest checkpoints kept beside the best and the untrained one; at least 2, in case one is damaged."""
+    """Newest checkpoints kept beside the best and that of the start; at least 2, in case one is damaged."""
     torch_threads: int | None = Field(default=None, ge=1)
     """Threads of PyTorch on the CPU; PyTorch's own choice if left out."""
     tensorboard: bool = False
@@ -453,5 +454,10 @@ class Config(_Section):
         if policy and self.selfplay.temperature != 1:
             raise ValueError(
                 f"selfplay.temperature is {self.selfplay.temperature}: a policy learns from its own play, which is at 1"
+            )
+        if policy and self.run.start and self.training.critic_warmup >= self.run.iterations:
+            raise ValueError(
+                f"training.critic_warmup is {self.training.critic_warmup}: should be below run.iterations = "
+                f"{self.run.iterations}, since the network of run.start learns nothing before"
             )
         return self

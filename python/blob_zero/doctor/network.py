@@ -18,10 +18,10 @@ from blob_zero.inference.evaluator import Outputs
 from blob_zero.inference.inference import Inference
 from blob_zero.inference.lane import Legal
 from blob_zero.learning.setup import configure_torch
+from blob_zero.learning.start import initial_network, starting_network
 from blob_zero.model.blobnet import SEATS, BlobNet
-from blob_zero.model.networks import Network, configured_shape, seeded_network
+from blob_zero.model.networks import Network, configured_shape
 from blob_zero.model.outcome_net import OutcomeNet
-from blob_zero.seeds import Purpose, stream_seed
 from blob_zero.selfplay.records import Records
 from blob_zero.selfplay.worker import LocalWorker, RoundRange, configured_self_play
 
@@ -52,11 +52,11 @@ def check_network(known: Known) -> Iterator[Finding]:
 
 
 def _network(known: Known, config: Config) -> Network:
-    """The run's network if there is one of these sizes, else an untrained one."""
-    shape = configured_shape(config)
-    if known.checkpoint is not None and known.checkpoint.networks["weights"].shape == shape:
-        return known.checkpoint.networks["weights"]
-    return seeded_network(shape, seed=stream_seed(config.run.seed, Purpose.INITIAL_WEIGHTS))
+    """The run's network if there is one of these sizes, else what it would begin with."""
+    if known.checkpoint is None:
+        return starting_network(config).net
+    net = known.checkpoint.networks["weights"]
+    return net if net.shape == configured_shape(config) else initial_network(config)
 
 
 def _precision(known: Known, config: Config, device: torch.device, net: Network) -> Iterator[Finding]:

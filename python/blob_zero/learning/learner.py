@@ -55,24 +55,17 @@ class Learner:
         config: epochs, batch size, schedule and the rest.
         device: where it trains.
         iterations: iterations of the whole run, over which the learning rate falls.
-        begun_elsewhere: whether the network has been trained before. While its critic warms up, it then stays as it is;
-            its own rate rises afterwards.
+
+    Attributes:
+        begun_elsewhere: whether the network was trained before. While its critic warms up, it then stays as it is; its
+            own rate rises afterwards.
     """
 
-    def __init__(
-        self,
-        net: Network,
-        config: TrainingConfig,
-        *,
-        device: torch.device,
-        iterations: int,
-        begun_elsewhere: bool = False,
-    ) -> None:
+    def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
         self.net = net.to(device)
+        self.begun_elsewhere = False
         self._trained: Network | ActorCritic = self.net
-        self._first = 0
         if isinstance(net, OutcomeNet):
-            self._first = config.critic_warmup if begun_elsewhere else 0
             width, layers = critic_size(net.shape, config)
             self._trained = ActorCritic(net, width=width, layers=layers).to(device)
         self.config = config
@@ -110,12 +103,13 @@ class Learner:
         results = StepResults(self.gradients.objective, device=self.device)
         reading = _STEPS_A_READING if self.device.type == "cuda" else 1
         total, size, batches = self.minibatches(replay, rng, iteration=iteration, notice=notice)
-        self.net.train()
+        first = self.config.critic_warmup if self.begun_elsewhere and isinstance(self._trained, ActorCritic) else 0
+        self._trained.train()
+        self.net.train(iteration >= first)  # running means stay as they are, too
         for batch in batches:
             then = iteration + (len(results) + 1) / total
             rate, critic_rate = (
-                learning_rate(then, iterations=self.iterations, config=self.config, first=first)
-                for first in (self._first, 0)
+                learning_rate(then, iterations=self.iterations, config=self.config, first=of) for of in (first, 0)
             )
             results.add(self.step(batch, rate=rate, critic_rate=critic_rate, notice=notice), rate=rate)
             if progress is not None and (len(results) % reading == 0 or len(results) == total):
@@ -158,15 +152,18 @@ class Learner:
         """The minibatches of an iteration, on the learner's device; arguments as in `train`."""
         if isinstance(replay, RoundReplay):
             self._trained.eval()  # threads judge side by side, and must change no running mean
+            warms_up = iteration < self.config.critic_warmup
+            entropy = entropy_weight(iteration, iterations=self.iterations, config=self.config)
             try:
                 return replay.minibatches(
                     rng,
                     self.config,
                     judge=self._judge,
-                    critic_warms_up=iteration < self.config.critic_warmup,
+                    critic_warms_up=warms_up,
                     device=self.device,
                     epochs=at(self.config.epochs, iteration),
-                    entropy_weight=entropy_weight(iteration, iterations=self.iterations, config=self.config),
+                    # Alone it would move the policy as far as Adam's steps reach: it undid what the chances say.
+                    entropy_weight=0.0 if warms_up else entropy,
                 )
             finally:
                 self._trained.train()

@@ -38,7 +38,7 @@ def open_run(
     if checkpoint is None:
         return _begin(config, folder, device=device)
     check_format(checkpoint)
-    changed = _changed_settings(config, folder, checkpoint, override=override, notice=notice)
+    changed, config = _changed_settings(config, folder, checkpoint, override=override, notice=notice)
     repair_metrics(folder / METRICS, checkpoint, notice)
     run = Run(config, folder, device=device)
     run.restore(checkpoint, notice)
@@ -67,12 +67,16 @@ def _begin(config: Config, folder: Path, *, device: torch.device) -> Run:
 
 def _changed_settings(
     config: Config, folder: Path, checkpoint: Checkpoint, *, override: bool, notice: Notice
-) -> list[str]:
-    """The settings that differ from the run's, a line each."""
-    changed = differences(saved_settings(folder / CONFIG, checkpoint, notice), config)
+) -> tuple[list[str], Config]:
+    """The settings that differ from the run's, a line each; and the settings to go on with."""
+    saved = saved_settings(folder / CONFIG, checkpoint, notice)
+    changed = differences(saved, config)
     if changed and not override:
         raise ConfigError(
             f"the run in {folder} has other settings: {'; '.join(changed)}. "
             "Use its settings, another --run-dir, or --override to continue with the new ones"
         )
-    return changed
+    if saved.run.start != config.run.start:
+        notice(f"run.start stays {saved.run.start!r}, since the run has begun")
+        config = config.model_copy(update={"run": config.run.model_copy(update={"start": saved.run.start})})
+    return changed, config

@@ -10,13 +10,10 @@ from torch.optim.adamw import adamw
 
 from blob_zero.config.schema import TrainingConfig
 from blob_zero.errors import CheckpointError
-from blob_zero.model.critic import ActorCritic
+from blob_zero.model.critic import ActorCritic, Critic
 
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
-
-_GROUPS = 2
-"""Of each network: matrices, and the rest."""
 
 _STEPS_A_FLUSH = 128
 """Steps between two times that negligible moments are flushed on a CPU."""
@@ -34,8 +31,8 @@ class SkippingAdamW:
     moments are flushed to 0; no weight moves otherwise for it.
 
     Args:
-        groups: lists of `params`, with the `weight_decay` and the learning rate `lr` of each; the rate is a tensor if
-            captured steps are to follow it.
+        groups: lists of `params` with the `weight_decay` and the learning rate `lr` of each, and whether they are of a
+            `critic`; the rate is a tensor if captured steps are to follow it.
     """
 
     def __init__(self, groups: Sequence[Mapping[str, Any]]) -> None:
@@ -99,8 +96,9 @@ def make_optimizer(net: nn.Module, config: TrainingConfig, *, on_gpu: bool = Fal
         rate = torch.full((), config.learning_rate, device=device) if on_gpu else config.learning_rate
         matrices = [p for p in part.parameters() if p.ndim > 1]
         vectors = [p for p in part.parameters() if p.ndim <= 1]
-        groups.append({"params": matrices, "weight_decay": config.weight_decay, "lr": rate})
-        groups.append({"params": vectors, "weight_decay": 0.0, "lr": rate})
+        of_part = {"lr": rate, "critic": isinstance(part, Critic)}
+        groups.append({"params": matrices, "weight_decay": config.weight_decay, **of_part})
+        groups.append({"params": vectors, "weight_decay": 0.0, **of_part})
     return SkippingAdamW(groups)
 
 
@@ -112,8 +110,8 @@ def set_rates(optimizer: SkippingAdamW, rate: float, critic_rate: float | None =
         rate: of the network.
         critic_rate: of its critic, if there is one; as the network's if None.
     """
-    for k, group in enumerate(optimizer.param_groups):
-        wanted = rate if k < _GROUPS or critic_rate is None else critic_rate
+    for group in optimizer.param_groups:
+        wanted = critic_rate if group["critic"] and critic_rate is not None else rate
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(wanted)
         else:

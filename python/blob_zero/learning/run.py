@@ -85,8 +85,8 @@ class Run:
             config.training,
             device=device,
             iterations=config.run.iterations,
-            begun_elsewhere=bool(config.run.start),
         )
+        self.learner.begun_elsewhere = self.start is not None
         self.best = copy_network(self.untrained)
         self.best_iteration = 0
         self.player = copy_network(self.untrained) if config.selfplay.lag else self.best
@@ -222,6 +222,7 @@ class Run:
             self.measured_iteration = checkpoint.state["measured_iteration"]
             self.ratings = Ratings.from_state(checkpoint.state["ratings"])
             self.start = checkpoint.state.get("start")  # older runs have none
+            self.learner.begun_elsewhere = self.start is not None
         except KeyError as error:
             raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
         self.iteration = checkpoint.iteration

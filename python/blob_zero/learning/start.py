@@ -1,10 +1,13 @@
 """The network that a run begins with: an untrained one, or one that was trained elsewhere."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from blob_zero.config.schema import Config
 from blob_zero.errors import ConfigError
 from blob_zero.model.networks import Network, Shape, configured_shape, describe, seeded_network
+from blob_zero.run.checkpoint import checkpoint_paths, network_folder
+from blob_zero.run.folder import CHECKPOINTS
 from blob_zero.run.weights_file import lineage_of, load_network, network_path
 from blob_zero.seeds import Purpose, stream_seed
 
@@ -30,7 +33,7 @@ def starting_network(config: Config) -> StartingNetwork:
     """
     if not config.run.start:
         return StartingNetwork(initial_network(config))
-    path = network_path(config.run.start)
+    path = network_folder(network_path(config.run.start))
     net, wanted = load_network(path), configured_shape(config)
     if net.shape != wanted:
         raise ConfigError(
@@ -38,6 +41,17 @@ def starting_network(config: Config) -> StartingNetwork:
             f"should be of {_text(wanted)}, as this run's settings of network say"
         )
     return StartingNetwork(net, lineage_of(path))
+
+
+def check_start(config: Config, folder: Path) -> None:
+    """Checks `run.start` of a run that is still to begin; one that goes on does not need it any more.
+
+    Raises:
+        ConfigError: as `starting_network` does.
+        CheckpointError: as well.
+    """
+    if config.run.start and not checkpoint_paths(folder / CHECKPOINTS):
+        starting_network(config)
 
 
 def _text(shape: Shape) -> str:

@@ -74,7 +74,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
     Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping, mean over steps"),
-    Column("learning_rate", pl.Float64, "learning rate of the last step"),
+    Column("learning_rate", pl.Float64, "learning rate of the network in the last step"),
     Column("steps", pl.Int64, "optimizer steps taken"),
     Column("skipped_steps", pl.Int64, "steps left out because the loss or the gradient was not finite"),
     Column(

@@ -26,7 +26,7 @@ STEP_COLUMNS = (
     Column("value_loss", pl.Float64, "mean squared error of the values, over the seats of a row and then over rows"),
     Column("value_error", pl.Float64, "mean absolute error in the same way, on the scale of -1 to 1"),
     Column("gradient_norm", pl.Float64, "norm of the gradient before clipping"),
-    Column("learning_rate", pl.Float64, "learning rate of the step"),
+    Column("learning_rate", pl.Float64, "learning rate of the network in the step"),
     Column(
         "skipped",
         pl.Boolean,

@@ -12,7 +12,7 @@ from blob_zero.report import charts
 from blob_zero.report.drawing import has
 
 _OPPONENTS = {
-    "untrained": "the network before training",
+    "untrained": "the network that the run began with",
     "random": "which plays any legal action",
     "rule": "a bot with simple rules",
     "rollout": "the same search with random playouts instead of a network",

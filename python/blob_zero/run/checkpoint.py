@@ -33,7 +33,7 @@ class Checkpoint:
     """The contents of a checkpoint."""
 
     iteration: int
-    """Iterations done; 0 is the untrained network."""
+    """Iterations done; 0 is the network that the run began with."""
     networks: Mapping[str, Network]
     """By name; `weights` is the trained one."""
     tensors: Mapping[str, Mapping[str, Tensor]]
@@ -77,7 +77,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     manifest = _read_manifest(path)
     hashes = manifest["sha256"]
     _check_hashes(path, hashes, names=hashes)
-    state = _read_json(path / STATE)
+    state = read_json(path / STATE)
     networks: dict[str, Network] = {}
     tensors: dict[str, dict[str, Tensor]] = {}
     files: dict[str, bytes] = {}
@@ -103,7 +103,7 @@ def load_state(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read, or holds no JSON object.
     """
-    return _read_json(path / STATE)
+    return read_json(path / STATE)
 
 
 def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -196,7 +196,7 @@ def network_folder(path: Path) -> Path:
 
 
 def _read_manifest(checkpoint: Path) -> dict[str, Any]:
-    manifest = _read_json(checkpoint / MANIFEST)
+    manifest = read_json(checkpoint / MANIFEST)
     hashes = manifest.get("sha256")
     if not isinstance(hashes, dict) or STATE not in hashes:
         raise CheckpointError(f"{checkpoint / MANIFEST} lists no files")
@@ -262,7 +262,12 @@ def _read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise CheckpointError(f"cannot read {path}: {error}") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        CheckpointError: it cannot be read, or is none.
+    """
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:

@@ -3,7 +3,7 @@
 RUN/config.toml        the configuration as used
 RUN/metrics.parquet    one row an iteration (docs/metrics.md)
 RUN/steps/N.parquet    one row for each optimizer step of iteration N
-RUN/checkpoints/N/     the run after iteration N; 0 is the untrained network
+RUN/checkpoints/N/     the run after iteration N; 0 is what it began with
 RUN/replay/N.safetensors  rows of iteration N in the replay ring, which checkpoints name
 RUN/standings.json     the table that ends the run
 RUN/rounds/N.txt       some rounds of iteration N as text (run.save_rounds)

@@ -1,6 +1,7 @@
 """One network as a file of its own, and the one that comes with the package."""
 
 import json
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ import torch
 from blob_zero.errors import CheckpointError
 from blob_zero.model.networks import Network
 from blob_zero.run.atomic_files import write_atomically
-from blob_zero.run.checkpoint import Checkpoint, load_checkpoint, network_folder, read_network, serialize_network
+from blob_zero.run.checkpoint import (
+    STATE,
+    load_checkpoint,
+    load_state,
+    network_folder,
+    read_json,
+    read_network,
+    serialize_network,
+)
 from blob_zero.run.folder import METRICS
 
 SHIPPED = Path(__file__).parents[1] / "model" / "shipped" / "network.safetensors"
@@ -55,7 +64,7 @@ def write_weights(run: Path, path: Path) -> None:
     if net is None:
         raise CheckpointError(f"{folder} holds no network")
     write_atomically(path, serialize_network(net, dtype=torch.float16))
-    lineage = json.dumps(_lineage(checkpoint), indent=2)
+    lineage = json.dumps(_lineage(checkpoint.state, checkpoint.files.get(METRICS)), indent=2)
     write_atomically(path.with_suffix(".json"), f"{lineage}\n".encode())
 
 
@@ -63,28 +72,25 @@ def lineage_of(path: Path) -> dict[str, Any]:
     """Where the network of a run, a checkpoint or a weights file comes from; empty if that is not known.
 
     Raises:
-        CheckpointError: there is none, or it is damaged.
+        CheckpointError: what tells it is damaged.
     """
     folder = network_folder(path)
+    if not folder.is_dir() and (folder.parent / STATE).exists():
+        folder = folder.parent  # the weights of a checkpoint
     if folder.is_dir():
-        return _lineage(load_checkpoint(folder))
+        metrics = folder / METRICS
+        return _lineage(load_state(folder), metrics.read_bytes() if metrics.exists() else None)
     beside = folder.with_suffix(".json")
-    try:
-        found: dict[str, Any] = json.loads(beside.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {beside}, the lineage of {folder}: {error}") from error
-    return found
+    return read_json(beside) if beside.exists() else {}
 
 
-def _lineage(checkpoint: Checkpoint) -> dict[str, Any]:
+def _lineage(state: Mapping[str, Any], metrics: bytes | None) -> dict[str, Any]:
     known = ("rounds", "steps", "best_iteration", "encoding_version", "versions", "hardware", "config", "start")
-    lineage = {name: checkpoint.state[name] for name in known if checkpoint.state.get(name) is not None}
+    lineage = {name: state[name] for name in known if state.get(name) is not None}
     lineage.get("hardware", {}).pop("system", None)
-    if METRICS in checkpoint.files:
+    if metrics is not None:
         import polars as pl
 
-        frame = pl.read_parquet(checkpoint.files[METRICS]).select(_CURVE)
+        frame = pl.read_parquet(metrics).select(_CURVE)
         lineage["curve"] = frame.gather_every(max(len(frame) // 20, 1)).to_dict(as_series=False)
     return lineage

@@ -314,8 +314,8 @@ class TrainingConfig(_Section):
     critic_layers: int | None = Field(default=None, ge=1)
     """Of policies alone: hidden layers of the critic; None is as many as the network has."""
     critic_warmup: int = Field(default=1, ge=0)
-    """Of policies alone: first iterations in which the critic learns from results and does not move the policy. A
-    network that is trained already (`run.start`) stays as it is in them."""
+    """Of policies alone: first iterations in which the critic learns from results, and nothing but the chances to make
+    the bid moves the policy. A network that is trained already (`run.start`) stays as it is in them."""
     policy_weight: float = Field(default=0.3, gt=0)
     """Of policies alone: weight of the policy's loss. Advantages in it are in units of their root mean square over the
     iteration."""

@@ -98,7 +98,7 @@ def test_it_learns_to_make_its_bids(tmp_path):
         tmp_path,
         run={"iterations": 8},
         selfplay={"rounds": 400},
-        training={"epochs": 4},
+        training={"epochs": 4, "replay_rows": 20_000},  # a thousand held-out decisions
         evaluation={"final_deals": 100},
     )
     frame = pl.read_parquet(tmp_path / "metrics.parquet")

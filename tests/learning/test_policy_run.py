@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 import polars as pl
 import pytest
 from support.run_equality import assert_same_end
+from support.stopping_worker import StoppingWorker
 from support.training_fakes import SilentDisplay
 
 from blob_zero.config.load import parse_config
@@ -12,7 +13,6 @@ from blob_zero.errors import ConfigError
 from blob_zero.learning.loop import train
 from blob_zero.run.checkpoint import latest_checkpoint, save_checkpoint
 from blob_zero.run.replay_files import read_replay_file, replay_files, write_replay_file
-from blob_zero.selfplay.worker import LocalWorker
 
 SETTINGS = {
     "run": {"iterations": 4, "keep_checkpoints": 2, "torch_threads": 1},
@@ -33,22 +33,10 @@ def run(folder, *, worker=None, **sections):
     return train(settings(**sections), folder, display=SilentDisplay(), device="cpu", worker=worker)
 
 
-class Stopping(LocalWorker):
-    """Is interrupted in a call."""
-
-    left = 2
-
-    def play(self, net, rounds, *, progress=None):
-        if self.left == 0:
-            raise KeyboardInterrupt
-        self.left -= 1
-        return super().play(net, rounds, progress=progress)
-
-
 def test_a_run_that_was_stopped_ends_with_the_same_bytes(tmp_path):
     run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "stopped", worker=Stopping(settings(), device="cpu"))
+        run(tmp_path / "stopped", worker=StoppingWorker(settings(), calls=2))
     run(tmp_path / "stopped")
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
 
@@ -56,7 +44,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "changed", "no rounds"])
 def test_rounds_that_are_damaged_are_named_and_cost_nothing_else(tmp_path, damage):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, worker=Stopping(settings(), device="cpu"))
+        run(tmp_path, worker=StoppingWorker(settings(), calls=2))
     path = tmp_path / "replay" / "000001.safetensors"
     content = path.read_bytes()
     if damage == "missing":

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from support.policy_rounds import played
+from support.run_equality import assert_same_end
+from support.stopping_worker import StoppingWorker
 from support.training_fakes import FakeJudge, FakeWorker, SilentDisplay, fingerprint, small_config
 from torch import nn
 from typer.testing import CliRunner
@@ -127,12 +129,13 @@ def test_a_trained_network_stays_as_it_is_while_its_critic_warms_up(tmp_path):
     assert len(set(next_actors[2:])) == 3
     assert len(set(next_critics)) == 5
     # A run that is stopped while the critic warms up goes on in the same way, without the weights.
-    learn(tmp_path / "parts", start=started, iterations=3)
+    config = policy_config(start=started)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "parts", display=SilentDisplay(), device="cpu", worker=StoppingWorker(config, calls=1))
+    assert [path.name for path in checkpoint_paths(tmp_path / "parts/checkpoints")] == ["000000", "000001"]
     shutil.rmtree(tmp_path / "run")
-    for folder in ("parts", "next"):
-        learn(tmp_path / folder, start=started, iterations=5, override=True)
-    ends = [load_checkpoint(tmp_path / folder / "checkpoints/000003") for folder in ("parts", "next")]
-    assert ends[0].state["start"] == ends[1].state["start"]
+    assert learn(tmp_path / "parts", start=started) == (next_actors, next_critics)
+    assert_same_end(tmp_path / "parts", tmp_path / "next")
 
 
 def test_a_run_begins_once(tmp_path):
@@ -192,3 +195,12 @@ def test_a_checkpoints_file_of_weights_has_its_lineage(tmp_path):
     # What is not needed for it may be damaged.
     (newest / "optimizer.safetensors").write_bytes(b"")
     assert lineage_of(newest)["rounds"] == 30
+    (newest / "metrics.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CheckpointError, match=r"metrics\.parquet is damaged"):
+        lineage_of(newest)
+
+
+def test_a_network_that_learned_nothing_may_be_a_start(tmp_path):
+    run(tmp_path / "run")
+    run(tmp_path / "next", beginning_with(tmp_path / "run/checkpoints/000000"))
+    assert load_checkpoint(tmp_path / "next/checkpoints/000003").state["start"]["rounds"] == 0

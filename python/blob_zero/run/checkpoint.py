@@ -106,6 +106,19 @@ def load_state(path: Path) -> dict[str, Any]:
     return read_json(path / STATE)
 
 
+def checked_file(path: Path, name: str) -> bytes | None:
+    """A file of a checkpoint's folder as it was written, or None where it has none of that name.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    hashes = _read_manifest(path)["sha256"]
+    if name not in hashes:
+        return None
+    _check_hashes(path, hashes, names=(name,))
+    return (path / name).read_bytes()
+
+
 def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint of a folder, and a line for each newer one that is damaged.
 

@@ -13,6 +13,7 @@ from blob_zero.model.networks import Network
 from blob_zero.run.atomic_files import write_atomically
 from blob_zero.run.checkpoint import (
     STATE,
+    checked_file,
     load_checkpoint,
     load_state,
     network_folder,
@@ -78,8 +79,8 @@ def lineage_of(path: Path) -> dict[str, Any]:
     if not folder.is_dir() and (folder.parent / STATE).exists():
         folder = folder.parent  # the weights of a checkpoint
     if folder.is_dir():
-        metrics = folder / METRICS
-        return _lineage(load_state(folder), metrics.read_bytes() if metrics.exists() else None)
+        # Checked: a damaged Parquet file can end the process in the library that reads it.
+        return _lineage(load_state(folder), checked_file(folder, METRICS))
     beside = folder.with_suffix(".json")
     return read_json(beside) if beside.exists() else {}
 

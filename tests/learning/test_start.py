@@ -97,24 +97,24 @@ def test_a_damaged_lineage_is_named(tmp_path):
     assert load_checkpoint(tmp_path / "next/checkpoints/000003").state["start"] == {}
 
 
-def policy_config(**run):
+def policy_config(training=None, **run):
     settings = {
         "run": {"iterations": 4, "seed": 1, "torch_threads": 1, "keep_checkpoints": 5, **run},
         "game": {"players": 3, "cards": 2},
         "selfplay": {"agent": "policy", "rounds": 60},
         "network": {"kind": "outcome", "width": 16, "layers": 1},
-        "training": {"batch_size": 32, "replay_rows": 2000, "critic_warmup": 2},
+        "training": {"batch_size": 32, "replay_rows": 2000, "critic_warmup": 2, **(training or {})},
         "evaluation": {"every": 9, "deals": 5, "final_deals": 5, "opponents": ["random"]},
         "promotion": {"enabled": False},
     }
     return parse_config(settings, source="test")
 
 
-def learn(folder, *, override=False, notices=None, **settings):
+def learn(folder, *, override=False, notices=None, training=None, **settings):
     display = SilentDisplay()
     if notices is not None:
         display.message = notices.append
-    train(policy_config(**settings), folder, display=display, device="cpu", override=override)
+    train(policy_config(training=training, **settings), folder, display=display, device="cpu", override=override)
     found = [load_checkpoint(path) for path in checkpoint_paths(folder / "checkpoints")]
     critics = [one.tensors["optimizer"].get("critic.value.weight", torch.zeros(1)) for one in found]
     return [fingerprint(one.networks["weights"]) for one in found], [float(critic.sum()) for critic in critics]
@@ -123,7 +123,10 @@ def learn(folder, *, override=False, notices=None, **settings):
 def test_a_trained_network_stays_as_it_is_while_its_critic_warms_up(tmp_path):
     actors, critics = learn(tmp_path / "run")
     assert len(set(actors)) == len(set(critics)) == 5
-    started = str(tmp_path / "run")
+    started = str(tmp_path / "net.safetensors")
+    write_weights(tmp_path / "run", tmp_path / "net.safetensors")
+    # Half precision is all that a weights file has.
+    actors[-1] = fingerprint(load_network(tmp_path / "net.safetensors"))
     next_actors, next_critics = learn(tmp_path / "next", start=started)
     assert next_actors[:3] == [actors[-1]] * 3
     assert len(set(next_actors[2:])) == 3
@@ -133,9 +136,59 @@ def test_a_trained_network_stays_as_it_is_while_its_critic_warms_up(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "parts", display=SilentDisplay(), device="cpu", worker=StoppingWorker(config, calls=1))
     assert [path.name for path in checkpoint_paths(tmp_path / "parts/checkpoints")] == ["000000", "000001"]
+    (tmp_path / "net.safetensors").unlink()
+    assert learn(tmp_path / "parts", start=started) == (next_actors, next_critics)
+    assert_same_end(tmp_path / "parts", tmp_path / "next")
+
+
+def test_the_critic_of_a_run_comes_along(tmp_path):
+    actors, critics = learn(tmp_path / "run")
+    started, notices = str(tmp_path / "run"), []
+    next_actors, next_critics = learn(tmp_path / "next", start=started, notices=notices)
+    assert f"begins with the network of {started}, its critic and the optimizer's moments" in notices
+    assert (next_actors[0], next_critics[0]) == (actors[-1], critics[-1])
+    assert len(set(next_actors)) == len(set(next_critics)) == 5  # nothing has to warm up
+    last, first = (
+        load_checkpoint(tmp_path / at).tensors["optimizer"]
+        for at in ("run/checkpoints/000004", "next/checkpoints/000000")
+    )
+    assert last.keys() == first.keys()
+    assert all(torch.equal(last[name], first[name]) for name in last)
+    assert load_checkpoint(tmp_path / "next/checkpoints/000004").state["start"]["critic"]
+    # Also when it is stopped and goes on without them.
+    config = policy_config(start=started)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "parts", display=SilentDisplay(), device="cpu", worker=StoppingWorker(config, calls=1))
     shutil.rmtree(tmp_path / "run")
     assert learn(tmp_path / "parts", start=started) == (next_actors, next_critics)
     assert_same_end(tmp_path / "parts", tmp_path / "next")
+
+
+def test_a_critic_of_another_size_begins_anew(tmp_path):
+    actors, critics = learn(tmp_path / "run")
+    started = str(tmp_path / "run")
+    for size in ({"critic_width": 8}, {"critic_layers": 2}):
+        notices = []
+        folder = tmp_path / "-".join(size)
+        next_actors, next_critics = learn(folder, start=started, training=size, notices=notices)
+        assert f"begins with the network of {started}" in notices
+        assert next_actors[:3] == [actors[-1]] * 3
+        assert next_critics[0] != critics[-1]
+        assert "critic" not in load_checkpoint(folder / "checkpoints/000004").state["start"]
+
+
+def test_a_critic_that_has_not_learned_begins_anew(tmp_path):
+    actors, _ = learn(tmp_path / "run")
+    started = str(tmp_path / "run/checkpoints/000000")
+    assert learn(tmp_path / "next", start=started)[0][:3] == [actors[0]] * 3
+
+
+def test_a_damaged_critic_is_named(tmp_path):
+    learn(tmp_path / "run")
+    (tmp_path / "run/checkpoints/000004/optimizer.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"optimizer\.safetensors is damaged"):
+        learn(tmp_path / "next", start=str(tmp_path / "run"))
+    learn(tmp_path / "next")  # nothing was begun
 
 
 def test_a_run_begins_once(tmp_path):

@@ -59,11 +59,13 @@ class Learner:
     Attributes:
         begun_elsewhere: whether the network was trained before. While its critic warms up, it then stays as it is; its
             own rate rises afterwards.
+        critic_begun_elsewhere: whether its critic was as well; then nothing warms up but the rate.
     """
 
     def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:
         self.net = net.to(device)
         self.begun_elsewhere = False
+        self.critic_begun_elsewhere = False
         self._trained: Network | ActorCritic = self.net
         if isinstance(net, OutcomeNet):
             width, layers = critic_size(net.shape, config)
@@ -76,6 +78,12 @@ class Learner:
         self._rows: DeviceRows | None = None
         self._graphs: dict[int, StepGraph] = {}
         share_cores_with_others()
+
+    @property
+    def critic_warmup(self) -> int:
+        """Iterations at the start in which the critic learns and does not move the policy."""
+        has_critic = isinstance(self._trained, ActorCritic) and not self.critic_begun_elsewhere
+        return self.config.critic_warmup if has_critic else 0
 
     def train(
         self,
@@ -103,7 +111,7 @@ class Learner:
         results = StepResults(self.gradients.objective, device=self.device)
         reading = _STEPS_A_READING if self.device.type == "cuda" else 1
         total, size, batches = self.minibatches(replay, rng, iteration=iteration, notice=notice)
-        first = self.config.critic_warmup if self.begun_elsewhere and isinstance(self._trained, ActorCritic) else 0
+        first = self.critic_warmup if self.begun_elsewhere else 0
         self._trained.train()
         self.net.train(iteration >= first)  # running means stay as they are, too
         for batch in batches:
@@ -152,7 +160,7 @@ class Learner:
         """The minibatches of an iteration, on the learner's device; arguments as in `train`."""
         if isinstance(replay, RoundReplay):
             self._trained.eval()  # threads judge side by side, and must change no running mean
-            warms_up = iteration < self.config.critic_warmup
+            warms_up = iteration < self.critic_warmup
             entropy = entropy_weight(iteration, iterations=self.iterations, config=self.config)
             try:
                 return replay.minibatches(
@@ -256,13 +264,12 @@ class Learner:
         Raises:
             CheckpointError: the state belongs to another network.
         """
-        critic = {name.partition(".")[2]: tensor for name, tensor in state.items() if name.startswith(f"{_CRITIC}.")}
         moments = {
             name: tensor for name, tensor in state.items() if name != _SCALER and not name.startswith(f"{_CRITIC}.")
         }
         if isinstance(self._trained, ActorCritic):
             try:
-                self._trained.critic.load_state_dict(critic)
+                self._trained.critic.load_state_dict(critic_weights(state))
             except RuntimeError as error:
                 raise CheckpointError(
                     f"the critic's weights do not fit training.critic_width and critic_layers: {error}"
@@ -271,6 +278,11 @@ class Learner:
         self._graphs.clear()  # they hold the old moments
         if self.gradients.scale.enabled and _SCALER in state:
             self.gradients.scale.load(state[_SCALER])
+
+
+def critic_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The critic's part of what `Learner.state` returned; empty if it has none."""
+    return {name.partition(".")[2]: tensor for name, tensor in state.items() if name.startswith(f"{_CRITIC}.")}
 
 
 def _numbers(tensor: Tensor) -> npt.NDArray[np.float32]:

@@ -36,7 +36,7 @@ def open_run(
     for line in damaged:
         notice(f"skipping a damaged checkpoint: {line}")
     if checkpoint is None:
-        return _begin(config, folder, device=device)
+        return _begin(config, folder, device=device, notice=notice)
     check_format(checkpoint)
     changed, config = _changed_settings(config, folder, checkpoint, override=override, notice=notice)
     repair_metrics(folder / METRICS, checkpoint, notice)
@@ -54,8 +54,10 @@ def open_run(
     return run
 
 
-def _begin(config: Config, folder: Path, *, device: torch.device) -> Run:
+def _begin(config: Config, folder: Path, *, device: torch.device, notice: Notice) -> Run:
     start = starting_network(config)
+    if start.lineage is not None:
+        notice(start.told(config.run.start))
     make_folder(folder)
     run = Run(config, folder, device=device, start=start)
     write_settings(folder, config)

@@ -24,7 +24,7 @@ from blob_zero.metrics.log import MetricsLog, MetricsRow
 from blob_zero.metrics.steps import STEPS, keep_steps_until, write_steps
 from blob_zero.model.networks import Network, copy_network
 from blob_zero.run.atomic_files import remove_partial
-from blob_zero.run.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
+from blob_zero.run.checkpoint import OPTIMIZER, Checkpoint, prune_checkpoints, save_checkpoint
 from blob_zero.run.folder import CHECKPOINTS, METRICS
 from blob_zero.run.provenance import hardware, versions
 from blob_zero.run.replay_files import (
@@ -58,7 +58,7 @@ class Run:
         player: the network that plays the next iteration: the best, or with `selfplay.lag = 1` the one that was the
             best an iteration ago.
         untrained: the network at the start of the run, also if it was trained elsewhere (`run.start`).
-        start: where it comes from if it was, as `lineage_of` tells; else None.
+        start: where it comes from if it was, as in `StartingNetwork`; else None.
         rollbacks: consecutive iterations, up to this one, whose training was undone.
         sizes: batch and thread sizes of the last iteration's self-play; None where playouts judged.
         measured_iteration: the iteration whose network met the fixed opponents last; -1 before the first measurement.
@@ -86,7 +86,9 @@ class Run:
             device=device,
             iterations=config.run.iterations,
         )
-        self.learner.begun_elsewhere = self.start is not None
+        if start.learner is not None:
+            self.learner.load_state(start.learner)
+        self._tell_learner()
         self.best = copy_network(self.untrained)
         self.best_iteration = 0
         self.player = copy_network(self.untrained) if config.selfplay.lag else self.best
@@ -99,6 +101,10 @@ class Run:
         self.commit_seconds: float | None = None
         self._replay_files: list[ReplayFile] = []
         self._new_rows: Columns | None = None
+
+    def _tell_learner(self) -> None:
+        self.learner.begun_elsewhere = self.start is not None
+        self.learner.critic_begun_elsewhere = (self.start or {}).get("critic", False)
 
     @property
     def checkpoints(self) -> Path:
@@ -165,7 +171,7 @@ class Run:
         remove_partial(self.folder / STEPS)
 
     def _checkpoint(self, row: MetricsRow | None) -> Checkpoint:
-        tensors = {"optimizer": self.learner.state()}
+        tensors = {OPTIMIZER: self.learner.state()}
         if self.carried is not None:
             tensors["carried"] = _tensors(self.carried.state())
         networks = {"weights": self.best, "learner": self.learner.net, "untrained": self.untrained}
@@ -222,7 +228,7 @@ class Run:
             self.measured_iteration = checkpoint.state["measured_iteration"]
             self.ratings = Ratings.from_state(checkpoint.state["ratings"])
             self.start = checkpoint.state.get("start")  # older runs have none
-            self.learner.begun_elsewhere = self.start is not None
+            self._tell_learner()
         except KeyError as error:
             raise CheckpointError(f"the checkpoint of iteration {checkpoint.iteration} lacks {error}") from error
         self.iteration = checkpoint.iteration
@@ -249,7 +255,7 @@ class Run:
             CheckpointError: they belong to another network.
         """
         _load(self.learner.net, checkpoint.networks["learner"])
-        self.learner.load_state(checkpoint.tensors["optimizer"])
+        self.learner.load_state(checkpoint.tensors[OPTIMIZER])
 
 
 def check_format(checkpoint: Checkpoint) -> None:

@@ -1,12 +1,18 @@
 """The network that a run begins with: an untrained one, or one that was trained elsewhere."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from blob_zero.config.schema import Config
 from blob_zero.errors import ConfigError
+from blob_zero.learning.learner import critic_weights
+from blob_zero.model.critic import same_critic
 from blob_zero.model.networks import Network, Shape, configured_shape, describe, seeded_network
-from blob_zero.run.checkpoint import checkpoint_paths, network_folder
+from blob_zero.model.outcome_net import OutcomeShape
+from blob_zero.run.checkpoint import OPTIMIZER, checked_tensors, checkpoint_paths, network_folder
 from blob_zero.run.folder import CHECKPOINTS
 from blob_zero.run.weights_file import lineage_of, load_network, network_path
 from blob_zero.seeds import Purpose, stream_seed
@@ -17,6 +23,15 @@ class StartingNetwork(NamedTuple):
 
     net: Network
     lineage: dict[str, Any] | None = None
+    """As `lineage_of` tells; with `critic`, true, if its critic comes along."""
+    learner: Mapping[str, Tensor] | None = None
+    """What `Learner.state` gave there, if its critic comes along."""
+
+    def told(self, name: str) -> str:
+        """A line for people; `name` is the start's own."""
+        if self.learner is not None:
+            return f"begins with the network of {name}, its critic and the optimizer's moments"
+        return f"begins with the network of {name}"
 
 
 def initial_network(config: Config) -> Network:
@@ -40,7 +55,17 @@ def starting_network(config: Config) -> StartingNetwork:
             f"run.start = {config.run.start!r} is a network of {_text(net.shape)}; "
             f"should be of {_text(wanted)}, as this run's settings of network say"
         )
-    return StartingNetwork(net, lineage_of(path))
+    learner = _learner(path, config, wanted) if isinstance(wanted, OutcomeShape) else None
+    return StartingNetwork(net, lineage_of(path) | ({"critic": True} if learner is not None else {}), learner)
+
+
+def _learner(path: Path, config: Config, shape: OutcomeShape) -> dict[str, Tensor] | None:
+    """The learner's state in a checkpoint, if its critic has learned and is of the size that the settings ask for."""
+    if not path.is_dir():
+        return None
+    state = checked_tensors(path, OPTIMIZER)
+    learned = any(name.startswith("step.") for name in state)
+    return state if learned and same_critic(critic_weights(state), shape, config.training) else None
 
 
 def check_start(config: Config, folder: Path) -> None:

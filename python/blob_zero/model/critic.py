@@ -1,5 +1,7 @@
 """The critic: what a seat may expect when all hands are open. Training alone uses it."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -49,6 +51,16 @@ class Critic(nn.Module):
 def critic_size(shape: OutcomeShape, config: TrainingConfig) -> tuple[int, int]:
     """Width and layers of the critic of a network by these settings."""
     return config.critic_width or shape.width, config.critic_layers or shape.layers
+
+
+def same_critic(weights: Mapping[str, Tensor], shape: OutcomeShape, config: TrainingConfig) -> bool:
+    """Whether weights are those of a critic of the size that these settings give it beside such a network."""
+    with torch.device("meta"):
+        width, layers = critic_size(shape, config)
+        wanted = Critic(width=width, layers=layers).state_dict()
+    return {name: tensor.shape for name, tensor in weights.items()} == {
+        name: tensor.shape for name, tensor in wanted.items()
+    }
 
 
 class ActorCritic(nn.Module):

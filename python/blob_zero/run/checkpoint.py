@@ -26,6 +26,8 @@ from blob_zero.run.atomic_files import remove_folder, remove_partial, write_fold
 MANIFEST = "manifest.json"
 STATE = "state.json"
 WEIGHTS = "weights.safetensors"
+OPTIMIZER = "optimizer"
+"""The group of tensors that the learner's state is stored as."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,20 @@ def checked_file(path: Path, name: str) -> bytes | None:
         return None
     _check_hashes(path, hashes, names=(name,))
     return (path / name).read_bytes()
+
+
+def checked_tensors(path: Path, name: str) -> dict[str, Tensor]:
+    """A group of tensors of a checkpoint's folder; empty where it has none of that name.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    file = f"{name}.safetensors"
+    hashes = _read_manifest(path)["sha256"]
+    if file not in hashes:
+        return {}
+    _check_hashes(path, hashes, names=(file,))
+    return _read_tensors(path / file)[1]
 
 
 def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:

@@ -7,13 +7,14 @@
 //! using Monte-Carlo search").
 
 use blob_engine::rng::{Xoshiro, unit};
-use blob_engine::{Action, CardNames, EncodedAction, EncodedActionSet, Observation, Round, Seat, WorldSampler};
+use blob_engine::{Action, CardNames, Observation, Round, Seat, WorldSampler};
 use rand::{Rng, SeedableRng};
 
 use crate::error::{ConfigError, EvaluationError};
 use crate::search::evaluate::Evaluation;
 use crate::search::exploration::choose_by;
 use crate::search::past::Past;
+use crate::search::weighing::{CANDIDATES, Weighing};
 
 /// Settings of a look-ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,12 +36,6 @@ const MAX_WORLDS: usize = 1 << 16;
 
 /// Evaluations that a world may cost without being tried less: 6 bids of 4 players with 5 cards, each played out.
 const FULL_COST: usize = 120;
-
-/// Worlds drawn for each that is kept, where they are weighted.
-const CANDIDATES: usize = 4;
-
-/// Least chance that a policy is taken to give to an action, since others need not play by it.
-const LEAST_CHANCE: f64 = 0.01;
 
 /// Actions whose probability is below this share of the likeliest one's are not tried.
 const PROMISING: f64 = 1e-4;
@@ -95,17 +90,6 @@ struct Playout {
     rng: Xoshiro,
 }
 
-/// An action that another seat took, in a world that may explain it.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    world: u32,
-    /// The action, and those legal there, in the encoding's names.
-    action: EncodedAction,
-    legal: EncodedActionSet,
-    /// Logarithm of its chance, once it is evaluated.
-    log: f64,
-}
-
 /// What a look-ahead found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LookAheadOutcome {
@@ -135,11 +119,8 @@ pub struct LookAhead {
     actions: Vec<(Action, f64)>,
     /// Sum over worlds of the searcher's value, for each of them.
     sums: Vec<f64>,
-    /// Worlds that are weighted before some of them are kept.
-    candidates: Vec<Round>,
-    seen: Vec<Seen>,
-    /// Actions seen that are not evaluated yet.
-    unweighted: usize,
+    /// While worlds are weighted.
+    weighing: Option<Weighing>,
     playouts: Vec<Playout>,
     waiting: Vec<Waiting>,
     evaluations: u64,
@@ -153,9 +134,7 @@ impl LookAhead {
             worlds: config.worlds,
             past: past.filter(|_| config.belief > 0.0),
             config,
-            candidates: Vec::new(),
-            seen: Vec::new(),
-            unweighted: 0,
+            weighing: None,
             rng,
             actions: Vec::new(),
             sums: Vec::new(),
@@ -167,8 +146,10 @@ impl LookAhead {
 
     /// Hands out the positions that wait; returns whether there are any. If there are none, the look-ahead is done.
     pub fn each_waiting(&mut self, mut ask: impl FnMut(Waiting, &Observation)) -> bool {
-        if self.unweighted > 0 && self.seen.is_empty() {
-            return self.ask_for_weights(ask);
+        if let Some(weighing) = &mut self.weighing {
+            let asked = weighing.ask(|place, names, observation| ask(Waiting { place, names }, observation));
+            self.evaluations += asked as u64;
+            return asked > 0;
         }
         self.evaluations += self.waiting.len() as u64;
         for &waiting in &self.waiting {
@@ -192,8 +173,10 @@ impl LookAhead {
         if place == Waiting::ROOT {
             return self.begin(names, evaluation);
         }
-        if self.unweighted > 0 {
-            return self.weigh(place as usize, evaluation);
+        if let Some(weighing) = &mut self.weighing {
+            weighing.receive(place, evaluation)?;
+            self.try_kept_worlds();
+            return Ok(());
         }
         let playout = &mut self.playouts[place as usize];
         let legal = playout.round.legal_actions();
@@ -245,20 +228,15 @@ impl LookAhead {
             return Ok(());
         }
         self.worlds = (self.config.worlds * FULL_COST / self.most_evaluations().max(FULL_COST)).max(1);
-        let worlds = self.worlds;
         let sampler = WorldSampler::new(&self.observation);
-        if let Some(past) = &self.past {
-            self.candidates = (0..CANDIDATES * worlds).map(|_| sampler.sample(&mut self.rng)).collect();
-            let seat = self.observation.seat();
-            self.candidates.iter().for_each(|world| past.decisions_of_others(world, seat, |_, _| self.unweighted += 1));
-            if self.unweighted > 0 {
-                return Ok(());
-            }
-            self.candidates.truncate(worlds);
+        if let Some(past) = self.past.take() {
+            let worlds = (0..CANDIDATES * self.worlds).map(|_| sampler.sample(&mut self.rng)).collect();
+            self.weighing = Some(Weighing::new(past, self.observation.seat(), worlds));
+            self.try_kept_worlds();
         } else {
-            self.candidates = (0..worlds).map(|_| sampler.sample(&mut self.rng)).collect();
+            let worlds: Vec<Round> = (0..self.worlds).map(|_| sampler.sample(&mut self.rng)).collect();
+            self.try_in(&worlds);
         }
-        self.play_on();
         Ok(())
     }
 
@@ -270,50 +248,21 @@ impl LookAhead {
         self.actions.len() * cards + CANDIDATES * seen
     }
 
-    /// Hands out what the others decided from in each world.
-    fn ask_for_weights(&mut self, mut ask: impl FnMut(Waiting, &Observation)) -> bool {
-        let Some(past) = &self.past else { return false };
-        for (world, round) in self.candidates.iter().enumerate() {
-            past.decisions_of_others(round, self.observation.seat(), |observation, action| {
-                let names = observation.card_names();
-                ask(Waiting { place: self.seen.len() as u32, names }, observation);
-                let legal = names.actions(observation.legal_actions());
-                self.seen.push(Seen { world: world as u32, action: names.action(action), legal, log: 0.0 });
-            });
+    /// Tries the promising actions once no world's weight is missing.
+    fn try_kept_worlds(&mut self) {
+        if let Some(weighing) = self.weighing.take_if(|weighing| !weighing.waits()) {
+            let worlds = weighing.keep(self.worlds, f64::from(self.config.belief), || unit(&mut self.rng));
+            self.try_in(&worlds);
         }
-        self.evaluations += self.seen.len() as u64;
-        true
     }
 
-    /// Takes the evaluation of an action seen. After the last one, the worlds that explain all best are kept.
-    fn weigh(&mut self, place: usize, evaluation: &Evaluation<'_>) -> Result<(), EvaluationError> {
-        let seen = &mut self.seen[place];
-        let mass = f64::from(evaluation.legal_mass(seen.legal)?);
-        let chance = f64::from(evaluation.policy[seen.action.index()]) / mass;
-        seen.log = libm::log(chance.max(LEAST_CHANCE));
-        self.unweighted -= 1;
-        if self.unweighted > 0 {
-            return Ok(());
-        }
-        // In the order of the worlds, not of the evaluations, so that sums are the same bytes.
-        let mut logs = vec![0.0; self.candidates.len()];
-        self.seen.iter().for_each(|seen| logs[seen.world as usize] += seen.log);
-        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> =
-            logs.iter().map(|log| libm::exp(f64::from(self.config.belief) * (log - most))).collect();
-        let kept = systematic_sample(&weights, self.worlds, unit(&mut self.rng));
-        self.candidates = kept.into_iter().map(|world| self.candidates[world]).collect();
-        self.play_on();
-        Ok(())
-    }
-
-    /// Starts each promising action in each world that is kept.
-    fn play_on(&mut self) {
-        for world in std::mem::take(&mut self.candidates) {
+    /// Starts each promising action in each of these worlds.
+    fn try_in(&mut self, worlds: &[Round]) {
+        for world in worlds {
             // The same luck for every action, so that their difference varies less.
             let luck = Xoshiro::seed_from_u64(self.rng.next_u64());
             for (place, &(action, _)) in self.actions.iter().enumerate() {
-                let mut round = world;
+                let mut round = *world;
                 round.play_unchecked(action);
                 self.playouts.push(Playout { round, place, rng: luck.clone() });
             }
@@ -333,23 +282,6 @@ impl LookAhead {
             self.waiting.push(Waiting { place, names: CardNames::new(round.public(), mover, round.hand(mover)) });
         }
     }
-}
-
-/// Places of `count` draws in proportion to the weights, each as often as expected up to one (systematic resampling;
-/// Douc, Cappé and Moulines 2005, "Comparison of resampling schemes for particle filtering").
-fn systematic_sample(weights: &[f64], count: usize, offset: f64) -> Vec<usize> {
-    let step = weights.iter().sum::<f64>() / count as f64;
-    let mut drawn = Vec::with_capacity(count);
-    let (mut place, mut reached) = (0, weights[0]);
-    for k in 0..count {
-        let wanted = (k as f64 + offset) * step;
-        while reached <= wanted && place + 1 < weights.len() {
-            place += 1;
-            reached += weights[place];
-        }
-        drawn.push(place);
-    }
-    drawn
 }
 
 #[cfg(test)]

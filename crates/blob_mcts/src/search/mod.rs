@@ -16,6 +16,7 @@ pub(crate) mod playouts;
 pub mod puct;
 mod run;
 pub(crate) mod tree;
+mod weighing;
 
 pub use config::{RootNoise, SearchConfig, Temperature};
 pub use determinized::{Leaf, Outcome, Search};

@@ -1,5 +1,6 @@
 """A run may begin with the weights of another."""
 
+import hashlib
 import json
 import shutil
 
@@ -97,10 +98,10 @@ def test_a_damaged_lineage_is_named(tmp_path):
     assert load_checkpoint(tmp_path / "next/checkpoints/000003").state["start"] == {}
 
 
-def policy_config(training=None, **run):
+def policy_config(training=None, game=None, **run):
     settings = {
         "run": {"iterations": 4, "seed": 1, "torch_threads": 1, "keep_checkpoints": 5, **run},
-        "game": {"players": 3, "cards": 2},
+        "game": {"players": 3, "cards": 2, **(game or {})},
         "selfplay": {"agent": "policy", "rounds": 60},
         "network": {"kind": "outcome", "width": 16, "layers": 1},
         "training": {"batch_size": 32, "replay_rows": 2000, "critic_warmup": 2, **(training or {})},
@@ -110,11 +111,17 @@ def policy_config(training=None, **run):
     return parse_config(settings, source="test")
 
 
-def learn(folder, *, override=False, notices=None, training=None, **settings):
+def learn(folder, *, override=False, notices=None, training=None, game=None, **settings):
     display = SilentDisplay()
     if notices is not None:
         display.message = notices.append
-    train(policy_config(training=training, **settings), folder, display=display, device="cpu", override=override)
+    train(
+        policy_config(training=training, game=game, **settings),
+        folder,
+        display=display,
+        device="cpu",
+        override=override,
+    )
     found = [load_checkpoint(path) for path in checkpoint_paths(folder / "checkpoints")]
     critics = [one.tensors["optimizer"].get("critic.value.weight", torch.zeros(1)) for one in found]
     return [fingerprint(one.networks["weights"]) for one in found], [float(critic.sum()) for critic in critics]
@@ -177,10 +184,29 @@ def test_a_critic_of_another_size_begins_anew(tmp_path):
         assert "critic" not in load_checkpoint(folder / "checkpoints/000004").state["start"]
 
 
-def test_a_critic_that_has_not_learned_begins_anew(tmp_path):
+@pytest.mark.parametrize("iteration", [0, 1])  # two were to warm up
+def test_a_critic_that_has_not_learned_begins_anew(tmp_path, iteration):
     actors, _ = learn(tmp_path / "run")
-    started = str(tmp_path / "run/checkpoints/000000")
-    assert learn(tmp_path / "next", start=started)[0][:3] == [actors[0]] * 3
+    started = str(tmp_path / f"run/checkpoints/{iteration:06d}")
+    assert learn(tmp_path / "next", start=started)[0][:3] == [actors[iteration]] * 3
+
+
+def test_a_critic_of_other_rules_begins_anew(tmp_path):
+    actors, _ = learn(tmp_path / "run")
+    other = {"rules": {"scoring": "exact_plus_tricks"}}
+    assert learn(tmp_path / "next", start=str(tmp_path / "run"), game=other)[0][:3] == [actors[-1]] * 3
+
+
+def test_a_critic_of_later_weights_begins_anew(tmp_path):
+    learn(tmp_path / "run")
+    newest = tmp_path / "run/checkpoints/000004"
+    state, manifest = (json.loads((newest / name).read_text()) for name in ("state.json", "manifest.json"))
+    state["best_iteration"] = 3
+    (newest / "state.json").write_text(json.dumps(state))
+    manifest["sha256"]["state.json"] = hashlib.sha256((newest / "state.json").read_bytes()).hexdigest()
+    (newest / "manifest.json").write_text(json.dumps(manifest))
+    learn(tmp_path / "next", start=str(tmp_path / "run"))
+    assert "critic" not in load_checkpoint(tmp_path / "next/checkpoints/000004").state["start"]
 
 
 def test_a_damaged_critic_is_named(tmp_path):

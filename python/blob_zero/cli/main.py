@@ -61,7 +61,7 @@ def train(
         typer.Option(
             metavar="NETWORK",
             help="Begin with the weights of a run, a checkpoint or a weights file, or of [bold]shipped[/bold], which "
-            "fits the preset standard.",
+            "fits the preset standard. The critic of a run or a checkpoint comes along.",
         ),
     ] = None,
     run_dir: Annotated[

@@ -77,7 +77,7 @@ class RunConfig(_Section):
     """Rounds of each iteration's self-play that are also written as text, to RUN/rounds."""
     start: str = ""
     """Network whose weights the run begins with: `shipped`, or the path of a run, checkpoint or weights file; empty for
-    an untrained one. Its optimizer and its critic are not taken over."""
+    an untrained one. A critic comes along from a run or a checkpoint where it fits (docs/training.md)."""
 
 
 class ShapeConfig(_Section):
@@ -315,7 +315,8 @@ class TrainingConfig(_Section):
     """Of policies alone: hidden layers of the critic; None is as many as the network has."""
     critic_warmup: int = Field(default=1, ge=0)
     """Of policies alone: first iterations in which the critic learns from results, and nothing but the chances to make
-    the bid moves the policy. A network that is trained already (`run.start`) stays as it is in them."""
+    the bid moves the policy. A network that is trained already (`run.start`) stays as it is in them; where its
+    critic comes along there are none."""
     policy_weight: float = Field(default=0.3, gt=0)
     """Of policies alone: weight of the policy's loss. Advantages in it are in units of their root mean square over the
     iteration."""

@@ -57,9 +57,9 @@ class Learner:
         iterations: iterations of the whole run, over which the learning rate falls.
 
     Attributes:
-        begun_elsewhere: whether the network was trained before. While its critic warms up, it then stays as it is; its
-            own rate rises afterwards.
-        critic_begun_elsewhere: whether its critic was as well; then nothing warms up but the rate.
+        begun_elsewhere: whether the network was trained before. While a new critic warms up, it then stays as it is;
+            its own rate rises afterwards.
+        critic_begun_elsewhere: whether its critic was trained before as well; then nothing warms up but the rate.
     """
 
     def __init__(self, net: Network, config: TrainingConfig, *, device: torch.device, iterations: int) -> None:

@@ -12,10 +12,21 @@ from blob_zero.learning.learner import critic_weights
 from blob_zero.model.critic import same_critic
 from blob_zero.model.networks import Network, Shape, configured_shape, describe, seeded_network
 from blob_zero.model.outcome_net import OutcomeShape
-from blob_zero.run.checkpoint import OPTIMIZER, checked_tensors, checkpoint_paths, network_folder
+from blob_zero.run.checkpoint import (
+    MANIFEST,
+    OPTIMIZER,
+    checked_tensors,
+    checkpoint_paths,
+    load_state,
+    network_folder,
+    read_json,
+)
 from blob_zero.run.folder import CHECKPOINTS
 from blob_zero.run.weights_file import lineage_of, load_network, network_path
 from blob_zero.seeds import Purpose, stream_seed
+
+_GAME = ("rules", "whole_games", "result_share")
+"""Settings that say what a round is worth, which is what a critic knows."""
 
 
 class StartingNetwork(NamedTuple):
@@ -56,16 +67,26 @@ def starting_network(config: Config) -> StartingNetwork:
             f"should be of {_text(wanted)}, as this run's settings of network say"
         )
     learner = _learner(path, config, wanted) if isinstance(wanted, OutcomeShape) else None
-    return StartingNetwork(net, lineage_of(path) | ({"critic": True} if learner is not None else {}), learner)
+    lineage = {name: told for name, told in lineage_of(path).items() if name != "critic"}
+    return StartingNetwork(net, lineage | ({"critic": True} if learner is not None else {}), learner)
 
 
 def _learner(path: Path, config: Config, shape: OutcomeShape) -> dict[str, Tensor] | None:
-    """The learner's state in a checkpoint, if its critic has learned and is of the size that the settings ask for."""
+    """The learner's state in a checkpoint, if its critic is of use here.
+
+    That is one that has learned as long as its own run asked for, what these rounds are worth, beside the very weights
+    that the run begins with, and of the size that the settings ask for.
+    """
     if not path.is_dir():
         return None
-    state = checked_tensors(path, OPTIMIZER)
-    learned = any(name.startswith("step.") for name in state)
-    return state if learned and same_critic(critic_weights(state), shape, config.training) else None
+    state, done = load_state(path), read_json(path / MANIFEST)["iteration"]
+    there, here = state["config"], config.game.model_dump(mode="json")
+    same_game = all(there["game"].get(name) == here[name] for name in _GAME)
+    warmup = 0 if (state.get("start") or {}).get("critic") else there["training"].get("critic_warmup", 0)
+    if not (same_game and done >= max(1, warmup) and state["best_iteration"] == done):
+        return None
+    learner = checked_tensors(path, OPTIMIZER)
+    return learner if same_critic(critic_weights(learner), shape, config.training) else None
 
 
 def check_start(config: Config, folder: Path) -> None:

@@ -78,26 +78,29 @@ def counts_its_trumps(features, legal):
 
 
 def value_of_bidding(root, belief):
-    """The value of the first bid."""
-    ((_, values, evaluations),) = _core.look_ahead(
+    """The value of the first bid, what it cost, and how many worlds counted for it."""
+    ((_, values, evaluations, effective),) = _core.look_ahead(
         [root], counts_its_trumps, seeds=[1], worlds=100, own_share=0.0, policy_temperature=0.1, belief=belief
     )
-    return values[0][1], evaluations
+    return values[0][1], evaluations, effective
 
 
 def test_worlds_are_weighted_by_what_the_others_did():
     position = bz.Round(players=3, cards=2, trump="S", dealer=0, hands=[["5S", "2H"], ["AS", "KS"], ["2C", "4D"]])
     position.play(2)
     position.play(0)
-    believed, with_past = value_of_bidding(position.observe(), 1.0)
-    uniform, without = value_of_bidding(position.observe(), 0.0)
+    believed, with_past, some = value_of_bidding(position.observe(), 1.0)
+    uniform, without, every = value_of_bidding(position.observe(), 0.0)
     # Seat 1 holds trumps alone and leads one, most often above the five; else a trump as a rule wins a trick.
     assert believed < -0.2
     assert uniform > 0
     assert with_past > without
+    # Of 400 worlds those count in which seat 1 holds two trumps.
+    assert 1 <= some < 300
+    assert every == 100
     # The same position without its past is judged as if nothing was known.
     (world,) = position.observe().sample_rounds(1, seed=3)
-    unknown, _ = value_of_bidding(world.observe(position.to_play), 1.0)
+    unknown, *_ = value_of_bidding(world.observe(position.to_play), 1.0)
     assert unknown > 0
 
 

@@ -11,11 +11,14 @@ use crate::search::{CallableEvaluator, Root};
 /// An action and its value.
 type Valued = (usize, f64);
 
+/// What `look_ahead` returns for a decision.
+type Looked = (usize, Vec<Valued>, u64, f64);
+
 /// Looks one step ahead from several decisions side by side, each with a seed of its own.
 ///
 /// The callable evaluator gets the positions of all of them in one call. Returns for each decision the action, the
-/// promising actions with their values, which share a constant where `own_share` is above 0, and the number of
-/// evaluations.
+/// promising actions with their values, which share a constant where `own_share` is above 0, the number of evaluations,
+/// and the effective sample size of the weighted worlds.
 #[pyfunction]
 #[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, own_share, policy_temperature, belief))]
 pub(crate) fn look_ahead(
@@ -26,7 +29,7 @@ pub(crate) fn look_ahead(
     own_share: f32,
     policy_temperature: f32,
     belief: f32,
-) -> PyResult<Vec<(usize, Vec<Valued>, u64)>> {
+) -> PyResult<Vec<Looked>> {
     if seeds.len() != roots.len() {
         return Err(config(format!("{} seeds for {} positions; each has one", seeds.len(), roots.len())));
     }
@@ -65,7 +68,7 @@ pub(crate) fn look_ahead(
     let found = searches.iter().map(|search| {
         let outcome = search.outcome();
         let values = outcome.values.iter().map(|&(action, value)| (action.index(), value)).collect();
-        (outcome.action.index(), values, outcome.evaluations)
+        (outcome.action.index(), values, outcome.evaluations, outcome.effective_worlds)
     });
     Ok(found.collect())
 }

@@ -74,7 +74,7 @@ def _decide(agent: Agent, observations: Sequence[_core.Observation], seeds: Sequ
                     policy_temperature=POLICY_TEMPERATURE,
                     belief=search.belief,
                 )
-                return [action for action, _, _ in ahead]
+                return [action for action, *_ in ahead]
             return _by_policy(evaluate, observations)
 
 

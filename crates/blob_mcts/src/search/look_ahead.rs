@@ -100,6 +100,9 @@ pub struct LookAheadOutcome {
     pub values: Vec<(Action, f64)>,
     /// Evaluations requested.
     pub evaluations: u64,
+    /// Effective sample size of the worlds that were weighted, four for each that is kept; where none were, the number
+    /// of worlds, and 0 where nothing was tried.
+    pub effective_worlds: f64,
 }
 
 /// A look-ahead in progress, as a state machine that knows no thread and no evaluator.
@@ -124,6 +127,7 @@ pub struct LookAhead {
     playouts: Vec<Playout>,
     waiting: Vec<Waiting>,
     evaluations: u64,
+    effective_worlds: f64,
 }
 
 impl LookAhead {
@@ -141,6 +145,7 @@ impl LookAhead {
             playouts: Vec::new(),
             waiting: vec![Waiting { place: Waiting::ROOT, names: observation.card_names() }],
             evaluations: 0,
+            effective_worlds: 0.0,
         }
     }
 
@@ -209,7 +214,12 @@ impl LookAhead {
                 best = (action, value);
             }
         }
-        LookAheadOutcome { action: best.0, values, evaluations: self.evaluations }
+        LookAheadOutcome {
+            action: best.0,
+            values,
+            evaluations: self.evaluations,
+            effective_worlds: self.effective_worlds,
+        }
     }
 
     /// Finds the promising actions by the policy, and starts each of them in each world.
@@ -235,6 +245,7 @@ impl LookAhead {
             self.try_kept_worlds();
         } else {
             let worlds: Vec<Round> = (0..self.worlds).map(|_| sampler.sample(&mut self.rng)).collect();
+            self.effective_worlds = self.worlds as f64;
             self.try_in(&worlds);
         }
         Ok(())
@@ -251,7 +262,8 @@ impl LookAhead {
     /// Tries the promising actions once no world's weight is missing.
     fn try_kept_worlds(&mut self) {
         if let Some(weighing) = self.weighing.take_if(|weighing| !weighing.waits()) {
-            let worlds = weighing.keep(self.worlds, f64::from(self.config.belief), || unit(&mut self.rng));
+            let (worlds, effective) = weighing.keep(self.worlds, f64::from(self.config.belief), || unit(&mut self.rng));
+            self.effective_worlds = effective;
             self.try_in(&worlds);
         }
     }

@@ -78,22 +78,31 @@ impl Weighing {
         Ok(())
     }
 
-    /// The worlds that explain all actions best, `count` of them; one may be there several times.
+    /// The worlds that explain all actions best, `count` of them, where one may be there several times; and the
+    /// effective sample size of all.
     ///
     /// `belief` is the power of the chances, and `offset`, in [0, 1), the luck of the draw. Without any decision of the
     /// others these are the first worlds.
-    pub fn keep(mut self, count: usize, belief: f64, offset: impl FnOnce() -> f64) -> Vec<Round> {
+    pub fn keep(mut self, count: usize, belief: f64, offset: impl FnOnce() -> f64) -> (Vec<Round>, f64) {
         if self.seen.is_empty() {
             self.worlds.truncate(count);
-            return self.worlds;
+            return (self.worlds, count as f64);
         }
         // In the order of the worlds, not of the evaluations, so that sums are the same bytes.
         let mut logs = vec![0.0; self.worlds.len()];
         self.seen.iter().for_each(|seen| logs[seen.world as usize] += seen.log);
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = logs.iter().map(|log| libm::exp(belief * (log - most))).collect();
-        systematic_sample(&weights, count, offset()).into_iter().map(|world| self.worlds[world]).collect()
+        let kept = systematic_sample(&weights, count, offset()).into_iter().map(|world| self.worlds[world]).collect();
+        (kept, effective_size(&weights))
     }
+}
+
+/// How many worlds of equal weight would say as much (Kish 1965, "Survey Sampling"): from 1, where one has all the
+/// weight, to the number of worlds.
+fn effective_size(weights: &[f64]) -> f64 {
+    let sum = weights.iter().sum::<f64>();
+    sum * sum / weights.iter().map(|weight| weight * weight).sum::<f64>()
 }
 
 /// Places of `count` draws in proportion to the weights, each as often as expected up to one (systematic resampling;
@@ -116,6 +125,13 @@ fn systematic_sample(weights: &[f64], count: usize, offset: f64) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unequal_weights_count_less() {
+        assert!((effective_size(&[0.25; 8]) - 8.0).abs() < 1e-12);
+        assert!((effective_size(&[1.0, 0.0, 0.0]) - 1.0).abs() < 1e-12);
+        assert!((effective_size(&[3.0, 1.0]) - 1.6).abs() < 1e-12);
+    }
 
     #[test]
     fn places_are_drawn_as_often_as_their_weight_says() {

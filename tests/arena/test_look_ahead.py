@@ -95,8 +95,8 @@ def test_worlds_are_weighted_by_what_the_others_did():
     assert believed < -0.2
     assert uniform > 0
     assert with_past > without
-    # Of 400 worlds those count in which seat 1 holds two trumps.
-    assert 1 <= some < 300
+    # Seat 1 has any two of twelve trumps and seat 2 any two cards, so worlds are hardly ever the same.
+    assert 90 < some <= 100
     assert every == 100
     # The same position without its past is judged as if nothing was known.
     (world,) = position.observe().sample_rounds(1, seed=3)

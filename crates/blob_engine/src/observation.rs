@@ -16,8 +16,9 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// What a seat knows that holds this hand, of as many cards as the public state gives it.
     #[inline]
-    pub(crate) const fn new(seat: Seat, hand: CardSet, public: PublicState) -> Self {
+    pub const fn new(seat: Seat, hand: CardSet, public: PublicState) -> Self {
         Self { seat, hand, public }
     }
 

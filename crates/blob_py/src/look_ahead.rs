@@ -18,7 +18,7 @@ type Looked = (usize, Vec<Valued>, u64, f64);
 ///
 /// The callable evaluator gets the positions of all of them in one call. Returns for each decision the action, the
 /// promising actions with their values, which share a constant where `own_share` is above 0, the number of evaluations,
-/// and the effective sample size of the weighted worlds.
+/// and the effective number of different worlds in which the actions were tried.
 #[pyfunction]
 #[pyo3(signature = (roots, /, evaluator, *, seeds, worlds, own_share, policy_temperature, belief))]
 pub(crate) fn look_ahead(

@@ -127,7 +127,7 @@ impl Eq for Round {}
 impl Round {
     /// A round that stands so. Its past is known if there is none yet.
     pub(crate) fn standing(round: blob_engine::Round) -> Self {
-        let past = (round.public().turns() == 0).then(|| Past::begin(&round));
+        let past = (round.public().turns() == 0).then(Past::default);
         Self(round, past)
     }
 

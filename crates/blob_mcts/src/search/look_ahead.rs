@@ -1,12 +1,12 @@
 //! One step ahead by a network that plays well without search.
 //!
-//! Each promising action is tried in the same sampled worlds, which are weighted by the chance that the policy would
-//! have done in them what the other seats did so far. All seats then play the round out by the policy, each from what it
+//! Each promising action is tried in the same sampled worlds, which are drawn by the chance that the policy would have
+//! done in them what the other seats did so far. All seats then play the round out by the policy, each from what it
 //! knows in that world, so every evaluation is of a position as its own mover sees it, which is what the network has
 //! learned. This is one step of policy iteration by rollouts (Tesauro and Galperin 1996, "On-line policy improvement
 //! using Monte-Carlo search").
 
-use blob_engine::rng::{Xoshiro, unit};
+use blob_engine::rng::Xoshiro;
 use blob_engine::{Action, CardNames, Observation, Round, Seat, WorldSampler};
 use rand::{Rng, SeedableRng};
 
@@ -14,19 +14,20 @@ use crate::error::{ConfigError, EvaluationError};
 use crate::search::evaluate::Evaluation;
 use crate::search::exploration::choose_by;
 use crate::search::past::Past;
-use crate::search::weighing::{CANDIDATES, Weighing};
+use crate::search::weighing::Weighing;
 
 /// Settings of a look-ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LookAheadConfig {
-    /// Worlds in which each promising action is tried, 1 to 65536. Where a world may cost more than 120 evaluations, as
-    /// many fewer that the look-ahead costs the same.
+    /// Worlds in which each promising action is tried, 1 to 65536. Where playing all actions out in a world may cost more
+    /// than 120 evaluations, as many fewer that the look-ahead costs the same. What the others did costs up to 40 more
+    /// for each world.
     pub worlds: usize,
     /// Weight of the policy's own judgement beside the results in the worlds, in [0, 1].
     pub own_share: f32,
     /// Points that an action counts for being e times as likely in the policy, above 0.
     pub policy_temperature: f32,
-    /// How far worlds are weighted by what the others did so far, in [0, 1]: the power of the chance that they would have
+    /// How far worlds are drawn by what the others did so far, in [0, 1]: the power of the chance that they would have
     /// done so by the policy. 0 takes all worlds as equally likely.
     pub belief: f32,
 }
@@ -100,8 +101,8 @@ pub struct LookAheadOutcome {
     pub values: Vec<(Action, f64)>,
     /// Evaluations requested.
     pub evaluations: u64,
-    /// Effective sample size of the worlds that were weighted, four for each that is kept; where none were, the number
-    /// of worlds, and 0 where nothing was tried.
+    /// Effective number of different worlds in which the actions were tried (Kish's sample size), at most their number; 0
+    /// where nothing was tried.
     pub effective_worlds: f64,
 }
 
@@ -112,7 +113,7 @@ pub struct LookAheadOutcome {
 #[derive(Debug)]
 pub struct LookAhead {
     observation: Observation,
-    /// What everybody saw so far; worlds are not weighted without it.
+    /// What everybody saw so far; without it all worlds are equally likely.
     past: Option<Past>,
     config: LookAheadConfig,
     /// Worlds in which each promising action is tried; see [`LookAheadConfig::worlds`].
@@ -122,7 +123,7 @@ pub struct LookAhead {
     actions: Vec<(Action, f64)>,
     /// Sum over worlds of the searcher's value, for each of them.
     sums: Vec<f64>,
-    /// While worlds are weighted.
+    /// While hands of the others are judged.
     weighing: Option<Weighing>,
     playouts: Vec<Playout>,
     waiting: Vec<Waiting>,
@@ -131,7 +132,7 @@ pub struct LookAhead {
 }
 
 impl LookAhead {
-    /// Starts a look-ahead of the observer's decision. With the round's past, worlds are weighted by it.
+    /// Starts a look-ahead of the observer's decision. With the round's past, worlds are drawn by it.
     pub fn new(observation: &Observation, past: Option<Past>, config: LookAheadConfig, rng: Xoshiro) -> Self {
         Self {
             observation: *observation,
@@ -180,7 +181,7 @@ impl LookAhead {
         }
         if let Some(weighing) = &mut self.weighing {
             weighing.receive(place, evaluation)?;
-            self.try_kept_worlds();
+            self.try_drawn_worlds();
             return Ok(());
         }
         let playout = &mut self.playouts[place as usize];
@@ -237,12 +238,15 @@ impl LookAhead {
         if self.actions.len() == 1 {
             return Ok(());
         }
-        self.worlds = (self.config.worlds * FULL_COST / self.most_evaluations().max(FULL_COST)).max(1);
+        let public = self.observation.public();
+        let cards: usize = Seat::all(public.players()).map(|seat| public.hand_size(seat)).sum();
+        self.worlds = (self.config.worlds * FULL_COST / (self.actions.len() * cards).max(FULL_COST)).max(1);
         let sampler = WorldSampler::new(&self.observation);
-        if let Some(past) = self.past.take() {
-            let worlds = (0..CANDIDATES * self.worlds).map(|_| sampler.sample(&mut self.rng)).collect();
-            self.weighing = Some(Weighing::new(past, self.observation.seat(), worlds));
-            self.try_kept_worlds();
+        if let Some(past) = self.past.take().filter(|past| past.turns_of_others(self.observation.seat()) > 0) {
+            let candidates = Weighing::candidates(&past, self.observation.seat(), self.worlds);
+            let hands = (0..candidates).map(|_| sampler.sample_hands(&mut self.rng));
+            self.weighing = Some(Weighing::new(&self.observation, &past, hands));
+            self.try_drawn_worlds();
         } else {
             let worlds: Vec<Round> = (0..self.worlds).map(|_| sampler.sample(&mut self.rng)).collect();
             self.effective_worlds = self.worlds as f64;
@@ -251,18 +255,10 @@ impl LookAhead {
         Ok(())
     }
 
-    /// Most evaluations that a world costs: of what the others did, and of each promising action played out.
-    fn most_evaluations(&self) -> usize {
-        let public = self.observation.public();
-        let cards: usize = Seat::all(public.players()).map(|seat| public.hand_size(seat)).sum();
-        let seen = self.past.as_ref().map_or(0, |past| past.turns_of_others(self.observation.seat()));
-        self.actions.len() * cards + CANDIDATES * seen
-    }
-
-    /// Tries the promising actions once no world's weight is missing.
-    fn try_kept_worlds(&mut self) {
+    /// Tries the promising actions once no hand's judgement is missing.
+    fn try_drawn_worlds(&mut self) {
         if let Some(weighing) = self.weighing.take_if(|weighing| !weighing.waits()) {
-            let (worlds, effective) = weighing.keep(self.worlds, f64::from(self.config.belief), || unit(&mut self.rng));
+            let (worlds, effective) = weighing.draw(self.worlds, f64::from(self.config.belief), &mut self.rng);
             self.effective_worlds = effective;
             self.try_in(&worlds);
         }
@@ -302,6 +298,7 @@ mod tests {
     use blob_engine::{ACTIONS, CardSet, MAX_PLAYERS, Phase, RoundRules, RoundSpec, Scoring, Seat};
 
     use super::*;
+    use crate::search::weighing::WEIGHING_COST;
 
     const CONFIG: LookAheadConfig =
         LookAheadConfig { worlds: 20, own_share: 0.0, policy_temperature: 0.12, belief: 0.0 };
@@ -412,7 +409,7 @@ mod tests {
         for (players, cards) in [(4, 5), (4, 13), (8, 6)] {
             let mut rng = stream(5, Purpose::Test, &[]);
             let deal = Round::deal(&RoundSpec::new(players, cards, None, Seat::FIRST), &mut rng).expect("a deal");
-            let (mut round, mut past) = (deal, Past::begin(&deal));
+            let (mut round, mut past) = (deal, Past::default());
             while let Some(seat) = round.to_play() {
                 let config = LookAheadConfig { belief: 1.0, ..CONFIG };
                 let mut search =
@@ -420,7 +417,7 @@ mod tests {
                 let (outcome, _) = run_on(&mut search);
                 // Beside cards, the bids that are still to be made are evaluated.
                 let bids = if round.public().phase() == Phase::Bidding { players * outcome.values.len() } else { 0 };
-                let most = 1 + CONFIG.worlds * (FULL_COST + bids);
+                let most = 1 + CONFIG.worlds * (FULL_COST + WEIGHING_COST + bids) + players;
                 assert!(outcome.evaluations as usize <= most, "{players} x {cards}: {}", outcome.evaluations);
                 if round.public().turns() == 0 {
                     assert!(outcome.evaluations as usize > most / 4, "{players} x {cards}: {}", outcome.evaluations);

@@ -1,15 +1,22 @@
 //! What everybody saw of a round so far, and what it says of a world.
 
-use blob_engine::{Action, BySeat, CardSet, Observation, Phase, Round, Seat};
+use blob_engine::{Action, BySeat, CardSet, Observation, Phase, PublicState, Round, Seat};
 
 /// The turns of a round so far, forced ones included.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
-    /// The round before its first bid; its hands are not looked at.
-    start: Round,
-    turns: Vec<(Seat, Action)>,
+    turns: Vec<Turn>,
     /// Cards that each seat has played.
     played: BySeat<CardSet>,
+}
+
+/// A turn as everybody saw it.
+#[derive(Clone, Debug, PartialEq)]
+struct Turn {
+    seat: Seat,
+    action: Action,
+    /// What everybody saw before it.
+    before: PublicState,
 }
 
 impl Past {
@@ -17,7 +24,7 @@ impl Past {
     ///
     /// Only what everybody saw is kept, so a look-ahead that is given a past learns nothing of hidden hands.
     pub fn new(deal: &Round, actions: &[Action]) -> Self {
-        let mut past = Self::begin(deal);
+        let mut past = Self::default();
         let mut round = *deal;
         let mut actions = actions.iter();
         loop {
@@ -29,46 +36,38 @@ impl Past {
         }
     }
 
-    /// The past of a round before its first bid.
-    pub fn begin(deal: &Round) -> Self {
-        Self { start: deal.with_hands(BySeat::default()), turns: Vec::new(), played: BySeat::default() }
-    }
-
-    /// Adds a legal action, from the round as it stood.
+    /// Adds a legal action, from the round as it stood; its hands are not looked at.
     pub fn turn(&mut self, before: &Round, action: Action) {
         let Some(seat) = before.to_play() else { return };
-        self.turns.push((seat, action));
+        self.turns.push(Turn { seat, action, before: *before.public() });
         if before.phase() == Phase::Playing {
-            self.played[seat] = self.played[seat] | CardSet::from_iter([action.as_card()]);
+            self.played[seat] = self.played[seat].with(action.as_card());
         }
     }
 
     /// Turns of other seats than the observer, forced ones included.
     pub fn turns_of_others(&self, observer: Seat) -> usize {
-        self.turns.iter().filter(|&&(seat, _)| seat != observer).count()
+        self.turns.iter().filter(|turn| turn.seat != observer).count()
     }
 
-    /// Calls `each` with what each decision of another seat than the observer would have been made from in a world, and
-    /// with the action taken. Turns that the world forces are no decisions.
-    pub fn decisions_of_others(&self, world: &Round, observer: Seat, mut each: impl FnMut(&Observation, Action)) {
-        let mut hands = *world.hands();
-        for seat in Seat::all(world.public().players()) {
-            hands[seat] = hands[seat] | self.played[seat];
-        }
-        let mut round = self.start.with_hands(hands);
-        for &(seat, action) in &self.turns {
-            if seat != observer && round.legal_actions().len() > 1 {
-                each(&round.observe(seat), action);
+    /// What each decision of a seat was made from if this is the hand it holds now, and the action taken. Turns that the
+    /// hand forced are no decisions. What a seat does depends on no hand but its own.
+    pub fn decisions_of(&self, seat: Seat, hand: CardSet) -> impl Iterator<Item = (Observation, Action)> {
+        let mut hand = hand | self.played[seat];
+        self.turns.iter().filter(move |turn| turn.seat == seat).filter_map(move |turn| {
+            let seen = Observation::new(seat, hand, turn.before);
+            if turn.before.phase() == Phase::Playing {
+                hand = hand.without(turn.action.as_card());
             }
-            round.play_unchecked(action);
-        }
+            (seen.legal_actions().len() > 1).then_some((seen, turn.action))
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use blob_engine::rng::{Purpose, stream};
-    use blob_engine::{RoundSpec, WorldSampler, trump_of_round};
+    use blob_engine::{MAX_PLAYERS, RoundSpec, WorldSampler, trump_of_round};
 
     use super::*;
 
@@ -84,26 +83,28 @@ mod tests {
             while let Some(seat) = round.to_play() {
                 let past = Past::new(&deal, &actions);
                 assert_eq!(past.turns.len(), round.public().turns());
-                let mut seen = 0;
-                past.decisions_of_others(&round, seat, |observation, action| {
-                    assert_ne!(observation.seat(), seat);
-                    assert!(observation.legal_actions().contains(action));
-                    seen += 1;
-                });
+                let others = || Seat::all(players).filter(|&other| other != seat);
+                let seen: usize = others().map(|other| past.decisions_of(other, round.hand(other)).count()).sum();
                 // In the true hands these are the decisions that were made.
-                let mut replayed = deal;
+                let (mut replayed, mut of) = (deal, BySeat([0; MAX_PLAYERS]));
                 replayed.skip_forced();
-                let mut others = 0;
+                let mut made = 0;
                 for &action in &actions {
-                    others += usize::from(replayed.to_play() != Some(seat));
+                    let mover = replayed.to_play().expect("a decision");
+                    if mover != seat {
+                        let decision = past.decisions_of(mover, round.hand(mover)).nth(of[mover]);
+                        assert_eq!(decision, Some((replayed.observe(mover), action)));
+                        made += 1;
+                    }
+                    of[mover] += 1;
                     replayed.play_unchecked(action);
                     replayed.skip_forced();
                 }
-                assert_eq!(seen, others);
+                assert_eq!(seen, made);
                 let world = WorldSampler::new(&round.observe(seat)).sample(&mut rng);
-                past.decisions_of_others(&world, seat, |observation, action| {
+                for (observation, action) in others().flat_map(|other| past.decisions_of(other, world.hand(other))) {
                     assert!(observation.legal_actions().contains(action), "every world explains what was seen");
-                });
+                }
                 let action = round.legal_actions().choose(&mut rng).expect("a decision");
                 actions.push(action);
                 round.play_unchecked(action);

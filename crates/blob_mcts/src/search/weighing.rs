@@ -1,22 +1,75 @@
-//! Sampled worlds, weighted by the chance that the other seats would have done in them what they did so far: importance
-//! sampling with the policy as the model of the others, then systematic resampling.
+//! Worlds drawn by the chance that the other seats would have done in them what they did so far: importance sampling with
+//! the policy as the model of the others, then Gibbs sampling over whole hands.
+//!
+//! What a seat did depends on its own hand alone, so the weight of a world is the product of the weights of its hands.
+//! A hand is judged once however many of the sampled worlds, the candidates, hold it, and any hands that have no card in
+//! common make a world whose weight is known: `n` candidates with `k` hidden hands have up to `n^k`. Candidates alone
+//! would leave two or three that count, since the best product is far above the second.
 
-use blob_engine::{CardNames, EncodedAction, EncodedActionSet, Observation, Round, Seat};
+use std::collections::HashMap;
+
+use blob_engine::rng::{Xoshiro, unit};
+use blob_engine::{BySeat, CardNames, CardSet, EncodedAction, EncodedActionSet, Observation, Round, Seat};
 
 use crate::error::EvaluationError;
 use crate::search::evaluate::Evaluation;
 use crate::search::past::Past;
 
-/// Worlds drawn for each that is kept.
-pub(super) const CANDIDATES: usize = 4;
+/// Most candidates for each world that is drawn.
+const CANDIDATES: usize = 16;
+
+/// Most candidates of a decision, so that 16 bits number a seat's hands.
+const MOST_CANDIDATES: usize = 1 << 16;
+
+/// Most actions seen that are evaluated for each world that is drawn.
+pub(super) const WEIGHING_COST: usize = 40;
 
 /// Least chance that a policy is taken to give to an action, since others need not play by it.
 const LEAST_CHANCE: f64 = 0.01;
 
-/// An action that another seat took, in a world that may explain it.
+/// Times that each hand of a world is drawn anew.
+const SWEEPS: usize = 3;
+
+/// The weight, as an integer, of a seat's likeliest hand. Sums of integers are exact in any order, so a compiler may
+/// split them.
+const FULL_WEIGHT: f64 = (1_u64 << 40) as f64;
+
+/// Hands that one seat has in the candidates, each once.
+#[derive(Debug, Default)]
+struct PossibleHands {
+    cards: Vec<CardSet>,
+    /// Logarithm of the chance that the seat, holding the hand, would have done what it did.
+    logs: Vec<f64>,
+}
+
+impl PossibleHands {
+    /// Weights of the hands, the largest [`FULL_WEIGHT`].
+    fn weights(&self, belief: f64) -> Vec<u64> {
+        let most = self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        self.logs.iter().map(|log| (FULL_WEIGHT * libm::exp(belief * (log - most))) as u64).collect()
+    }
+
+    /// Draws the place of a hand without any of these cards, by weight; `None` if all such hands have none.
+    fn draw(&self, weights: &[u64], taken: CardSet, rng: &mut Xoshiro) -> Option<u16> {
+        let possible =
+            || self.cards.iter().zip(weights).map(|(cards, &weight)| weight * u64::from(cards.is_disjoint(taken)));
+        let sum: u64 = possible().sum();
+        let mut wanted = (unit(rng) * sum as f64) as u64;
+        let drawn = possible().position(|weight| {
+            let found = wanted < weight;
+            wanted = wanted.saturating_sub(weight);
+            found
+        });
+        drawn.map(|place| place as u16)
+    }
+}
+
+/// An action that another seat took, and what it was decided from if the seat has one of its possible hands.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    world: u32,
+    observation: Observation,
+    /// The hand's place among the seat's.
+    hand: u16,
     /// The action, and those legal there, in the encoding's names.
     action: EncodedAction,
     legal: EncodedActionSet,
@@ -24,23 +77,50 @@ struct Seen {
     log: f64,
 }
 
-/// Worlds that are weighted before some of them are kept.
+/// Hands of the other seats that are judged before worlds are drawn from them.
 #[derive(Debug)]
 pub(super) struct Weighing {
-    past: Past,
-    observer: Seat,
-    worlds: Vec<Round>,
+    root: Observation,
+    hands: BySeat<PossibleHands>,
+    /// For each candidate the place of each seat's hand among these.
+    candidates: Vec<BySeat<u16>>,
     seen: Vec<Seen>,
+    asked: bool,
     /// Actions seen that are not evaluated yet.
     left: usize,
 }
 
 impl Weighing {
-    /// Of worlds that the observer cannot tell apart, in which the others may have had something to decide.
-    pub fn new(past: Past, observer: Seat, worlds: Vec<Round>) -> Self {
-        let mut left = 0;
-        worlds.iter().for_each(|world| past.decisions_of_others(world, observer, |_, _| left += 1));
-        Self { past, observer, worlds, seen: Vec::new(), left }
+    /// How many candidates are worth their evaluations for `worlds` worlds.
+    pub fn candidates(past: &Past, observer: Seat, worlds: usize) -> usize {
+        let turns = past.turns_of_others(observer).max(1);
+        (worlds * WEIGHING_COST / turns).clamp(1, CANDIDATES * worlds).min(MOST_CANDIDATES)
+    }
+
+    /// Of candidates, at most [`MOST_CANDIDATES`], that the observer cannot tell apart.
+    pub fn new(root: &Observation, past: &Past, candidates: impl Iterator<Item = BySeat<CardSet>>) -> Self {
+        let mut hands: BySeat<PossibleHands> = BySeat::default();
+        let mut places: BySeat<HashMap<CardSet, u16>> = BySeat::default();
+        let mut seen = Vec::new();
+        let candidates = candidates.map(|world| {
+            let mut candidate = BySeat::default();
+            for seat in root.others() {
+                let cards = world[seat];
+                candidate[seat] = *places[seat].entry(cards).or_insert_with(|| {
+                    let hand = hands[seat].cards.len() as u16;
+                    hands[seat].cards.push(cards);
+                    seen.extend(past.decisions_of(seat, cards).map(|(observation, action)| {
+                        let names = observation.card_names();
+                        let legal = names.actions(observation.legal_actions());
+                        Seen { observation, hand, action: names.action(action), legal, log: 0.0 }
+                    }));
+                    hand
+                });
+            }
+            candidate
+        });
+        let candidates = candidates.collect();
+        Self { root: *root, hands, candidates, left: seen.len(), seen, asked: false }
     }
 
     /// Whether evaluations are needed, or still come.
@@ -48,21 +128,15 @@ impl Weighing {
         self.left > 0
     }
 
-    /// Hands out what the others decided from in each world, with its place, at the first call; returns how many.
+    /// Hands out what the others decided from, with its place, at the first call; returns how many.
     pub fn ask(&mut self, mut ask: impl FnMut(u32, CardNames, &Observation)) -> usize {
-        if !self.seen.is_empty() {
+        if std::mem::replace(&mut self.asked, true) {
             return 0;
         }
-        let seen = &mut self.seen;
-        for (world, round) in self.worlds.iter().enumerate() {
-            self.past.decisions_of_others(round, self.observer, |observation, action| {
-                let names = observation.card_names();
-                ask(seen.len() as u32, names, observation);
-                let legal = names.actions(observation.legal_actions());
-                seen.push(Seen { world: world as u32, action: names.action(action), legal, log: 0.0 });
-            });
+        for (place, seen) in self.seen.iter().enumerate() {
+            ask(place as u32, seen.observation.card_names(), &seen.observation);
         }
-        seen.len()
+        self.seen.len()
     }
 
     /// Takes the evaluation of the action seen at a place.
@@ -78,31 +152,57 @@ impl Weighing {
         Ok(())
     }
 
-    /// The worlds that explain all actions best, `count` of them, where one may be there several times; and the
-    /// effective sample size of all.
+    /// Draws worlds, of which some may be the same, by how well they explain all that was seen; and the effective number
+    /// of different ones.
     ///
-    /// `belief` is the power of the chances, and `offset`, in [0, 1), the luck of the draw. Without any decision of the
-    /// others these are the first worlds.
-    pub fn keep(mut self, count: usize, belief: f64, offset: impl FnOnce() -> f64) -> (Vec<Round>, f64) {
-        if self.seen.is_empty() {
-            self.worlds.truncate(count);
-            return (self.worlds, count as f64);
+    /// `belief` is the power of the chances. First candidates by their weight (systematic resampling), then each hand of
+    /// each world anew among the possible ones that the other hands leave (Geman and Geman 1984, "Stochastic relaxation,
+    /// Gibbs distributions, and the Bayesian restoration of images").
+    pub fn draw(mut self, count: usize, belief: f64, rng: &mut Xoshiro) -> (Vec<Round>, f64) {
+        for hands in &mut self.hands.0 {
+            hands.logs = vec![0.0; hands.cards.len()];
         }
-        // In the order of the worlds, not of the evaluations, so that sums are the same bytes.
-        let mut logs = vec![0.0; self.worlds.len()];
-        self.seen.iter().for_each(|seen| logs[seen.world as usize] += seen.log);
+        // In the order in which they were asked for, not of the answers, so that sums are the same bytes.
+        for seen in &self.seen {
+            self.hands[seen.observation.seat()].logs[usize::from(seen.hand)] += seen.log;
+        }
+        let weights = BySeat(std::array::from_fn(|seat| self.hands.0[seat].weights(belief)));
+        let seats: Vec<Seat> = self.root.others().collect();
+        let log_of = |world: &BySeat<u16>| -> f64 {
+            seats.iter().map(|&seat| self.hands[seat].logs[usize::from(world[seat])]).sum()
+        };
+        let logs: Vec<f64> = self.candidates.iter().map(log_of).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> = logs.iter().map(|log| libm::exp(belief * (log - most))).collect();
-        let kept = systematic_sample(&weights, count, offset()).into_iter().map(|world| self.worlds[world]).collect();
-        (kept, effective_size(&weights))
+        let joint: Vec<f64> = logs.iter().map(|log| libm::exp(belief * (log - most))).collect();
+        let mut drawn: Vec<BySeat<u16>> =
+            systematic_sample(&joint, count, unit(rng)).into_iter().map(|place| self.candidates[place]).collect();
+        let mut times = HashMap::new();
+        let mut worlds = Vec::with_capacity(count);
+        for world in &mut drawn {
+            let mut hands = BySeat::default();
+            hands[self.root.seat()] = self.root.hand();
+            for &seat in &seats {
+                hands[seat] = self.hands[seat].cards[usize::from(world[seat])];
+            }
+            let mut taken = seats.iter().fold(CardSet::EMPTY, |set, &seat| set | hands[seat]);
+            for &seat in seats.iter().cycle().take(SWEEPS * seats.len()) {
+                taken = taken - hands[seat];
+                if let Some(hand) = self.hands[seat].draw(&weights[seat], taken, rng) {
+                    hands[seat] = self.hands[seat].cards[usize::from(hand)];
+                }
+                taken = taken | hands[seat];
+            }
+            *times.entry(hands).or_insert(0_usize) += 1;
+            worlds.push(self.root.world(&hands).expect("hands of candidates, disjoint"));
+        }
+        (worlds, effective_size(times.into_values(), count))
     }
 }
 
-/// How many worlds of equal weight would say as much (Kish 1965, "Survey Sampling"): from 1, where one has all the
-/// weight, to the number of worlds.
-fn effective_size(weights: &[f64]) -> f64 {
-    let sum = weights.iter().sum::<f64>();
-    sum * sum / weights.iter().map(|weight| weight * weight).sum::<f64>()
+/// How many different worlds of equal number would say as much as `count` of which some are the same (Kish 1965, "Survey
+/// Sampling"): from 1, where all are the same, to `count`.
+fn effective_size(times: impl Iterator<Item = usize>, count: usize) -> f64 {
+    (count * count) as f64 / times.map(|times| times * times).sum::<usize>() as f64
 }
 
 /// Places of `count` draws in proportion to the weights, each as often as expected up to one (systematic resampling;
@@ -124,13 +224,176 @@ fn systematic_sample(weights: &[f64], count: usize, offset: f64) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use blob_engine::rng::{Purpose, stream};
+    use blob_engine::{ACTIONS, Action, MAX_PLAYERS, Phase, RoundSpec, Suit, WorldSampler};
+
     use super::*;
 
+    /// A policy that bids and plays high with a strong hand, and low with a weak one: weights by action, in the encoding's
+    /// names.
+    fn policy(observation: &Observation) -> [f32; ACTIONS] {
+        let (names, hand) = (observation.card_names(), observation.hand());
+        let strength = hand.into_iter().map(|card| f32::from(card.rank()) / 12.0).sum::<f32>() / hand.len() as f32;
+        let mut weights = [0.0; ACTIONS];
+        for action in observation.legal_actions().iter() {
+            let height = match observation.public().phase() {
+                Phase::Bidding => f32::from(action.as_bid()) / 2.0,
+                _ => f32::from(action.as_card().rank()) / 12.0,
+            };
+            weights[names.action(action).index()] = (6.0 * (strength - 0.5) * height).exp();
+        }
+        weights
+    }
+
+    fn judge(weighing: &mut Weighing, reversed: bool) {
+        let mut asked = Vec::new();
+        weighing.ask(|place, _, observation| asked.push((place, *observation)));
+        if reversed {
+            asked.reverse();
+        }
+        for (place, observation) in asked {
+            let policy = policy(&observation);
+            let evaluation = Evaluation { policy: &policy, values: &[0.0; MAX_PLAYERS] };
+            weighing.receive(place, &evaluation).expect("a sound evaluation");
+        }
+        assert!(!weighing.waits());
+    }
+
+    /// A round of three in which a card was led when each had two; in every other one after a trick of three cards, which
+    /// may have shown voids.
+    fn position(number: u64) -> (Observation, Past) {
+        let mut rng = stream(number, Purpose::Test, &[]);
+        let before = number as usize % 2;
+        let mut round =
+            Round::deal(&RoundSpec::new(3, 2 + before, Some(Suit::ALL[0]), Seat::FIRST), &mut rng).expect("a deal");
+        let mut past = Past::default();
+        for _ in 0..4 + 3 * before {
+            let action = round.legal_actions().choose(&mut rng).expect("a decision");
+            past.turn(&round, action);
+            round.play_unchecked(action);
+        }
+        (round.observe(round.to_play().expect("not done")), past)
+    }
+
+    /// Every world's hands, with the chance that the others would have done what they did.
+    fn all_worlds(root: &Observation, past: &Past) -> Vec<(BySeat<CardSet>, f64)> {
+        let unseen: Vec<CardSet> = root.unseen().into_iter().map(|card| CardSet::from_iter([card])).collect();
+        let hands = |size: usize| -> Vec<CardSet> {
+            let one = unseen.iter().copied();
+            if size == 1 {
+                return one.collect();
+            }
+            one.clone().flat_map(|a| one.clone().filter(move |b| b.bits() > a.bits()).map(move |b| a | b)).collect()
+        };
+        let chance = |seat, hand| -> f64 {
+            let seen = past.decisions_of(seat, hand).map(|(observation, action)| {
+                let (names, weights) = (observation.card_names(), policy(&observation));
+                let of = |action: Action| f64::from(weights[names.action(action).index()]);
+                of(action) / observation.legal_actions().iter().map(of).sum::<f64>()
+            });
+            seen.map(|chance| chance.max(LEAST_CHANCE)).product()
+        };
+        let [a, b] = root.others().collect::<Vec<_>>()[..] else { unreachable!("three players") };
+        let of = |seat| -> Vec<(CardSet, f64)> {
+            hands(root.public().hand_size(seat)).into_iter().map(|hand| (hand, chance(seat, hand))).collect()
+        };
+        let (of_a, of_b) = (of(a), of(b));
+        let mut worlds = Vec::new();
+        for &(hand_a, chance_a) in &of_a {
+            for &(hand_b, chance_b) in &of_b {
+                let mut hands = BySeat::default();
+                (hands[root.seat()], hands[a], hands[b]) = (root.hand(), hand_a, hand_b);
+                if root.world(&hands).is_ok() {
+                    worlds.push((hands, chance_a * chance_b));
+                }
+            }
+        }
+        worlds
+    }
+
+    /// Mean over worlds of the ranks that a seat holds.
+    fn mean_rank(worlds: &[(BySeat<CardSet>, f64)], seat: Seat) -> f64 {
+        let rank = |hand: CardSet| hand.into_iter().map(|card| f64::from(card.rank())).sum::<f64>() / hand.len() as f64;
+        let sum: f64 = worlds.iter().map(|(hands, weight)| weight * rank(hands[seat])).sum();
+        sum / worlds.iter().map(|(_, weight)| weight).sum::<f64>()
+    }
+
     #[test]
-    fn unequal_weights_count_less() {
-        assert!((effective_size(&[0.25; 8]) - 8.0).abs() < 1e-12);
-        assert!((effective_size(&[1.0, 0.0, 0.0]) - 1.0).abs() < 1e-12);
-        assert!((effective_size(&[3.0, 1.0]) - 1.6).abs() < 1e-12);
+    fn worlds_are_drawn_by_how_well_they_explain_what_was_seen() {
+        let mut most_shift = 0.0_f64;
+        for number in 0..16 {
+            let (root, past) = position(number);
+            let sampler = WorldSampler::new(&root);
+            let worlds = all_worlds(&root, &past);
+            assert_eq!(worlds.len() as u128, sampler.number_of_worlds());
+            let mut rng = stream(number, Purpose::Search, &[]);
+            let (mut drawn, mut effective) = (Vec::new(), 0.0);
+            for _ in 0..150 {
+                let hands = (0..256).map(|_| sampler.sample_hands(&mut rng));
+                let mut weighing = Weighing::new(&root, &past, hands);
+                judge(&mut weighing, false);
+                let (some, size) = weighing.draw(64, 1.0, &mut rng);
+                drawn.extend(some.iter().map(|world| (*world.hands(), 1.0)));
+                effective += size / 150.0;
+            }
+            assert!((45.0..=64.0).contains(&effective), "{effective} different worlds of 64");
+            for seat in root.others() {
+                let flat: Vec<_> = worlds.iter().map(|&(hands, _)| (hands, 1.0)).collect();
+                let [exact, found, before] = [&worlds, &drawn, &flat].map(|worlds| mean_rank(worlds, seat));
+                assert!((found - exact).abs() < 0.1, "{found} by draws, {exact} by all worlds, {before} by no weights");
+                most_shift = most_shift.max((exact - before).abs());
+            }
+        }
+        assert!(most_shift > 1.5, "what was seen says much in some of these positions: {most_shift}");
+    }
+
+    #[test]
+    fn a_belief_of_zero_takes_all_worlds_as_equally_likely() {
+        let (root, past) = position(1);
+        let sampler = WorldSampler::new(&root);
+        let mut rng = stream(2, Purpose::Search, &[]);
+        let mut weighing = Weighing::new(&root, &past, (0..4096).map(|_| sampler.sample_hands(&mut rng)));
+        judge(&mut weighing, false);
+        let (worlds, _) = weighing.draw(4096, 0.0, &mut rng);
+        let drawn: Vec<_> = worlds.iter().map(|world| (*world.hands(), 1.0)).collect();
+        let flat: Vec<_> = all_worlds(&root, &past).into_iter().map(|(hands, _)| (hands, 1.0)).collect();
+        for seat in root.others() {
+            assert!((mean_rank(&drawn, seat) - mean_rank(&flat, seat)).abs() < 0.3);
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_answers_does_not_matter() {
+        for number in 0..20 {
+            let (root, past) = position(number);
+            let [there, back] = [false, true].map(|reversed| {
+                let mut rng = stream(number, Purpose::Search, &[]);
+                let sampler = WorldSampler::new(&root);
+                let hands = (0..64).map(|_| sampler.sample_hands(&mut rng));
+                let mut weighing = Weighing::new(&root, &past, hands);
+                judge(&mut weighing, reversed);
+                weighing.draw(16, 1.0, &mut rng)
+            });
+            assert_eq!(there, back);
+        }
+    }
+
+    #[test]
+    fn a_hand_is_judged_once_however_many_worlds_hold_it() {
+        let (root, past) = position(3);
+        let sampler = WorldSampler::new(&root);
+        let mut rng = stream(3, Purpose::Search, &[]);
+        let world = sampler.sample_hands(&mut rng);
+        let mut weighing = Weighing::new(&root, &past, std::iter::repeat_n(world, 50));
+        let decisions: usize = root.others().map(|seat| past.decisions_of(seat, world[seat]).count()).sum();
+        assert_eq!(weighing.ask(|_, _, _| ()), decisions);
+    }
+
+    #[test]
+    fn same_worlds_count_once() {
+        assert!((effective_size([1; 8].into_iter(), 8) - 8.0).abs() < 1e-12);
+        assert!((effective_size([8].into_iter(), 8) - 1.0).abs() < 1e-12);
+        assert!((effective_size([3, 1].into_iter(), 4) - 1.6).abs() < 1e-12);
     }
 
     #[test]

@@ -30,8 +30,10 @@ const LEAST_CHANCE: f64 = 0.01;
 /// Times that each hand of a world is drawn anew.
 const SWEEPS: usize = 3;
 
-/// The weight, as an integer, of a seat's likeliest hand. Sums of integers are exact in any order, so a compiler may
-/// split them.
+/// Times that a hand is drawn among all before those that fit are looked for.
+const TRIES: usize = 4;
+
+/// The weight, as an integer, of a seat's likeliest hand. Sums of integers are exact.
 const FULL_WEIGHT: f64 = (1_u64 << 40) as f64;
 
 /// Hands that one seat has in the candidates, each once.
@@ -42,20 +44,46 @@ struct PossibleHands {
     logs: Vec<f64>,
 }
 
+/// Weights of a seat's possible hands.
+struct Weights {
+    of_each: Vec<u64>,
+    /// Sums of the weights of the hands up to each.
+    sums: Vec<u64>,
+}
+
 impl PossibleHands {
-    /// Weights of the hands, the largest [`FULL_WEIGHT`].
-    fn weights(&self, belief: f64) -> Vec<u64> {
+    /// The likeliest hand has [`FULL_WEIGHT`].
+    fn weights(&self, belief: f64) -> Weights {
         let most = self.logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        self.logs.iter().map(|log| (FULL_WEIGHT * libm::exp(belief * (log - most))) as u64).collect()
+        let of_each: Vec<u64> =
+            self.logs.iter().map(|log| (FULL_WEIGHT * libm::exp(belief * (log - most))) as u64).collect();
+        let sums = of_each
+            .iter()
+            .scan(0, |sum, weight| {
+                *sum += weight;
+                Some(*sum)
+            })
+            .collect();
+        Weights { of_each, sums }
     }
 
     /// Draws the place of a hand without any of these cards, by weight; `None` if all such hands have none.
-    fn draw(&self, weights: &[u64], taken: CardSet, rng: &mut Xoshiro) -> Option<u16> {
-        let possible =
-            || self.cards.iter().zip(weights).map(|(cards, &weight)| weight * u64::from(cards.is_disjoint(taken)));
-        let sum: u64 = possible().sum();
-        let mut wanted = (unit(rng) * sum as f64) as u64;
-        let drawn = possible().position(|weight| {
+    fn draw(&self, weights: &Weights, taken: CardSet, rng: &mut Xoshiro) -> Option<u16> {
+        // Most often a hand that fits is found before all have been looked at; either way it is drawn by its weight.
+        let all = *weights.sums.last()?;
+        for _ in 0..TRIES {
+            let wanted = (unit(rng) * all as f64) as u64;
+            let place = weights.sums.partition_point(|&sum| sum <= wanted);
+            if self.cards.get(place).is_some_and(|cards| cards.is_disjoint(taken)) {
+                return Some(place as u16);
+            }
+        }
+        let fitting = || {
+            let pairs = self.cards.iter().zip(&weights.of_each);
+            pairs.map(|(cards, weight)| weight * u64::from(cards.is_disjoint(taken)))
+        };
+        let mut wanted = (unit(rng) * fitting().sum::<u64>() as f64) as u64;
+        let drawn = fitting().position(|weight| {
             let found = wanted < weight;
             wanted = wanted.saturating_sub(weight);
             found

@@ -78,14 +78,14 @@ def counts_its_trumps(features, legal):
 
 
 def value_of_bidding(root, belief):
-    """The value of the first bid, what it cost, and how many worlds counted for it."""
+    """The value of the first bid, what it cost, and how many different worlds it was tried in."""
     ((_, values, evaluations, effective),) = _core.look_ahead(
         [root], counts_its_trumps, seeds=[1], worlds=100, own_share=0.0, policy_temperature=0.1, belief=belief
     )
     return values[0][1], evaluations, effective
 
 
-def test_worlds_are_weighted_by_what_the_others_did():
+def test_worlds_are_drawn_by_what_the_others_did():
     position = bz.Round(players=3, cards=2, trump="S", dealer=0, hands=[["5S", "2H"], ["AS", "KS"], ["2C", "4D"]])
     position.play(2)
     position.play(0)

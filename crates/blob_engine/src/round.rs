@@ -71,14 +71,6 @@ impl Round {
         Ok(Self { public: PublicState::new(spec, turned_up), hands: by_seat })
     }
 
-    /// The same public state with other hands, for what everybody saw before any card was played.
-    ///
-    /// Hands that do not fit the public state give a round without meaning, though memory stays safe.
-    #[must_use]
-    pub const fn with_hands(self, hands: BySeat<CardSet>) -> Self {
-        Self { hands, ..self }
-    }
-
     /// What everybody at the table sees.
     #[inline]
     pub const fn public(&self) -> &PublicState {

@@ -104,7 +104,7 @@ class LookAhead:
     Attributes:
         worlds: worlds in which each promising action is tried, 1 to 65,536; twice as many cost twice the time. Where
             playing the actions out in a world may cost more than 120 evaluations, in long rounds, as many fewer that
-            the cost is the same; judging what the others did costs at most 40 for each world.
+            the cost is the same; judging what the others did costs some 40 more for each world, at most.
         own_share: weight of the network's own judgement of the actions beside that of the worlds, 0 to 1.
         belief: how far worlds are drawn by what the others did so far, 0 to 1: the power of the chance that they
             would have done so by the network's policy. Observations that know no past take all worlds as equally

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_world_is_replayed_to_where_the_round_stands() {
+    fn a_past_holds_the_decisions_that_were_made() {
         for number in 0..80 {
             let mut rng = stream(number, Purpose::Test, &[]);
             let players = 3 + number as usize % 6;

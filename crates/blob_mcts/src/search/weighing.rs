@@ -2,9 +2,10 @@
 //! the policy as the model of the others, then Gibbs sampling over whole hands.
 //!
 //! What a seat did depends on its own hand alone, so the weight of a world is the product of the weights of its hands.
-//! A hand is judged once however many of the sampled worlds, the candidates, hold it, and any hands that have no card in
-//! common make a world whose weight is known: `n` candidates with `k` hidden hands have up to `n^k`. Candidates alone
-//! would leave two or three that count, since the best product is far above the second.
+//! A hand is judged once however many of the sampled worlds, the candidates, hold it, and any judged hands that have no
+//! card in common make a world whose weight is known. Candidates alone would leave two or three that count, since the
+//! best product is far above the second. The more of the pack is dealt, the fewer hands fit each other: with 8 players
+//! and 5 cards most worlds are still new, with 4 players and 10 cards few, and where all cards are dealt none.
 
 use std::collections::HashMap;
 
@@ -18,8 +19,8 @@ use crate::search::past::Past;
 /// Most candidates for each world that is drawn.
 const CANDIDATES: usize = 16;
 
-/// Most candidates of a decision, so that 16 bits number a seat's hands.
-const MOST_CANDIDATES: usize = 1 << 16;
+/// Most candidates of a decision, so that the cost of more worlds is in proportion; 16 bits number a seat's hands.
+const MOST_CANDIDATES: usize = 1 << 12;
 
 /// Most actions seen that are evaluated for each world that is drawn.
 pub(super) const WEIGHING_COST: usize = 40;
@@ -69,7 +70,8 @@ impl PossibleHands {
 
     /// Draws the place of a hand without any of these cards, by weight; `None` if all such hands have none.
     fn draw(&self, weights: &Weights, taken: CardSet, rng: &mut Xoshiro) -> Option<u16> {
-        // Most often a hand that fits is found before all have been looked at; either way it is drawn by its weight.
+        // Late in a round, or with few players, many hands fit, and one is found before all have been looked at. Either way
+        // it is drawn by its weight.
         let all = *weights.sums.last()?;
         for _ in 0..TRIES {
             let wanted = (unit(rng) * all as f64) as u64;
@@ -121,7 +123,7 @@ pub(super) struct Weighing {
 impl Weighing {
     /// How many candidates are worth their evaluations for `worlds` worlds.
     pub fn candidates(past: &Past, observer: Seat, worlds: usize) -> usize {
-        let turns = past.turns_of_others(observer).max(1);
+        let turns = past.turns_of_others(observer);
         (worlds * WEIGHING_COST / turns).clamp(1, CANDIDATES * worlds).min(MOST_CANDIDATES)
     }
 
@@ -180,20 +182,28 @@ impl Weighing {
         Ok(())
     }
 
+    /// Adds up what was evaluated, in the order in which it was asked for, not of the answers, so that sums are the same
+    /// bytes.
+    fn add_up(&mut self) {
+        for hands in &mut self.hands.0 {
+            hands.logs = vec![0.0; hands.cards.len()];
+        }
+        for seen in &self.seen {
+            self.hands[seen.observation.seat()].logs[usize::from(seen.hand)] += seen.log;
+        }
+    }
+
     /// Draws worlds, of which some may be the same, by how well they explain all that was seen; and the effective number
     /// of different ones.
     ///
     /// `belief` is the power of the chances. First candidates by their weight (systematic resampling), then each hand of
     /// each world anew among the possible ones that the other hands leave (Geman and Geman 1984, "Stochastic relaxation,
     /// Gibbs distributions, and the Bayesian restoration of images").
+    ///
+    /// A hand that more worlds hold is more likely to be among the candidates, and is taken for no less likely on that
+    /// account: after voids, while candidates are few, such hands are drawn a little too often.
     pub fn draw(mut self, count: usize, belief: f64, rng: &mut Xoshiro) -> (Vec<Round>, f64) {
-        for hands in &mut self.hands.0 {
-            hands.logs = vec![0.0; hands.cards.len()];
-        }
-        // In the order in which they were asked for, not of the answers, so that sums are the same bytes.
-        for seen in &self.seen {
-            self.hands[seen.observation.seat()].logs[usize::from(seen.hand)] += seen.log;
-        }
+        self.add_up();
         let weights = BySeat(std::array::from_fn(|seat| self.hands.0[seat].weights(belief)));
         let seats: Vec<Seat> = self.root.others().collect();
         let log_of = |world: &BySeat<u16>| -> f64 {
@@ -384,25 +394,56 @@ mod tests {
         judge(&mut weighing, false);
         let (worlds, _) = weighing.draw(4096, 0.0, &mut rng);
         let drawn: Vec<_> = worlds.iter().map(|world| (*world.hands(), 1.0)).collect();
-        let flat: Vec<_> = all_worlds(&root, &past).into_iter().map(|(hands, _)| (hands, 1.0)).collect();
+        let all = all_worlds(&root, &past);
+        let flat: Vec<_> = all.iter().map(|&(hands, _)| (hands, 1.0)).collect();
+        let far = root.others().filter(|&seat| (mean_rank(&all, seat) - mean_rank(&flat, seat)).abs() > 0.6).count();
+        assert!(far > 0, "what was seen says something here");
         for seat in root.others() {
             assert!((mean_rank(&drawn, seat) - mean_rank(&flat, seat)).abs() < 0.3);
         }
     }
 
+    /// A round of which this many turns are played at random.
+    fn played(players: usize, cards: usize, turns: usize, number: u64) -> (Observation, Past) {
+        let mut rng = stream(number, Purpose::Test, &[]);
+        let mut round = Round::deal(&RoundSpec::new(players, cards, None, Seat::FIRST), &mut rng).expect("a deal");
+        let mut past = Past::default();
+        for _ in 0..turns {
+            let action = round.legal_actions().choose(&mut rng).expect("a decision");
+            past.turn(&round, action);
+            round.play_unchecked(action);
+        }
+        (round.observe(round.to_play().expect("not done")), past)
+    }
+
     #[test]
     fn the_order_of_the_answers_does_not_matter() {
-        for number in 0..20 {
-            let (root, past) = position(number);
+        for number in 0..5 {
+            let (root, past) = played(3, 10, 25, number);
             let [there, back] = [false, true].map(|reversed| {
                 let mut rng = stream(number, Purpose::Search, &[]);
                 let sampler = WorldSampler::new(&root);
-                let hands = (0..64).map(|_| sampler.sample_hands(&mut rng));
-                let mut weighing = Weighing::new(&root, &past, hands);
+                let mut weighing = Weighing::new(&root, &past, (0..64).map(|_| sampler.sample_hands(&mut rng)));
                 judge(&mut weighing, reversed);
-                weighing.draw(16, 1.0, &mut rng)
+                weighing.add_up();
+                weighing.hands.0.map(|hands| hands.logs.into_iter().map(f64::to_bits).collect::<Vec<_>>())
             });
             assert_eq!(there, back);
+        }
+    }
+
+    #[test]
+    fn worlds_fit_where_most_of_the_pack_is_dealt() {
+        for (players, cards, turns) in [(4, 13, 4), (4, 13, 30), (8, 6, 9), (8, 6, 50), (3, 1, 4), (8, 1, 8)] {
+            let (root, past) = played(players, cards, turns, 5);
+            let sampler = WorldSampler::new(&root);
+            let mut rng = stream(3, Purpose::Search, &[]);
+            let mut weighing = Weighing::new(&root, &past, (0..40).map(|_| sampler.sample_hands(&mut rng)));
+            judge(&mut weighing, false);
+            let (worlds, effective) = weighing.draw(20, 1.0, &mut rng);
+            assert_eq!(worlds.len(), 20);
+            assert!((1.0..=20.0).contains(&effective), "{players} x {cards} after {turns}: {effective}");
+            assert!(worlds.iter().all(|world| root.world(world.hands()).is_ok()));
         }
     }
 
@@ -411,9 +452,13 @@ mod tests {
         let (root, past) = position(3);
         let sampler = WorldSampler::new(&root);
         let mut rng = stream(3, Purpose::Search, &[]);
-        let world = sampler.sample_hands(&mut rng);
-        let mut weighing = Weighing::new(&root, &past, std::iter::repeat_n(world, 50));
-        let decisions: usize = root.others().map(|seat| past.decisions_of(seat, world[seat]).count()).sum();
+        let [first, mut second] = [(); 2].map(|()| sampler.sample_hands(&mut rng));
+        let [same, other] = root.others().collect::<Vec<_>>()[..] else { unreachable!("three players") };
+        second[same] = first[same];
+        let count = |seat, hand| past.decisions_of(seat, hand).count();
+        let decisions = count(same, first[same]) + count(other, first[other]) + count(other, second[other]);
+        assert!(first[other] != second[other] && decisions >= 3);
+        let mut weighing = Weighing::new(&root, &past, [first, second].into_iter().cycle().take(50));
         assert_eq!(weighing.ask(|_, _, _| ()), decisions);
     }
 

@@ -1,4 +1,4 @@
-//! What everybody saw of a round so far, and what it says of a world.
+//! What everybody saw of a round so far, and what it says of a hand that a seat may hold.
 
 use blob_engine::{Action, BySeat, CardSet, Observation, Phase, PublicState, Round, Seat};
 

@@ -103,6 +103,7 @@ struct Seen {
     /// The action, and those legal there, in the encoding's names.
     action: EncodedAction,
     legal: EncodedActionSet,
+    names: CardNames,
     /// Logarithm of its chance, once it is evaluated.
     log: f64,
 }
@@ -142,7 +143,7 @@ impl Weighing {
                     seen.extend(past.decisions_of(seat, cards).map(|(observation, action)| {
                         let names = observation.card_names();
                         let legal = names.actions(observation.legal_actions());
-                        Seen { observation, hand, action: names.action(action), legal, log: 0.0 }
+                        Seen { observation, hand, action: names.action(action), legal, names, log: 0.0 }
                     }));
                     hand
                 });
@@ -164,7 +165,7 @@ impl Weighing {
             return 0;
         }
         for (place, seen) in self.seen.iter().enumerate() {
-            ask(place as u32, seen.observation.card_names(), &seen.observation);
+            ask(place as u32, seen.names, &seen.observation);
         }
         self.seen.len()
     }
@@ -212,15 +213,13 @@ impl Weighing {
         let logs: Vec<f64> = self.candidates.iter().map(log_of).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let joint: Vec<f64> = logs.iter().map(|log| libm::exp(belief * (log - most))).collect();
-        let mut drawn: Vec<BySeat<u16>> =
-            systematic_sample(&joint, count, unit(rng)).into_iter().map(|place| self.candidates[place]).collect();
         let mut times = HashMap::new();
         let mut worlds = Vec::with_capacity(count);
-        for world in &mut drawn {
+        for place in systematic_sample(&joint, count, unit(rng)) {
             let mut hands = BySeat::default();
             hands[self.root.seat()] = self.root.hand();
             for &seat in &seats {
-                hands[seat] = self.hands[seat].cards[usize::from(world[seat])];
+                hands[seat] = self.hands[seat].cards[usize::from(self.candidates[place][seat])];
             }
             let mut taken = seats.iter().fold(CardSet::EMPTY, |set, &seat| set | hands[seat]);
             for &seat in seats.iter().cycle().take(SWEEPS * seats.len()) {
